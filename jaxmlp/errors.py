@@ -1,0 +1,42 @@
+"""What a user is told when something is wrong: one line, naming what was found and what is accepted."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class JaxmlpError(Exception):
+    """Something outside the program is wrong: a file, a disk, a device. Commands print its line and exit with 1."""
+
+    exit_code = 1
+
+
+class UsageError(JaxmlpError, ValueError):
+    """What was asked for is wrong: a name, a number, a key. Commands print its line and exit with 2."""
+
+    exit_code = 2
+
+
+class DataError(JaxmlpError, ValueError):
+    """The data cannot be read, or cannot be learnt from."""
+
+
+class RunError(JaxmlpError, OSError):
+    """A run directory cannot be read or written."""
+
+
+def nearest(found: str, known: Iterable[str]) -> str:
+    """A clause naming the known name closest to `found`, or all the known names where none is close."""
+    known = list(known)
+    close = difflib.get_close_matches(found, known, n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+
+
+def unknown(what: str, found: str, known: Iterable[str]) -> UsageError:
+    """The error for a name that is in no registry; it lists the names that are."""
+    known = list(known)
+    return UsageError(f"{what} {found!r} is unknown; {nearest(found, known)}" + _all(found, known))
+
+
+def _all(found: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(found, known, n=3, cutoff=0.6)
+    return f" (known: {', '.join(known)})" if close else ""

@@ -1,0 +1,120 @@
+"""The ground floor: what a network and its training are (static), the numbers they use (traced), and examples.
+
+Axis letters of the whole project: N examples, D inputs, H hidden units, K classes, G grid members.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
+
+from annotated_types import Ge, Gt, Interval
+from jaxtyping import Array, Float, Int
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network: its hidden layers, functions and initial weights."""
+
+    hidden: tuple[Annotated[int, Ge(1)], ...] = (128,)
+    """Units of each hidden layer; none at all is softmax regression."""
+    activation: str = "relu"
+    """Of the hidden layers: identity, sigmoid, tanh, relu, arctan, leaky_relu, elu, softplus, silu, gelu."""
+    output_activation: str = "identity"
+    """Of the output layer, under loss squared_error: any name that activation takes."""
+    loss: str = "softmax_cross_entropy"
+    """softmax_cross_entropy or squared_error."""
+    init: str = "glorot_uniform"
+    """zeros, uniform (in +- hyper.init_scale), or {lecun,glorot,he}_{normal,uniform}."""
+    dropout: bool = False
+    """Whether hidden units are dropped in training, at hyper.dropout_rate."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """The training: its update rule, batches and end."""
+
+    optimizer: str = "momentum"
+    """momentum (the report's), heavy_ball, nesterov, sgd, adam, adamw, rmsprop."""
+    schedule: str = "constant"
+    """Of the learning rate: constant, exponential, cosine, step, inverse_scaling."""
+    batch_size: Annotated[int, Ge(1)] = 128
+    """Examples in a minibatch."""
+    max_epochs: Annotated[int, Ge(1)] = 100
+    """Epochs after which training ends, if it was not stopped before."""
+    stop_rule: str = "no_improvement"
+    """Early stopping: no_improvement or consecutive_increase, over hyper.patience epochs."""
+    gradient: str = "autodiff"
+    """autodiff, delta_rule, or both: train on autodiff, report the disagreement."""
+    matmul_precision: str = "highest"
+    """Of matrix products: default, high, highest. On a CPU all are float32; accelerators default to less."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything that fixes a shape, a loop length or a code path: the static argument of every program."""
+
+    network: Network
+    training: Training
+    inputs: int
+    classes: int
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units of every layer, inputs first: (D, *hidden, K)."""
+        return (self.inputs, *self.network.hidden, self.classes)
+
+
+class Hyper(NamedTuple):
+    """The numbers of a training: traced, so that one compiled program serves all their values. 0 is off."""
+
+    learning_rate: Annotated[float, Gt(0)] = 0.1
+    """Step size, before the schedule."""
+    momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.9
+    """Share of the last step that is kept (gamma): momentum, heavy_ball, nesterov."""
+    beta1: Annotated[float, Interval(ge=0, lt=1)] = 0.9
+    """Decay of the mean of gradients: adam, adamw."""
+    beta2: Annotated[float, Interval(ge=0, lt=1)] = 0.999
+    """Decay of the mean of squared gradients: adam, adamw."""
+    rms_decay: Annotated[float, Interval(ge=0, lt=1)] = 0.9
+    """Decay of the mean of squared gradients: rmsprop."""
+    epsilon: Annotated[float, Gt(0)] = 1e-8
+    """Added to the root of the mean square: adam, adamw, rmsprop."""
+    weight_decay: Annotated[float, Ge(0)] = 1e-4
+    """Decoupled decay of the weights: adamw."""
+    l1: Annotated[float, Ge(0)] = 0.0
+    """Factor of the penalty sum |w|."""
+    l2: Annotated[float, Ge(0)] = 0.0
+    """Factor of the penalty 1/2 sum w^2."""
+    dropout_rate: Annotated[float, Interval(ge=0, lt=1)] = 0.5
+    """Share of hidden units dropped, if network.dropout."""
+    init_scale: Annotated[float, Ge(0)] = 0.03
+    """Half width a of the initialiser uniform(-a, a)."""
+    warmup_epochs: Annotated[float, Ge(0)] = 0.0
+    """Epochs over which the learning rate rises linearly, before the schedule."""
+    decay_rate: Annotated[float, Interval(gt=0, le=1)] = 0.9
+    """Factor of the learning rate: each epoch (exponential), or each decay_epochs (step)."""
+    decay_epochs: Annotated[float, Gt(0)] = 10.0
+    """Epochs between two drops of the learning rate: step."""
+    decay_power: Annotated[float, Ge(0)] = 0.5
+    """p of learning_rate / (1 + epoch)^p: inverse_scaling."""
+    final_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    """Share of the learning rate that is left at max_epochs: cosine."""
+    patience: Annotated[int, Ge(0)] = 3
+    """Epochs without progress after which training stops; 0 never stops."""
+    min_delta: Annotated[float, Ge(0)] = 0.0
+    """Validation loss must fall by more than this to count as progress: no_improvement."""
+
+
+class Examples(NamedTuple):
+    """Rows to learn from or to measure on: a minibatch, or a whole split."""
+
+    x: Float[Array, "N D"]
+    labels: Int[Array, " N"]  # 0 to K-1
+    weights: Float[Array, " N"] | None = None  # None: every example counts once, and no time is spent on it
+
+
+class Splits(NamedTuple):
+    """The three parts of the data. Test rows are read once, after training."""
+
+    train: Examples
+    validation: Examples
+    test: Examples
