@@ -4,7 +4,6 @@ import os
 import socket
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
 os.environ["MPLBACKEND"] = "agg"
 
 from jaxtyping import install_import_hook

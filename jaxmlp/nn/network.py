@@ -1,0 +1,122 @@
+"""The network: its layers, their first weights, and the forward pass."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from jaxmlp.errors import unknown
+from jaxmlp.nn.activations import activation
+from jaxmlp.spec import Hyper, Network, Spec
+
+
+class Layer(NamedTuple):
+    """z = a @ w + b. The bias equals a weight from an input that is always 1 (the report's augmented input)."""
+
+    w: Float[Array, "I O"]
+    b: Float[Array, " O"]
+
+
+Params = tuple[Layer, ...]
+Activations = Float[Array, "N _"]
+
+INITS = {
+    # Variance scaling: LeCun et al. 1998 (1/fan_in), Glorot and Bengio 2010 (2/(fan_in + fan_out)), He et al. 2015
+    # (2/fan_in). "zeros" is the report's Algorithm 1, "uniform" the thread's, of half width hyper.init_scale, for
+    # weights and biases alike; under the others biases begin at 0.
+    "zeros": jax.nn.initializers.zeros,
+    "uniform": None,
+    "lecun_normal": jax.nn.initializers.lecun_normal(),
+    "lecun_uniform": jax.nn.initializers.lecun_uniform(),
+    "glorot_normal": jax.nn.initializers.glorot_normal(),
+    "glorot_uniform": jax.nn.initializers.glorot_uniform(),
+    "he_normal": jax.nn.initializers.he_normal(),
+    "he_uniform": jax.nn.initializers.he_uniform(),
+}
+
+
+def init(spec: Spec, hyper: Hyper, key: Key[Array, ""]) -> Params:
+    """The first weights of every layer, of the shapes that `spec.sizes` gives, in JAX's default float type.
+
+    Raises UsageError where `network.init` names no initialiser.
+    """
+    name = spec.network.init
+    if name not in INITS:
+        raise unknown("network.init", name, INITS)
+    initializer = INITS[name]
+    layers = []
+    for index, (inputs, outputs) in enumerate(zip(spec.sizes, spec.sizes[1:], strict=False)):
+        layer_key = jax.random.fold_in(key, index)
+        if initializer is None:
+            w_key, b_key = jax.random.split(layer_key)
+            w = hyper.init_scale * jax.random.uniform(w_key, (inputs, outputs), minval=-1.0)
+            b = hyper.init_scale * jax.random.uniform(b_key, (outputs,), minval=-1.0)
+        else:
+            w = initializer(layer_key, (inputs, outputs))
+            b = jnp.zeros(outputs, w.dtype)
+        layers.append(Layer(w, b))
+    return tuple(layers)
+
+
+class Tape(NamedTuple):
+    """What the forward pass leaves for the backward pass, a field per hidden layer."""
+
+    inputs: tuple[Activations, ...]  # of every layer: x, then activations after dropout
+    nets: tuple[Activations, ...]  # z of the hidden layers
+    activations: tuple[Activations, ...]  # a = f(z) of the hidden layers, before dropout
+    masks: tuple[Activations | None, ...]  # 0 or 1/(1 - rate), where there is dropout
+
+
+def record(
+    spec: Spec, hyper: Hyper, params: Params, x: Float[Array, "N D"], key: Key[Array, ""] | None
+) -> tuple[Float[Array, "N K"], Tape]:
+    """The forward pass, with what the backward pass needs. Dropout is drawn from `key`; without a key there is none."""
+    f = activation(spec.network.activation)
+    a, inputs, nets, activations, masks = x, [], [], [], []
+    *hidden, output = params
+    for index, layer in enumerate(hidden):
+        inputs.append(a)
+        z = _affine(spec, a, layer)  # [N, H]
+        a = f.value(z)
+        nets.append(z)
+        activations.append(a)
+        if spec.network.dropout and key is not None:
+            mask = dropout_mask(jax.random.fold_in(key, index), hyper, a)
+            a = a * mask
+            masks.append(mask)
+        else:
+            masks.append(None)
+    inputs.append(a)
+    return _affine(spec, a, output), Tape(tuple(inputs), tuple(nets), tuple(activations), tuple(masks))
+
+
+def forward(spec: Spec, params: Params, x: Float[Array, "N D"]) -> Float[Array, "N K"]:
+    """The net input z of the output layer, as the network is used: without dropout."""
+    return record(spec, Hyper(), params, x, None)[0]
+
+
+def predictions(logits: Float[Array, "N K"]) -> Int[Array, " N"]:
+    """The class with the largest net input, the first of equals. f is increasing, so f(z) would choose the same one,
+    but saturates (silu and gelu are, above their minimum: all their useful outputs are)."""
+    return jnp.argmax(logits, axis=1)
+
+
+def outputs(network: Network, logits: Float[Array, "N K"]) -> Float[Array, "N K"]:
+    """What the network says of each class: probabilities under cross-entropy, f(z) under squared error."""
+    if network.loss == "softmax_cross_entropy":
+        return jax.nn.softmax(logits, axis=1)
+    return activation(network.output_activation, "network.output_activation").value(logits)
+
+
+def dropout_mask(key: Key[Array, ""], hyper: Hyper, a: Activations) -> Activations:
+    """0 for a unit that is dropped, 1/(1 - rate) for one that is kept, so that the expected activation stays.
+
+    Srivastava et al. 2014, in the inverted form: nothing is rescaled when the network is used.
+    """
+    keep = jnp.asarray(1, a.dtype) - jnp.asarray(hyper.dropout_rate, a.dtype)
+    return jax.random.bernoulli(key, keep, a.shape).astype(a.dtype) / keep
+
+
+def _affine(spec: Spec, a: Activations, layer: Layer) -> Activations:
+    return jnp.matmul(a, layer.w, precision=spec.training.matmul_precision) + layer.b[None, :]

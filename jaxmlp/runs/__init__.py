@@ -1,0 +1,1 @@
+"""Everything that touches the disk: configs, run directories, checkpoints, plots."""

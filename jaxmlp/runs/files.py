@@ -1,0 +1,94 @@
+"""Writing files so that a kill, a power cut or a full disk never leaves half of one."""
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+
+from jaxmlp.errors import RunError
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space, or write to another disk",
+    errno.EDQUOT: "free some of the quota, or write to another disk",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f), or write to another disk",
+    errno.EROFS: "write to another folder",
+    errno.EACCES: "make the folder writable, or write to another one",
+    errno.EPERM: "make the folder writable, or write to another one",
+    errno.EEXIST: "a file stands where a folder is wanted: move it, or write to another folder",
+    errno.ENOTDIR: "a file stands where a folder is wanted: move it, or write to another folder",
+    errno.ENOENT: "the folder is gone: make it again, or write to another one",
+    errno.EISDIR: "a folder stands where a file is wanted: move it, or write to another folder",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
+
+def write_atomically(path: Path, data: bytes | str) -> None:
+    """Replace the file by one that holds `data` (text as UTF-8): readers see the old bytes or the new, never a mixture.
+
+    The bytes and the rename are on the disk when it returns. RunError where they cannot be put there; the old
+    file is then untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise cannot("write", path, error) from error
+    finally:  # after the rename there is none
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def remove_leftovers(directory: Path, prefix: str) -> None:
+    """Delete the temporary files that a killed process left of its writes to names starting with `prefix`."""
+    for path in directory.glob(f".{prefix}*.tmp"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add one line to a text file, whole or not at all: a failed write is cut off again. RunError if it fails."""
+    if "\n" in line:
+        raise ValueError(f"one line is wanted, not {line!r}")
+    try:
+        with path.open("ab", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            try:
+                rest = memoryview(line.encode() + b"\n")
+                while rest:  # a nearly full disk takes a part first, and refuses the next one
+                    rest = rest[os.write(file.fileno(), rest) :]
+            except BaseException:
+                file.truncate(size)
+                raise
+    except OSError as error:
+        raise cannot("append to", path, error) from error
+
+
+def make_directory(path: Path) -> None:
+    """Make a folder and those above it, where they are missing. RunError if that fails."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot("make the folder", path, error) from error
+
+
+def cannot(do: str, path: Path, error: OSError) -> RunError:
+    """The one line for a failed operation: what, where, why, and what to do now."""
+    remedy = _REMEDIES.get(error.errno or 0, "check the disk, or write to another folder")
+    return RunError(f"cannot {do} {path}: {error.strerror or error}; {remedy}")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put a rename in the folder on the disk; on file systems that cannot sync folders there is nothing to do."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""What turns gradients into a trained network: pure functions."""

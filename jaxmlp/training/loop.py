@@ -1,0 +1,228 @@
+"""The training loop: `begin` makes a state, `advance` runs a chunk of epochs, both pure; `fit` is a host loop over them."""
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from jaxmlp.nn import losses, network
+from jaxmlp.nn.activations import activation
+from jaxmlp.nn.gradients import by_autodiff, by_delta_rule, gradient
+from jaxmlp.nn.network import Params
+from jaxmlp.spec import Examples, Hyper, Spec, Splits
+from jaxmlp.training import optimizers, stopping
+from jaxmlp.training.schedules import learning_rates
+from jaxmlp.training.shuffling import permutation
+from jaxmlp.training.stopping import Stopping
+
+EVALUATED_TOGETHER = 4096  # rows of one product when a split is measured: bounds the memory of the hidden layers
+
+
+class TrainState(NamedTuple):
+    """Everything that training changes; with the spec, the numbers, the key and the data it fixes all that follows."""
+
+    params: Params
+    opt_state: optax.OptState
+    best_params: Params  # of the epoch with the lowest validation loss so far; the first weights before that
+    stopping: Stopping
+    epoch: Int[Array, ""]  # epochs done
+
+
+class EpochLog(NamedTuple):
+    """One row of metrics for each epoch of a chunk. Rows that did not run (`ran` is false) hold zeros."""
+
+    ran: Bool[Array, "..."]
+    learning_rate: Float[Array, "..."]  # of the last step
+    train_loss: Float[Array, "..."]  # of the minibatches as they were trained; the mean over the epoch
+    train_correct: Int[Array, "..."]
+    validation_loss: Float[Array, "..."]
+    validation_correct: Int[Array, "..."]
+    disagreement: Float[Array, "..."]  # of the two derived gradients, where training.gradient is "both"; else 0
+
+
+class Metrics(NamedTuple):
+    """The mean loss of a split, and how many of its examples are classified correctly. Every example counts once."""
+
+    loss: Float[Array, ""]
+    correct: Int[Array, ""]
+    count: Int[Array, ""]
+
+
+class Totals(NamedTuple):
+    """Sums over the minibatches of an epoch."""
+
+    loss: Float[Array, ""]
+    correct: Int[Array, ""]
+    disagreement: Float[Array, ""]
+
+
+def begin(spec: Spec, hyper: Hyper, key: Key[Array, ""]) -> TrainState:
+    """The state before the first epoch: weights drawn from the key's stream "init". Pure; every leaf is a typed array."""
+    init_key, _, _ = jax.random.split(key, 3)
+    params = network.init(spec, hyper, init_key)
+    opt_state = optimizers.start(spec.training.optimizer, hyper, params)
+    return TrainState(params, opt_state, params, stopping.begin(), jnp.asarray(0, jnp.int32))
+
+
+def advance(
+    spec: Spec, hyper: Hyper, key: Key[Array, ""], splits: Splits, state: TrainState, epochs: int = 1
+) -> tuple[TrainState, EpochLog]:
+    """Train for one chunk of `epochs` epochs, or as many of them as early stopping and `max_epochs` allow.
+
+    Pure in all arguments: jit it with `spec` and `epochs` static; vmap it over `hyper` and `state`. The log has one row
+    for each epoch of the chunk. Under vmap a stopped member still costs its epochs (cond becomes select); its result is
+    the same. `key` is the one `begin` was given; epoch e draws from streams folded with e, so that chunks do not matter.
+    """
+
+    def one(state: TrainState, _: None) -> tuple[TrainState, EpochLog]:
+        return jax.lax.cond(running(spec, hyper, state), partial(_epoch, spec, hyper, key, splits), _rest, state)
+
+    return jax.lax.scan(one, state, length=epochs)
+
+
+def running(spec: Spec, hyper: Hyper, state: TrainState) -> Bool[Array, ""]:
+    """Whether there is a next epoch: not stopped, and not past the last one."""
+    return ~stopping.stopped(hyper, state.stopping) & (state.epoch < spec.training.max_epochs)
+
+
+def evaluate(spec: Spec, params: Params, examples: Examples) -> Metrics:
+    """Loss and correct count of a split, without dropout; rows of weight 0 are left out, each other row counts once."""
+    rows = len(examples.x)
+    whole = rows // EVALUATED_TOGETHER * EVALUATED_TOGETHER
+
+    def measured(part: Examples) -> tuple[Float[Array, ""], Int[Array, ""]]:
+        logits = network.forward(spec, params, part.x)
+        loss = losses.loss(spec.network.loss)
+        f = activation(spec.network.output_activation, "network.output_activation")
+        targets = losses.targets(part.labels, spec.classes, loss, f, logits.dtype)
+        return _sums(part, loss.value(logits, targets, f), logits)
+
+    blocks = jax.tree.map(lambda a: a[:whole].reshape(-1, EVALUATED_TOGETHER, *a.shape[1:]), examples)
+    losses_, corrects = jax.lax.map(measured, blocks) if whole else (jnp.zeros(0), jnp.zeros(0, jnp.int32))
+    loss, correct = jnp.sum(losses_), jnp.sum(corrects)
+    if whole < rows:
+        rest_loss, rest_correct = measured(jax.tree.map(lambda a: a[whole:], examples))
+        loss, correct = loss + rest_loss, correct + rest_correct
+    return Metrics(loss / _weight(examples, loss), correct, _count(examples))
+
+
+def _epoch(
+    spec: Spec, hyper: Hyper, key: Key[Array, ""], splits: Splits, state: TrainState
+) -> tuple[TrainState, EpochLog]:
+    """One pass over the training rows in a new order, then the validation rows, then the question whether to go on."""
+    _, order_key, dropout_key = jax.random.split(key, 3)
+    dropout_key = jax.random.fold_in(dropout_key, state.epoch) if spec.network.dropout else None
+    rows = len(splits.train.x)
+    batch_size = spec.training.batch_size
+    full = rows // batch_size
+    steps = -(-rows // batch_size)
+    order = permutation(jax.random.fold_in(order_key, state.epoch), rows)  # [N]
+    rates = learning_rates(spec.training.schedule, hyper, spec.training.max_epochs, state.epoch, steps)  # [steps]
+    step = partial(_step, spec, hyper, splits.train, dropout_key)
+    carry = (state.params, state.opt_state, _no_totals())
+    if full:
+        batches = order[: full * batch_size].reshape(full, batch_size)
+        carry, _ = jax.lax.scan(step, carry, (batches, rates[:full], jnp.arange(full)))
+    if full < steps:  # the last, smaller batch: trained on with its own mean
+        carry, _ = step(carry, (order[full * batch_size :], rates[-1], jnp.asarray(full)))
+    params, opt_state, totals = carry
+
+    train_loss = totals.loss / _weight(splits.train, totals.loss)
+    validation = evaluate(spec, params, splits.validation)
+    epoch = state.epoch + 1
+    after, better = stopping.step(spec.training.stop_rule, hyper, state.stopping, epoch, train_loss, validation.loss)
+    best_params = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, state.best_params)
+    log = EpochLog(
+        ran=jnp.asarray(True),
+        learning_rate=rates[-1],
+        train_loss=train_loss,
+        train_correct=totals.correct,
+        validation_loss=validation.loss,
+        validation_correct=validation.correct,
+        disagreement=totals.disagreement,
+    )
+    return TrainState(params, opt_state, best_params, after, epoch), log
+
+
+def _rest(state: TrainState) -> tuple[TrainState, EpochLog]:
+    """An epoch that is not run leaves the state as it is."""
+    zero, none = jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32)
+    return state, EpochLog(jnp.asarray(False), zero, zero, none, zero, none, zero)
+
+
+Carry = tuple[Params, optax.OptState, Totals]
+
+
+def _step(
+    spec: Spec,
+    hyper: Hyper,
+    train: Examples,
+    dropout_key: Key[Array, ""] | None,
+    carry: Carry,
+    minibatch: tuple[Int[Array, " B"], Float[Array, ""], Int[Array, ""]],
+) -> tuple[Carry, None]:
+    """One minibatch: gather its rows, take the gradient, apply the update rule, add to the totals."""
+    params, opt_state, totals = carry
+    rows, rate, index = minibatch
+    batch = jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds", unique_indices=True), train)
+    key = None if dropout_key is None else jax.random.fold_in(dropout_key, index)
+    both = spec.training.gradient == "both"
+    route = by_autodiff if both else gradient(spec.training.gradient)
+    grads, values, logits = route(spec, hyper, params, batch, key)
+    new = optimizers.update(spec.training.optimizer, hyper, rate, grads, opt_state, params)
+    if batch.weights is not None:  # a batch of weight 0 changes nothing, neither by momentum nor by a penalty
+        changes = jnp.sum(batch.weights) > 0
+        new = jax.tree.map(lambda after, before: jnp.where(changes, after, before), new, (params, opt_state))
+    loss, correct = _sums(batch, values, logits)
+    disagreement = totals.disagreement
+    if both:
+        other = by_delta_rule(spec, hyper, params, batch, key).grads
+        disagreement = jnp.maximum(disagreement, largest_disagreement(grads, other))
+    return (*new, Totals(totals.loss + loss, totals.correct + correct, disagreement)), None
+
+
+def largest_disagreement(one: Params, other: Params) -> Float[Array, ""]:
+    """max |one - other| / max |one| over all weights and biases; 0 where both are 0."""
+    difference = _largest(jax.tree.map(lambda a, b: a - b, one, other))
+    scale = _largest(one)
+    return jnp.where(difference == 0, 0, difference / jnp.where(scale > 0, scale, 1))
+
+
+def _largest(tree: Params) -> Float[Array, ""]:
+    return jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(tree)]))
+
+
+def _sums(
+    examples: Examples, values: Float[Array, " N"], logits: Float[Array, "N K"]
+) -> tuple[Float[Array, ""], Int[Array, ""]]:
+    """The weighted sum of the losses, and the number of correct rows among those with weight above 0."""
+    right = network.predictions(logits) == examples.labels
+    if examples.weights is None:
+        return jnp.sum(values), jnp.sum(right, dtype=jnp.int32)
+    counted = examples.weights > 0
+    weighted = jnp.where(counted, examples.weights.astype(values.dtype) * values, 0)
+    return jnp.sum(weighted), jnp.sum(right & counted, dtype=jnp.int32)
+
+
+def _weight(examples: Examples, like: Array) -> Float[Array, ""]:
+    """The sum of weights: what a mean divides by."""
+    if examples.weights is None:
+        return jnp.asarray(len(examples.x), like.dtype)
+    return jnp.sum(examples.weights.astype(like.dtype))
+
+
+def _count(examples: Examples) -> Int[Array, ""]:
+    if examples.weights is None:
+        return jnp.asarray(len(examples.x), jnp.int32)
+    return jnp.sum(examples.weights > 0, dtype=jnp.int32)
+
+
+def _no_totals() -> Totals:
+    zero = jnp.zeros((), jnp.float32)
+    return Totals(zero, jnp.zeros((), jnp.int32), zero)

@@ -1,0 +1,82 @@
+"""Update rules: optax transformations built from traced numbers, so that one program serves every learning rate.
+
+g is the gradient, alpha the learning rate of the step, gamma the momentum.
+
+    momentum      v <- gamma v + (1 - gamma) alpha g,   w <- w - v          (report eq. 5)
+    heavy_ball    u <- gamma u + g,                     w <- w - alpha u    (Polyak 1964; PyTorch's and Keras' SGD)
+
+With a constant rate the two are one: v = (1 - gamma) alpha u, so `momentum` at the rate alpha equals `heavy_ball` at the
+rate (1 - gamma) alpha. With a rate that changes they differ: in `momentum` every past gradient keeps the rate it came
+in with, v_T = (1 - gamma) sum_t gamma^(T-t) alpha_t g_t, in `heavy_ball` all take the rate of today,
+alpha_T u_T = sum_t gamma^(T-t) alpha_T g_t. So `momentum` follows a falling rate late, by about 1 / (1 - gamma) steps.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from jaxmlp.errors import unknown
+from jaxmlp.nn.network import Layer, Params
+from jaxmlp.spec import Hyper
+
+
+class Optimizer(NamedTuple):
+    """An update rule: how it is built from the numbers and the learning rate of a step, and the fields it reads."""
+
+    build: Callable[[Hyper, Float[Array, ""]], optax.GradientTransformation]
+    reads: frozenset[str] = frozenset()
+
+
+def _momentum(hyper: Hyper, rate: Float[Array, ""]) -> optax.GradientTransformation:
+    """Report eq. 5: the rate stands inside v, which matters once it changes."""
+    return optax.chain(optax.scale_by_learning_rate(rate), optax.ema(hyper.momentum, debias=False))
+
+
+def _weights_only(params: Params) -> Params:
+    """True for weights, False for biases: decay, like the penalties, applies to weights."""
+    return tuple(Layer(w=True, b=False) for _ in params)  # pyright: ignore[reportArgumentType]
+
+
+OPTIMIZERS: dict[str, Optimizer] = {
+    "momentum": Optimizer(_momentum, frozenset({"momentum"})),
+    "heavy_ball": Optimizer(lambda hyper, rate: optax.sgd(rate, hyper.momentum), frozenset({"momentum"})),
+    "nesterov": Optimizer(lambda hyper, rate: optax.sgd(rate, hyper.momentum, nesterov=True), frozenset({"momentum"})),
+    "sgd": Optimizer(lambda hyper, rate: optax.sgd(rate)),
+    "adam": Optimizer(
+        lambda hyper, rate: optax.adam(rate, hyper.beta1, hyper.beta2, hyper.epsilon),
+        frozenset({"beta1", "beta2", "epsilon"}),
+    ),
+    "adamw": Optimizer(
+        lambda hyper, rate: optax.adamw(
+            rate, hyper.beta1, hyper.beta2, hyper.epsilon, weight_decay=hyper.weight_decay, mask=_weights_only
+        ),
+        frozenset({"beta1", "beta2", "epsilon", "weight_decay"}),
+    ),
+    "rmsprop": Optimizer(
+        lambda hyper, rate: optax.rmsprop(rate, hyper.rms_decay, hyper.epsilon), frozenset({"rms_decay", "epsilon"})
+    ),
+}
+
+
+def optimizer(name: str) -> Optimizer:
+    """The update rule called `name`; UsageError lists the known ones."""
+    if name not in OPTIMIZERS:
+        raise unknown("training.optimizer", name, OPTIMIZERS)
+    return OPTIMIZERS[name]
+
+
+def start(name: str, hyper: Hyper, params: Params) -> optax.OptState:
+    """The state of the update rule before the first step."""
+    return optimizer(name).build(hyper, jnp.asarray(hyper.learning_rate)).init(params)
+
+
+def update(
+    name: str, hyper: Hyper, rate: Float[Array, ""], grads: Params, opt_state: optax.OptState, params: Params
+) -> tuple[Params, optax.OptState]:
+    """One step of the update rule at the learning rate `rate`."""
+    updates, opt_state = optimizer(name).build(hyper, rate).update(grads, opt_state, params)
+    return jax.tree.map(lambda w, step: w + step, params, updates), opt_state

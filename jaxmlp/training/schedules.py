@@ -1,0 +1,64 @@
+"""The learning rate over time: pure functions of the numbers and of the epochs done so far (a fraction of one counts).
+
+Written here because several of optax's schedules refuse traced numbers.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxmlp.errors import unknown
+from jaxmlp.spec import Hyper
+
+Time = Float[Array, ""]
+
+
+class Schedule(NamedTuple):
+    """A factor of the learning rate, and the fields of Hyper it reads."""
+
+    factor: Callable[[Hyper, Time, Time], Time]  # (hyper, epochs done since warm-up, epochs there are after warm-up)
+    reads: frozenset[str] = frozenset()
+    reads_max_epochs: bool = False
+
+
+def _cosine(hyper: Hyper, done: Time, total: Time) -> Time:
+    """Loshchilov and Hutter 2017, without restarts: from 1 to final_fraction along half a cosine."""
+    progress = jnp.clip(done / jnp.maximum(total, 1e-6), 0.0, 1.0)
+    return hyper.final_fraction + (1 - hyper.final_fraction) * 0.5 * (1 + jnp.cos(jnp.pi * progress))
+
+
+SCHEDULES: dict[str, Schedule] = {
+    "constant": Schedule(lambda hyper, done, total: jnp.ones_like(done)),
+    "exponential": Schedule(lambda hyper, done, total: hyper.decay_rate**done, frozenset({"decay_rate"})),
+    "step": Schedule(
+        lambda hyper, done, total: hyper.decay_rate ** jnp.floor(done / hyper.decay_epochs),
+        frozenset({"decay_rate", "decay_epochs"}),
+    ),
+    "inverse_scaling": Schedule(
+        lambda hyper, done, total: (1 + done) ** -hyper.decay_power, frozenset({"decay_power"})
+    ),
+    "cosine": Schedule(_cosine, frozenset({"final_fraction"}), reads_max_epochs=True),
+}
+
+
+def schedule(name: str) -> Schedule:
+    """The schedule called `name`; UsageError lists the known ones."""
+    if name not in SCHEDULES:
+        raise unknown("training.schedule", name, SCHEDULES)
+    return SCHEDULES[name]
+
+
+def learning_rates(name: str, hyper: Hyper, max_epochs: int, epoch: Array, steps: int) -> Float[Array, " steps"]:
+    """The learning rate of each of the `steps` steps of the epoch `epoch` (counted from 0).
+
+    With warm-up, step i (counted from 0 over the whole run) has the share (i + 1) / (warm-up steps) of the learning
+    rate until that is 1, and the schedule begins after it.
+    """
+    done = epoch.astype(jnp.float32) + jnp.arange(steps, dtype=jnp.float32) / steps  # [steps]
+    warmup = jnp.asarray(hyper.warmup_epochs, jnp.float32)
+    rise = jnp.where(warmup > 0, jnp.minimum((done + 1 / steps) / jnp.where(warmup > 0, warmup, 1), 1), 1)
+    after = jnp.maximum(done - warmup, 0)
+    factor = schedule(name).factor(hyper, after, jnp.maximum(max_epochs - warmup, 0))
+    return jnp.asarray(hyper.learning_rate, jnp.float32) * rise * factor

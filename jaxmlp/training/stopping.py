@@ -1,0 +1,85 @@
+"""Early stopping by the validation loss: a few numbers of state, and one pure transition."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxmlp.errors import unknown
+from jaxmlp.spec import Hyper
+
+
+class Stopping(NamedTuple):
+    """What early stopping remembers. Epochs are counted from 1; best_epoch 0 means that none was finite yet."""
+
+    last: Float[Array, ""]  # validation loss of the epoch before
+    best: Float[Array, ""]  # the lowest so far
+    best_epoch: Int[Array, ""]
+    stale: Int[Array, ""]  # epochs in a row without progress
+    diverged: Bool[Array, ""]
+
+
+def begin() -> Stopping:
+    """Before the first epoch: nothing seen, so anything finite is an improvement."""
+    infinity = jnp.asarray(jnp.inf, jnp.float32)
+    zero = jnp.asarray(0, jnp.int32)
+    return Stopping(infinity, infinity, zero, zero, jnp.asarray(False))
+
+
+def _no_improvement(hyper: Hyper, stopping: Stopping, loss: Float[Array, ""]) -> Bool[Array, ""]:
+    """No progress: the loss is not below the best so far by more than min_delta."""
+    return ~(loss < stopping.best - hyper.min_delta)
+
+
+def _consecutive_increase(hyper: Hyper, stopping: Stopping, loss: Float[Array, ""]) -> Bool[Array, ""]:
+    """No progress: the loss is above that of the epoch before (the wording of the report's section 2.4)."""
+    return ~(loss <= stopping.last)
+
+
+class StopRule(NamedTuple):
+    """When an epoch counts as one without progress (NaN always does), and the fields of Hyper that this reads."""
+
+    stale: Callable[[Hyper, Stopping, Float[Array, ""]], Bool[Array, ""]]
+    reads: frozenset[str]
+
+
+STOP_RULES: dict[str, StopRule] = {
+    "no_improvement": StopRule(_no_improvement, frozenset({"patience", "min_delta"})),
+    "consecutive_increase": StopRule(_consecutive_increase, frozenset({"patience"})),
+}
+
+
+def stop_rule(name: str) -> StopRule:
+    """The rule called `name`; UsageError lists the known ones."""
+    if name not in STOP_RULES:
+        raise unknown("training.stop_rule", name, STOP_RULES)
+    return STOP_RULES[name]
+
+
+def step(
+    name: str, hyper: Hyper, stopping: Stopping, epoch: Int[Array, ""], train: Float[Array, ""], loss: Float[Array, ""]
+) -> tuple[Stopping, Bool[Array, ""]]:
+    """The state after the epoch `epoch` (from 1) with this training and validation loss; whether it is the new best.
+
+    The best epoch is the one with the lowest validation loss, whatever `min_delta` is: that only says how much of an
+    improvement counts as progress. A loss that is not finite is never an improvement, and marks the run as diverged.
+    """
+    diverged = ~(jnp.isfinite(train) & jnp.isfinite(loss))
+    stale = stop_rule(name).stale(hyper, stopping, loss) | diverged
+    better = (loss < stopping.best) & ~diverged
+    return (
+        Stopping(
+            last=loss,
+            best=jnp.where(better, loss, stopping.best),
+            best_epoch=jnp.where(better, epoch, stopping.best_epoch),
+            stale=jnp.where(stale, stopping.stale + 1, 0),
+            diverged=stopping.diverged | diverged,
+        ),
+        better,
+    )
+
+
+def stopped(hyper: Hyper, stopping: Stopping) -> Bool[Array, ""]:
+    """Whether training is over: out of patience (0 is never), or diverged."""
+    return ((hyper.patience > 0) & (stopping.stale >= hyper.patience)) | stopping.diverged

@@ -1,0 +1,167 @@
+"""NPZ files of users, and the cache."""
+
+import contextlib
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxmlp.data import npz
+from jaxmlp.errors import DataError
+
+ARRAYS = {
+    "x_train": np.arange(36, dtype=np.uint8).reshape(3, 3, 4),
+    "y_train": np.array(["cat", "dog", "cat"]),
+    "x_test": np.arange(12, dtype=np.uint8).reshape(1, 3, 4),
+    "y_test": np.array(["dog"]),
+}
+
+
+def saved(folder, **changed) -> Path:
+    np.savez(folder / "set.npz", **(ARRAYS | changed))
+    return folder / "set.npz"
+
+
+def check_error(path, message):
+    with pytest.raises(DataError) as caught:
+        npz.read(path)
+    assert str(path) in str(caught.value)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_read(tmp_path):
+    for found, expected in zip(npz.read(saved(tmp_path)), ARRAYS.values(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_pickled_objects_are_refused(tmp_path):
+    check_error(saved(tmp_path, y_train=np.array(["cat", None, 3], object)), "pickled objects, which are refused")
+
+
+def test_missing_keys(tmp_path):
+    np.savez(tmp_path / "set.npz", x_train=np.zeros(3), labels=np.zeros(3))
+    check_error(
+        tmp_path / "set.npz",
+        "no y_train, x_test, y_test (found: x_train, labels; needed: x_train, y_train, x_test, y_test)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "starts with nothing"), (pickle.dumps([1]), "no NPZ file"), (b"PK\3\4" + bytes(80), "is damaged")],
+    ids=["empty", "pickle", "broken zip"],
+)
+def test_no_npz(tmp_path, content, message):
+    (tmp_path / "set.npz").write_bytes(content)
+    check_error(tmp_path / "set.npz", message)
+
+
+def test_truncated(tmp_path):
+    path = saved(tmp_path)
+    path.write_bytes(path.read_bytes()[:-30])
+    check_error(path, "is damaged")
+
+
+def test_a_folder_or_nothing_in_its_place(tmp_path):
+    check_error(tmp_path, "a folder, where an NPZ file is meant")
+    check_error(tmp_path / "none.npz", "cannot be read (No such file or directory)")
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_any_flipped_byte_is_an_error_or_harmless(tmp_path_factory, data):
+    path = saved(tmp_path_factory.mktemp("npz"))
+    content = bytearray(path.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    with contextlib.suppress(DataError):
+        for found, expected in zip(npz.read(path), ARRAYS.values(), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAXMLP_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+class Builder:
+    """Counts how often the arrays are made."""
+
+    calls = 0
+
+    def __call__(self):
+        self.calls += 1
+        return tuple(ARRAYS.values())
+
+
+def check_cached(build, calls):
+    for found, expected in zip(npz.cached("set", build), ARRAYS.values(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert build.calls == calls
+
+
+def test_the_cache_saves_the_work(cache):
+    build = Builder()
+    check_cached(build, 1)
+    check_cached(build, 1)
+    assert [path.name for path in cache.iterdir()] == ["set.npz"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "another"])
+def test_a_damaged_cache_file_is_written_anew(cache, damage):
+    build = Builder()
+    check_cached(build, 1)
+    path = cache / "set.npz"
+    content = bytearray(path.read_bytes())
+    flipped = content.copy()
+    flipped[content.index(bytes(ARRAYS["x_train"])) + 5] ^= 1
+    if damage == "another":
+        np.savez(path, other=np.zeros(3))
+    else:
+        path.write_bytes({"truncated": content[:-9], "flipped": flipped, "empty": b""}[damage])
+    check_cached(build, 2)
+    check_cached(build, 2)
+
+
+def test_a_cache_that_cannot_be_made_costs_only_time(tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("JAXMLP_CACHE", str(tmp_path / "file" / "cache"))
+    build = Builder()
+    check_cached(build, 1)
+    check_cached(build, 2)
+
+
+def test_a_full_disk_leaves_nothing_behind(cache, monkeypatch):
+    def fill(file, **_):
+        file.write(b"PK half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", fill)
+    check_cached(Builder(), 1)
+    assert list(cache.iterdir()) == []
+
+
+def test_the_cache_is_replaced_in_one_step(cache, monkeypatch):
+    seen = []
+    replace = Path.replace
+
+    def look(self, target):
+        seen.append((self.parent == target.parent, target.exists(), self.stat().st_size > 100))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", look)
+    npz.cached("set", Builder())
+    assert seen == [(True, False, True)]
+
+
+def test_the_cache_folder_of_the_system(monkeypatch, tmp_path):
+    monkeypatch.delenv("JAXMLP_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    if os.name == "posix":
+        assert npz.cache_folder().name == "jaxmlp"

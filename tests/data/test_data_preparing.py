@@ -1,0 +1,285 @@
+"""Splitting, numbering, normalising: numbers, leakage, and everything that is refused."""
+
+import time
+
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxmlp.data.preparing import NORMALISATIONS, Preparation, prepare
+from jaxmlp.data.sources import Data, Dataset
+from jaxmlp.errors import DataError, UsageError
+
+STATISTICAL = ("per_feature", "global", "unit")
+
+
+def dataset(rows=50, classes=5, seed=0, dtype=np.uint8, labels=None, **changed) -> Dataset:
+    rng = np.random.default_rng(seed)
+    names = np.arange(classes) if labels is None else np.asarray(labels)
+    fields = {
+        "train_images": rng.integers(0, 256, (rows, 3, 4)).astype(dtype),
+        "train_labels": names[np.arange(rows) % len(names)],
+        "test_images": rng.integers(0, 256, (10, 3, 4)).astype(dtype),
+        "test_labels": names[np.arange(10) % len(names)],
+        "origin": "a test",
+    }
+    return Dataset(**(fields | changed))
+
+
+def changed_at(array, where, value):
+    array = array.copy()
+    array[where] = value
+    return array
+
+
+@pytest.mark.parametrize("normalise", NORMALISATIONS)
+def test_types_and_shapes(normalise):
+    splits, preparation = prepare(dataset(), Data(normalise=normalise))
+    for examples, rows in zip(splits, (40, 10, 10), strict=True):
+        assert isinstance(examples.x, np.ndarray)
+        assert (examples.x.shape, examples.x.dtype) == ((rows, 12), np.float32)
+        assert (examples.labels.shape, examples.labels.dtype) == ((rows,), np.int32)
+        assert examples.weights is None
+    assert preparation.normalise == normalise
+    assert preparation.image_shape == (3, 4)
+    assert preparation.mean.dtype == preparation.deviation.dtype == np.float32
+
+
+def numbered(rows=60):
+    """Every row carries its own number, so that it can be followed through the split."""
+    images = np.repeat(np.arange(rows, dtype=np.float32)[:, None], 2, 1)
+    return dataset(
+        train_images=images, train_labels=np.arange(rows) // 20, test_images=images, test_labels=np.arange(rows) // 20
+    )
+
+
+@pytest.mark.parametrize("stratified", [True, False])
+def test_the_split_is_a_shuffled_partition(stratified):
+    splits, _ = prepare(numbered(), Data(normalise="none", stratified=stratified))
+    train, validation = splits.train.x[:, 0], splits.validation.x[:, 0]
+    assert sorted([*train, *validation]) == list(range(60))
+    assert list(train) != sorted(train)
+    assert list(validation) != sorted(validation)
+    np.testing.assert_array_equal(splits.train.labels, train // 20)  # images keep their labels
+    np.testing.assert_array_equal(splits.test.x[:, 0], np.arange(60))  # test rows keep their order
+
+
+def test_the_split_depends_on_its_seed_alone():
+    first, again, other = (
+        prepare(numbered(), Data(normalise="none", split_seed=seed))[0].validation.x for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_the_report_s_split_has_48_000_and_12_000_rows():
+    images = np.zeros((60_000, 1), np.uint8)
+    big = dataset(
+        train_images=images, train_labels=np.arange(60_000) % 10, test_images=images[:10], test_labels=np.arange(10)
+    )
+    splits, _ = prepare(big, Data(normalise="none"))
+    assert (len(splits.train.x), len(splits.validation.x)) == (48_000, 12_000)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [([7, -2, 30], (-2, 7, 30)), (["dog", "ant", "cow"], ("ant", "cow", "dog")), ([b"x", b"a"], ("a", "x"))],
+)
+def test_labels_are_numbered_in_order(labels, classes):
+    raw = dataset(labels=labels)
+    splits, preparation = prepare(raw, Data())
+    assert preparation.classes == classes
+    assert {type(label) for label in preparation.classes} <= {int, str}
+    named = [label.decode() if isinstance(label, bytes) else label for label in raw.test_labels.tolist()]
+    assert [preparation.classes[number] for number in splits.test.labels] == named
+
+
+@settings(deadline=None)
+@given(
+    images=hnp.arrays(
+        np.float32, st.tuples(st.integers(1, 6), st.integers(2, 9)), elements=st.floats(-1e6, 1e6, width=32)
+    )
+)
+def test_per_image_has_mean_0_and_deviation_1(images):
+    rows = only("per_image", images.shape[1:]).apply(images)
+    exact = images.astype(float)
+    for row, image in zip(rows.astype(float), exact, strict=True):
+        if image.min() == image.max():
+            assert not row.any()
+        elif image.std() > 1e-150:
+            assert abs(row.mean()) < 1e-6
+            assert abs(row.std() - 1) < 1e-6
+
+
+def only(normalise, image_shape, mean=(), deviation=()):
+    return Preparation(normalise, np.float32(mean), np.float32(deviation), (0, 1), image_shape)
+
+
+@pytest.mark.parametrize("value", [0, 0.1, 1e30, -3.3])
+@pytest.mark.parametrize("normalise", ["per_image", "per_feature", "global"])
+def test_constant_pixels_are_no_nan(normalise, value):
+    images = np.full((50, 3, 4), value, np.float64)
+    splits, preparation = prepare(dataset(train_images=images, test_images=images[:10]), Data(normalise=normalise))
+    np.testing.assert_allclose(splits.train.x, 0, atol=abs(value) * 1e-7)
+    np.testing.assert_allclose(splits.test.x, 0, atol=abs(value) * 1e-7)
+    assert (preparation.deviation == 1).all()  # not what rounding leaves of 0
+
+
+@pytest.mark.parametrize("rows", [1, 511, 512, 513, 1500])
+def test_chunks_leave_no_row_out(rows):
+    images = np.random.default_rng(0).integers(0, 256, (rows, 5), dtype=np.uint8)
+    expected = (images - images.mean(1, keepdims=True)) / images.std(1, keepdims=True)
+    np.testing.assert_allclose(only("per_image", (5,)).apply(images), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [20, 700])
+def test_per_feature_and_global_are_those_of_the_training_rows(rows):
+    raw = dataset(rows=rows, dtype=np.float64)
+    plain = prepare(raw, Data(normalise="none"))[0].train.x.astype(float)
+    splits, preparation = prepare(raw, Data(normalise="per_feature"))
+    np.testing.assert_allclose(preparation.mean, plain.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(preparation.deviation, plain.std(0), rtol=1e-6)
+    np.testing.assert_allclose(splits.train.x, (plain - plain.mean(0)) / plain.std(0), atol=1e-5)
+    splits, preparation = prepare(raw, Data(normalise="global"))
+    np.testing.assert_allclose(preparation.mean, [plain.mean()], rtol=1e-6)
+    np.testing.assert_allclose(preparation.deviation, [plain.std()], rtol=1e-6)
+    np.testing.assert_allclose(splits.train.x, (plain - plain.mean()) / plain.std(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [(np.uint8, 255), (np.uint16, 200), (np.int64, 200), (np.float32, 200), (bool, 1)]
+)
+def test_unit_divides_by_255_or_the_largest_magnitude(dtype, scale):
+    raw = dataset(
+        train_images=np.tile(np.array([0, 50, 200]), (50, 1)).astype(dtype), test_images=np.zeros((10, 3), dtype)
+    )
+    splits, preparation = prepare(raw, Data(normalise="unit"))
+    assert preparation.deviation == scale
+    np.testing.assert_allclose(splits.train.x, raw.train_images[:40].astype(np.float32) / scale, rtol=1e-6)
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 1000), normalise=st.sampled_from(STATISTICAL))
+def test_validation_and_test_rows_do_not_leak(seed, normalise):
+    raw, data = dataset(dtype=np.float32, seed=seed), Data(normalise=normalise, split_seed=seed)
+    numbers = np.broadcast_to(np.arange(50, dtype=np.float32)[:, None, None], raw.train_images.shape)
+    held = prepare(raw._replace(train_images=numbers), Data(normalise="none", split_seed=seed))[0].validation.x[:, 0]
+    other = raw._replace(
+        train_images=changed_at(raw.train_images, held.astype(int), 1e6), test_images=raw.test_images - 1e6
+    )
+    (splits, preparation), (other_splits, other_preparation) = prepare(raw, data), prepare(other, data)
+    np.testing.assert_array_equal(preparation.mean, other_preparation.mean)
+    np.testing.assert_array_equal(preparation.deviation, other_preparation.deviation)
+    np.testing.assert_array_equal(splits.train.x, other_splits.train.x)
+
+
+@pytest.mark.parametrize("normalise", NORMALISATIONS)
+def test_a_new_image_is_treated_like_the_test_rows(normalise):
+    raw = dataset()
+    splits, preparation = prepare(raw, Data(normalise=normalise))
+    for row in range(10):
+        np.testing.assert_array_equal(preparation.apply(raw.test_images[row : row + 1])[0], splits.test.x[row])
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 3), (1, 12), (3, 4), (1, 3, 4, 1)])
+def test_apply_names_the_shape(shape):
+    with pytest.raises(DataError, match=r"images have shape \(.*\); the model was trained on \(3, 4\)"):
+        only("none", (3, 4)).apply(np.zeros(shape, np.uint8))
+
+
+RAW = dataset(dtype=np.float64)
+
+
+def cases(table):
+    return [pytest.param(*case, id=name) for name, case in table.items()]
+
+
+@pytest.mark.parametrize(
+    ("raw", "data", "message"),
+    cases(
+        {
+            "NaN": (
+                RAW._replace(train_images=changed_at(RAW.train_images, (3, 1, 1), np.nan)),
+                {},
+                "training images: 1 pixels are NaN",
+            ),
+            "inf": (
+                RAW._replace(test_images=changed_at(RAW.test_images, (3, 1, 1), -np.inf)),
+                {},
+                "test images: 1 pixels are NaN",
+            ),
+            "beyond float32": (RAW._replace(train_images=RAW.train_images * 1e300), {}, "exceed float32"),
+            "text for pixels": (
+                RAW._replace(train_images=RAW.train_images.astype(str)),
+                {},
+                "training images are <U32; numbers",
+            ),
+            "complex": (RAW._replace(test_images=RAW.test_images.astype(complex)), {}, "test images are complex128"),
+            "one class": (RAW._replace(train_labels=np.full(50, 3)), {}, "all 40 training rows have the label 3"),
+            "no rows": (dataset(rows=0), {}, "the training split is empty"),
+            "no test rows": (
+                RAW._replace(test_images=RAW.test_images[:0], test_labels=RAW.test_labels[:0]),
+                {},
+                "the test split is empty",
+            ),
+            "empty validation": (
+                dataset(rows=2),
+                {"stratified": False},
+                "leave an empty split (2 to train, 0 to validate)",
+            ),
+            "empty training": (dataset(rows=1), {"validation": 0.9}, "empty split"),
+            "counts": (
+                RAW._replace(train_labels=RAW.train_labels[:-1]),
+                {},
+                "50 training images, but 49 training labels",
+            ),
+            "shapes": (RAW._replace(test_images=RAW.test_images[:, :2]), {}, "shape (3, 4), test images (2, 4)"),
+            "flat images": (
+                RAW._replace(train_images=RAW.train_images[:, 0, 0]),
+                {},
+                "training images have shape (50,)",
+            ),
+            "one-hot": (RAW._replace(train_labels=np.zeros((50, 10), int)), {}, "training labels have shape (50, 10)"),
+            "float labels": (RAW._replace(train_labels=RAW.train_labels / 2), {}, "training labels are float64"),
+            "two kinds": (
+                RAW._replace(test_labels=RAW.test_labels.astype("U3")),
+                {},
+                "training labels are int64, test labels <U3",
+            ),
+            "strange test labels": (
+                RAW._replace(test_labels=RAW.test_labels + 3),
+                {},
+                "test labels that no training row has: 5, 6, 7",
+            ),
+            "strange validation labels": (
+                dataset(rows=10, labels=range(10)),
+                {"stratified": False},
+                "validation labels that no training row has",
+            ),
+        }
+    ),
+)
+def test_what_cannot_be_learnt_from_is_named(raw, data, message):
+    with pytest.raises(DataError) as caught:
+        prepare(raw, Data(**data))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_normalisation():
+    with pytest.raises(UsageError, match=r"data\.normalise 'per_imag' is unknown; did you mean per_image"):
+        prepare(RAW, Data(normalise="per_imag"))
+
+
+def test_60_000_images_are_normalised_quickly():
+    images = np.random.default_rng(0).integers(0, 256, (60_000, 784), dtype=np.uint8)
+    preparation = only("per_image", (784,))
+
+    def seconds():
+        start = time.process_time()
+        preparation.apply(images)
+        return time.process_time() - start
+
+    assert min(seconds() for _ in range(3)) < 1  # 0.11 s on the machine where it was written

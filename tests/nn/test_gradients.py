@@ -1,0 +1,247 @@
+"""The three routes to the gradient agree: in float64, over every registry entry, at every coordinate."""
+
+from functools import partial
+
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxmlp.errors import UsageError
+from jaxmlp.nn import gradients
+from jaxmlp.nn.activations import ACTIVATIONS
+from jaxmlp.nn.gradients import by_autodiff, by_delta_rule, by_differences, differences, gradient
+from jaxmlp.nn.losses import LOSSES
+from jaxmlp.nn.network import INITS, init
+from jaxmlp.spec import Examples, Hyper, Network, Spec, Training
+from jaxmlp.training.loop import largest_disagreement
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+DEPTHS = [(), (5,), (5, 7), (5, 7, 6), (4, 5, 3, 6)]
+NUMBERS = {
+    "plain": Hyper(),
+    "l1": Hyper(l1=0.3),
+    "l2": Hyper(l2=0.2),
+    "l1_l2": Hyper(l1=0.03, l2=0.7),
+}
+
+
+def make(hidden=(5, 7), activation="tanh", loss="softmax_cross_entropy", output="identity", dropout=False):
+    network = Network(hidden, activation, output, loss, "glorot_normal", dropout)
+    return Spec(network, Training(), inputs=6, classes=4)
+
+
+def weights_of(spec, hyper=NUMBERS["plain"], seed=1):
+    """Weights and biases, none of them 0, so that no kink and no symmetry hides an error."""
+    params = init(spec, hyper, jax.random.key(seed))
+    flat, unflatten = jax.flatten_util.ravel_pytree(params)
+    return unflatten(flat + 0.1 * jax.random.normal(jax.random.key(seed + 1), flat.shape))
+
+
+def examples(weighted=False, rows=9, seed=3):
+    x = jax.random.normal(jax.random.key(seed), (rows, 6))
+    labels = jnp.arange(rows, dtype=jnp.int32) % 4
+    weights = jnp.linspace(0.0, 2.0, rows) if weighted else None  # the first one is 0
+    return Examples(x, labels, weights)
+
+
+@partial(jax.jit, static_argnums=0)
+def derived(spec, hyper, params, batch, key):
+    return by_autodiff(spec, hyper, params, batch, key), by_delta_rule(spec, hyper, params, batch, key)
+
+
+@partial(jax.jit, static_argnums=0)
+def all_three(spec, hyper, params, batch, key):
+    return *derived(spec, hyper, params, batch, key), by_differences(spec, hyper, params, batch, key, eps=1e-5)
+
+
+def assert_agree(one, other, tolerance=1e-12):
+    assert largest_disagreement(one.grads, other.grads) < tolerance
+    np.testing.assert_array_equal(one.losses, other.losses)
+    np.testing.assert_array_equal(one.logits, other.logits)
+
+
+def assert_all_agree(spec, hyper, params, batch, key=None):
+    """Hand-derived against automatic, and both against central differences, at every coordinate."""
+    one, other, numerical = all_three(spec, hyper, params, batch, key)
+    assert jax.tree.leaves(one.grads)[0].dtype == jnp.float64
+    assert_agree(one, other)
+    for derived, difference in zip(jax.tree.leaves(other.grads), jax.tree.leaves(numerical.grads), strict=True):
+        np.testing.assert_allclose(derived, difference, rtol=0, atol=2e-9)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation(activation):
+    spec = make(activation=activation)
+    assert_all_agree(spec, Hyper(), weights_of(spec), examples())
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("output", ACTIVATIONS)
+def test_every_loss_with_every_output_activation(loss, output):
+    spec = make(loss=loss, output=output)
+    assert_all_agree(spec, Hyper(), weights_of(spec), examples())
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+@pytest.mark.parametrize("hidden", DEPTHS, ids=str)
+def test_every_depth_with_every_penalty(hidden, numbers):
+    spec, hyper = make(hidden), NUMBERS[numbers]
+    assert_all_agree(spec, hyper, weights_of(spec), examples())
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
+@pytest.mark.parametrize("dropout", [False, True], ids=["whole", "dropout"])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_full_product_at_one_depth(activation, loss, dropout, weighted):
+    spec = make((5,), activation, loss, "identity" if loss == "softmax_cross_entropy" else activation, dropout)
+    hyper = Hyper(l1=0.01, l2=0.02, dropout_rate=0.4)
+    assert_agree(*derived(spec, hyper, weights_of(spec), examples(weighted), jax.random.key(5)))
+
+
+@pytest.mark.parametrize("hidden", DEPTHS[1:], ids=str)
+def test_dropout_and_weights_against_differences(hidden):
+    spec, hyper = make(hidden, dropout=True), Hyper(l2=0.1, dropout_rate=0.5)
+    assert_all_agree(spec, hyper, weights_of(spec), examples(weighted=True), jax.random.key(11))
+
+
+@pytest.mark.parametrize("route", [by_autodiff, by_delta_rule])
+@pytest.mark.parametrize("hidden", DEPTHS, ids=str)
+def test_penalty_gradient_is_zero_at_weight_zero(hidden, route):
+    """d|w|/dw at 0 is taken to be 0 (jax.grad(jnp.abs)(0.) is 1)."""
+    spec = make(hidden)
+    zeros = jax.tree.map(jnp.zeros_like, weights_of(spec))
+    plain = route(spec, Hyper(), zeros, examples(), None).grads
+    penalised = route(spec, Hyper(l1=0.3, l2=0.2), zeros, examples(), None).grads
+    jax.tree.map(np.testing.assert_array_equal, plain, penalised)
+
+
+@pytest.mark.parametrize("name", INITS)
+def test_every_initialiser(name):
+    spec = Spec(Network((5,), init=name), Training(), 6, 4)
+    params = init(spec, Hyper(), jax.random.key(0))
+    assert_agree(*derived(spec, Hyper(l1=0.1, l2=0.1), params, examples(), None))
+
+
+def test_difference_shrinks_as_eps_squared():
+    spec = make(activation="tanh")
+    params, batch = weights_of(spec), examples()
+    exact = jax.flatten_util.ravel_pytree(by_autodiff(spec, Hyper(), params, batch, None).grads)[0]
+    errors = [
+        jnp.max(jnp.abs(differences(spec, Hyper(), params, batch, None, jnp.arange(exact.size), eps) - exact))
+        for eps in (1e-1, 1e-2, 1e-3)
+    ]
+    slopes = -np.diff(np.log10(errors))
+    np.testing.assert_allclose(slopes, 2, atol=0.05)
+
+
+def test_float32_agrees_to_its_rounding():
+    """In float32 the two derived routes agree to some 1e-7 of the largest component, not to 1e-12."""
+    with jax.enable_x64(False):
+        spec = make((32, 16))
+        assert_agree(*derived(spec, Hyper(l1=0.1, l2=0.1), weights_of(spec), examples(), None), tolerance=2e-6)
+
+
+def test_worked_example():
+    """A network of 2-2-2 with tanh, worked on paper: forward, deltas and gradients as separate numbers."""
+    spec = Spec(Network((2,), "tanh"), Training(), 2, 2)
+    (w1, b1), (w2, b2) = (
+        (np.array([[0.1, -0.2], [0.4, 0.3]]), np.array([0.0, 0.1])),
+        (
+            np.array([[0.5, -0.5], [0.25, 1.0]]),
+            np.array([0.2, -0.1]),
+        ),
+    )
+    x = np.array([1.0, 2.0])
+    a = np.tanh([0.1 + 0.8, -0.2 + 0.6 + 0.1])
+    z = np.array([0.5 * a[0] + 0.25 * a[1] + 0.2, -0.5 * a[0] + a[1] - 0.1])
+    y = np.exp(z) / np.exp(z).sum()
+    delta2 = y - np.array([0.0, 1.0])
+    delta1 = np.array([0.5 * delta2[0] - 0.5 * delta2[1], 0.25 * delta2[0] + delta2[1]]) * (1 - a**2)
+    params = jax.tree.map(jnp.asarray, init(spec, Hyper(), jax.random.key(0)))
+    params = (
+        params[0]._replace(w=jnp.asarray(w1), b=jnp.asarray(b1)),
+        params[1]._replace(w=jnp.asarray(w2), b=jnp.asarray(b2)),
+    )
+    batch = Examples(jnp.asarray(x)[None], jnp.asarray([1], jnp.int32))
+    got = by_delta_rule(spec, Hyper(), params, batch, None)
+    np.testing.assert_allclose(got.losses, [-np.log(y[1])], rtol=1e-14)
+    np.testing.assert_allclose(got.grads[1].w, np.outer(a, delta2), rtol=1e-13)
+    np.testing.assert_allclose(got.grads[1].b, delta2, rtol=1e-13)
+    np.testing.assert_allclose(got.grads[0].w, np.outer(x, delta1), rtol=1e-13)
+    np.testing.assert_allclose(got.grads[0].b, delta1, rtol=1e-13)
+
+
+@pytest.mark.parametrize("route", [by_autodiff, by_delta_rule])
+def test_weight_zero_equals_absence(route):
+    spec, hyper = make(), Hyper(l1=0.01)
+    params, batch = weights_of(spec), examples()
+    weights = jnp.asarray([1.0, 0, 1, 1, 0, 1, 1, 1, 0])
+    kept = np.flatnonzero(weights)
+    with_zeros = route(spec, hyper, params, batch._replace(weights=weights), None)
+    without = route(spec, hyper, params, Examples(batch.x[kept], batch.labels[kept]), None)
+    assert largest_disagreement(without.grads, with_zeros.grads) < 1e-14
+
+
+@pytest.mark.parametrize("route", [by_autodiff, by_delta_rule])
+def test_weight_two_equals_a_row_given_twice(route):
+    spec = make()
+    params, batch = weights_of(spec), examples()
+    rows = jnp.asarray([0, 0, 1, 2, 3, 4, 5, 6, 7, 8])
+    twice = route(spec, Hyper(), params, Examples(batch.x[rows], batch.labels[rows]), None)
+    weighted = route(spec, Hyper(), params, batch._replace(weights=jnp.ones(9).at[0].set(2.0)), None)
+    assert largest_disagreement(twice.grads, weighted.grads) < 1e-14
+
+
+@pytest.mark.parametrize("route", [by_autodiff, by_delta_rule])
+def test_batch_of_weight_zero_has_the_gradient_of_the_penalty_alone(route):
+    spec = make()
+    params, batch = weights_of(spec), examples()
+    grads = route(spec, Hyper(l2=0.5), params, batch._replace(weights=jnp.zeros(9)), None).grads
+    for layer, grad in zip(params, grads, strict=True):
+        np.testing.assert_allclose(grad.w, 0.5 * layer.w, rtol=1e-14)
+        np.testing.assert_array_equal(grad.b, jnp.zeros_like(grad.b))
+
+
+def test_penalties_do_not_depend_on_the_batch_and_spare_biases():
+    spec = make()
+    params = weights_of(spec)
+    changes = []
+    for rows in (3, 9):
+        plain = by_delta_rule(spec, Hyper(), params, examples(rows=rows), None).grads
+        penalised = by_delta_rule(spec, Hyper(l1=0.1, l2=0.2), params, examples(rows=rows), None).grads
+        changes.append(jax.tree.map(lambda a, b: a - b, penalised, plain))
+    for small, large, layer in zip(*changes, params, strict=True):
+        np.testing.assert_allclose(small.w, 0.1 * np.sign(layer.w) + 0.2 * layer.w, atol=1e-14)
+        np.testing.assert_allclose(small.w, large.w, atol=1e-14)
+        np.testing.assert_array_equal(small.b, jnp.zeros_like(small.b))
+
+
+@pytest.mark.parametrize("wrong", ["sign", "mean"])
+def test_a_wrong_gradient_is_caught(wrong, monkeypatch):
+    """The proof itself is tested: flip the sign of a delta, or drop the 1/N, and it fails."""
+    if wrong == "sign":
+        rule = LOSSES["softmax_cross_entropy"]
+        monkeypatch.setitem(LOSSES, "softmax_cross_entropy", rule._replace(delta=lambda z, t, f: -rule.delta(z, t, f)))
+    else:
+        shares = gradients._shares
+        rule = gradients.by_delta_rule
+        monkeypatch.setattr(gradients, "_shares", lambda batch, logits: jnp.ones_like(shares(batch, logits)))
+        summed = rule(make(), Hyper(), weights_of(make()), examples(), None)
+        monkeypatch.undo()
+        one = by_autodiff(make(), Hyper(), weights_of(make()), examples(), None)
+        assert largest_disagreement(one.grads, summed.grads) > 1
+        return
+    with pytest.raises(AssertionError):
+        assert_agree(
+            by_autodiff(make(), Hyper(), weights_of(make()), examples(), None),
+            by_delta_rule(make(), Hyper(), weights_of(make()), examples(), None),
+        )
+
+
+def test_unknown_route():
+    with pytest.raises(UsageError, match="'delta_rul' is unknown; did you mean delta_rule"):
+        gradient("delta_rul")

@@ -1,0 +1,162 @@
+"""Files arrive whole or not at all, whatever the disk says."""
+
+import errno
+import os
+import resource
+
+import pytest
+
+from jaxmlp.errors import RunError
+from jaxmlp.runs.files import append_line, make_directory, remove_leftovers, write_atomically
+
+
+@pytest.fixture
+def small_files():
+    """Files may grow to a limit: the kernel takes a part of a write and refuses the rest, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+
+    yield limit
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def names(directory):
+    return sorted(path.name for path in directory.iterdir())
+
+
+def refuse(error):
+    def call(*_):
+        raise OSError(error, os.strerror(error))
+
+    return call
+
+
+@pytest.mark.parametrize("data", ["text: α\n", b"\0bytes\xff", ""])
+def test_what_is_written_is_read(tmp_path, data):
+    path = tmp_path / "file"
+    write_atomically(path, "the old one, which is longer")
+    write_atomically(path, data)
+    assert path.read_bytes() == (data.encode() if isinstance(data, str) else data)
+    assert names(tmp_path) == ["file"]
+
+
+def test_bytes_are_synced_before_the_rename_and_the_folder_after(tmp_path, monkeypatch):
+    calls = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (calls.append(os.fstat(handle).st_ino), fsync(handle))[1])
+    monkeypatch.setattr(os, "replace", lambda *names: (calls.append("rename"), replace(*names))[1])
+    write_atomically(tmp_path / "file", b"x")
+    assert calls == [(tmp_path / "file").stat().st_ino, "rename", tmp_path.stat().st_ino]
+
+
+def test_a_write_that_is_cut_short_leaves_the_old_file(tmp_path, small_files):
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+    small_files(4096)
+    with pytest.raises(RunError, match=r"cannot write .*file: File too large; raise the limit") as caught:
+        write_atomically(path, b"x" * 10_000)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (errno.ENOSPC, "No space left on device; free some space"),
+        (errno.EROFS, "Read-only file system; write to another folder"),
+        (errno.EIO, "Input/output error; check the disk"),
+    ],
+)
+def test_a_failing_disk_is_one_line(tmp_path, monkeypatch, call, error, line):
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+    monkeypatch.setattr(os, call, refuse(error))
+    with pytest.raises(RunError, match=line) as caught:
+        write_atomically(path, b"new")
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_file_system_that_cannot_sync_folders_is_accepted(tmp_path, monkeypatch):
+    fsync, folder = os.fsync, tmp_path.stat().st_ino
+    monkeypatch.setattr(os, "fsync", lambda h: refuse(errno.EINVAL)() if os.fstat(h).st_ino == folder else fsync(h))
+    write_atomically(tmp_path / "file", b"x")
+    assert (tmp_path / "file").read_bytes() == b"x"
+
+
+def test_an_interrupted_write_leaves_no_temporary_file(tmp_path, monkeypatch):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "file", b"x")
+    assert names(tmp_path) == []
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(RunError, match=r"gone/file: No such file or directory; the folder is gone"):
+        write_atomically(tmp_path / "gone" / "file", b"x")
+
+
+def test_only_the_leftovers_asked_for_are_removed(tmp_path):
+    for name in (".epoch-1.safetensors.77.tmp", ".other.77.tmp", "epoch-1.tmp"):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path, "epoch-")
+    assert names(tmp_path) == [".other.77.tmp", "epoch-1.tmp"]
+
+
+def test_lines_are_appended(tmp_path):
+    path = tmp_path / "lines"
+    for line in ("one", "", "drei: ü"):
+        append_line(path, line)
+    assert path.read_text(encoding="utf-8") == "one\n\ndrei: ü\n"
+    with pytest.raises(ValueError, match="one line"):
+        append_line(path, "two\nlines")
+
+
+def test_half_a_line_is_cut_off_again(tmp_path, small_files):
+    path = tmp_path / "lines"
+    append_line(path, "first")
+    small_files(4096)
+    with pytest.raises(RunError, match=r"cannot append to .*lines: File too large"):
+        append_line(path, "x" * 5000)
+    assert path.read_text() == "first\n"
+    append_line(path, "second")
+    assert path.read_text() == "first\nsecond\n"
+
+
+def test_a_full_disk_after_a_part_of_a_line(tmp_path, monkeypatch):
+    path = tmp_path / "lines"
+    append_line(path, "first")
+    write, parts = os.write, []
+
+    def fill_up(handle, data):
+        if parts:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        parts.append(write(handle, data[:3]))
+        return 3
+
+    monkeypatch.setattr(os, "write", fill_up)
+    with pytest.raises(RunError, match="No space left on device"):
+        append_line(path, "second")
+    assert parts == [3]
+    assert path.read_text() == "first\n"
+
+
+def test_directories_are_made(tmp_path):
+    for _ in range(2):
+        make_directory(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_file_in_the_place_of_a_directory(tmp_path, name):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"cannot make the folder .*: .*; a file stands where a folder is wanted"):
+        make_directory(tmp_path / name)
