@@ -110,7 +110,9 @@ class Examples(NamedTuple):
 
     x: Float[Array | np.ndarray, "N D"]
     labels: Int[Array | np.ndarray, " N"]  # 0 to K-1
-    weights: Float[Array | np.ndarray, " N"] | None = None  # None: every example counts once, and no time is spent on it
+    weights: Float[Array | np.ndarray, " N"] | None = (
+        None  # None: every example counts once, and no time is spent on it
+    )
 
 
 class Splits(NamedTuple):

@@ -59,7 +59,7 @@ class _Absent(Exception):  # noqa: N818
     """A place does not hold the data; the text says why."""
 
 
-def load(data: Data, *, progress: bool = False) -> Dataset:
+def load_data(data: Data, *, progress: bool = False) -> Dataset:
     """The set that `data.name` means. Raises UsageError for an unknown name, DataError for what cannot be read."""
     name = data.name
     if data.dir and name not in IDX_SETS and not name.startswith("tfds:"):

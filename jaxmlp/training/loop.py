@@ -1,14 +1,10 @@
-"""The training loop: `begin` makes a state, `advance` runs a chunk of epochs, both pure; `fit` is a host loop over them."""
+"""The training loop: `begin` makes a state, `advance` runs a chunk of epochs, both pure."""
 
-import time
-from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxmlp.nn import losses, network
@@ -17,6 +13,7 @@ from jaxmlp.nn.gradients import by_autodiff, by_delta_rule, gradient
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Examples, Hyper, Spec, Splits
 from jaxmlp.training import optimizers, stopping
+from jaxmlp.training.optimizers import OptState
 from jaxmlp.training.schedules import learning_rates
 from jaxmlp.training.shuffling import permutation
 from jaxmlp.training.stopping import Stopping
@@ -28,7 +25,7 @@ class TrainState(NamedTuple):
     """Everything that training changes; with the spec, the numbers, the key and the data it fixes all that follows."""
 
     params: Params
-    opt_state: optax.OptState
+    opt_state: OptState
     best_params: Params  # of the epoch with the lowest validation loss so far; the first weights before that
     stopping: Stopping
     epoch: Int[Array, ""]  # epochs done
@@ -156,7 +153,7 @@ def _rest(state: TrainState) -> tuple[TrainState, EpochLog]:
     return state, EpochLog(jnp.asarray(False), zero, zero, none, zero, none, zero)
 
 
-Carry = tuple[Params, optax.OptState, Totals]
+Carry = tuple[Params, OptState, Totals]
 
 
 def _step(

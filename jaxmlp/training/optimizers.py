@@ -12,28 +12,38 @@ alpha_T u_T = sum_t gamma^(T-t) alpha_T g_t. So `momentum` follows a falling rat
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float
 
 from jaxmlp.errors import unknown
 from jaxmlp.nn.network import Layer, Params
 from jaxmlp.spec import Hyper
 
+OptState = Any  # an optax.OptState: a pytree of arrays
+Transformation = Any  # an optax.GradientTransformation
+
 
 class Optimizer(NamedTuple):
     """An update rule: how it is built from the numbers and the learning rate of a step, and the fields it reads."""
 
-    build: Callable[[Hyper, Float[Array, ""]], optax.GradientTransformation]
+    build: Callable[[Hyper, Float[Array, ""]], Transformation]
     reads: frozenset[str] = frozenset()
 
 
-def _momentum(hyper: Hyper, rate: Float[Array, ""]) -> optax.GradientTransformation:
+def _optax() -> ModuleType:
+    """The library, loaded with the first update rule: importing jaxmlp stays quick."""
+    import optax
+
+    return optax
+
+
+def _momentum(hyper: Hyper, rate: Float[Array, ""]) -> Transformation:
     """Report eq. 5: the rate stands inside v, which matters once it changes."""
-    return optax.chain(optax.scale_by_learning_rate(rate), optax.ema(hyper.momentum, debias=False))
+    return _optax().chain(_optax().scale_by_learning_rate(rate), _optax().ema(hyper.momentum, debias=False))
 
 
 def _weights_only(params: Params) -> Params:
@@ -43,21 +53,23 @@ def _weights_only(params: Params) -> Params:
 
 OPTIMIZERS: dict[str, Optimizer] = {
     "momentum": Optimizer(_momentum, frozenset({"momentum"})),
-    "heavy_ball": Optimizer(lambda hyper, rate: optax.sgd(rate, hyper.momentum), frozenset({"momentum"})),
-    "nesterov": Optimizer(lambda hyper, rate: optax.sgd(rate, hyper.momentum, nesterov=True), frozenset({"momentum"})),
-    "sgd": Optimizer(lambda hyper, rate: optax.sgd(rate)),
+    "heavy_ball": Optimizer(lambda hyper, rate: _optax().sgd(rate, hyper.momentum), frozenset({"momentum"})),
+    "nesterov": Optimizer(
+        lambda hyper, rate: _optax().sgd(rate, hyper.momentum, nesterov=True), frozenset({"momentum"})
+    ),
+    "sgd": Optimizer(lambda hyper, rate: _optax().sgd(rate)),
     "adam": Optimizer(
-        lambda hyper, rate: optax.adam(rate, hyper.beta1, hyper.beta2, hyper.epsilon),
+        lambda hyper, rate: _optax().adam(rate, hyper.beta1, hyper.beta2, hyper.epsilon),
         frozenset({"beta1", "beta2", "epsilon"}),
     ),
     "adamw": Optimizer(
-        lambda hyper, rate: optax.adamw(
+        lambda hyper, rate: _optax().adamw(
             rate, hyper.beta1, hyper.beta2, hyper.epsilon, weight_decay=hyper.weight_decay, mask=_weights_only
         ),
         frozenset({"beta1", "beta2", "epsilon", "weight_decay"}),
     ),
     "rmsprop": Optimizer(
-        lambda hyper, rate: optax.rmsprop(rate, hyper.rms_decay, hyper.epsilon), frozenset({"rms_decay", "epsilon"})
+        lambda hyper, rate: _optax().rmsprop(rate, hyper.rms_decay, hyper.epsilon), frozenset({"rms_decay", "epsilon"})
     ),
 }
 
@@ -69,14 +81,14 @@ def optimizer(name: str) -> Optimizer:
     return OPTIMIZERS[name]
 
 
-def start(name: str, hyper: Hyper, params: Params) -> optax.OptState:
+def start(name: str, hyper: Hyper, params: Params) -> OptState:
     """The state of the update rule before the first step."""
     return optimizer(name).build(hyper, jnp.asarray(hyper.learning_rate)).init(params)
 
 
 def update(
-    name: str, hyper: Hyper, rate: Float[Array, ""], grads: Params, opt_state: optax.OptState, params: Params
-) -> tuple[Params, optax.OptState]:
+    name: str, hyper: Hyper, rate: Float[Array, ""], grads: Params, opt_state: OptState, params: Params
+) -> tuple[Params, OptState]:
     """One step of the update rule at the learning rate `rate`."""
     updates, opt_state = optimizer(name).build(hyper, rate).update(grads, opt_state, params)
     return jax.tree.map(lambda w, step: w + step, params, updates), opt_state

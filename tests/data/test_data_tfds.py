@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from jaxmlp.data import tfds
-from jaxmlp.data.sources import Data, load
+from jaxmlp.data.sources import Data, load_data
 from jaxmlp.errors import DataError, UsageError
 
 BESIDE = Path(__file__).parents[3] / "shared" / "data"
@@ -32,7 +32,7 @@ def prepared_mnist():
 
 
 def test_prepared_mnist(prepared_mnist, monkeypatch):
-    dataset = load(Data("tfds:mnist", dir=prepared_mnist))
+    dataset = load_data(Data("tfds:mnist", dir=prepared_mnist))
     assert dataset.train_images.shape == (60_000, 28, 28)
     assert dataset.test_images.shape == (10_000, 28, 28)
     assert abs(dataset.train_images.mean() / 255 - 0.1307) < 1e-4
@@ -41,12 +41,12 @@ def test_prepared_mnist(prepared_mnist, monkeypatch):
     )
     monkeypatch.setattr(tfds, "_decode_set", None)
     start = time.perf_counter()
-    again = load(Data("tfds:mnist", dir=prepared_mnist))
+    again = load_data(Data("tfds:mnist", dir=prepared_mnist))
     assert time.perf_counter() - start < 1  # 0.03 s, against 5 s
     np.testing.assert_array_equal(again.train_images, dataset.train_images)
     monkeypatch.setenv("TFDS_DATA_DIR", prepared_mnist)
     monkeypatch.delenv("JAXMLP_DATA", raising=False)
-    assert "prepared by tensorflow-datasets" in load(Data("mnist")).origin
+    assert "prepared by tensorflow-datasets" in load_data(Data("mnist")).origin
 
 
 def prepared(folder, *parts):
@@ -77,7 +77,7 @@ def test_configurations(tmp_path):
 @pytest.mark.parametrize("name", ["", "../mnist", "/mnist", "mnist:3", "a b"])
 def test_names_that_are_none(name):
     with pytest.raises(UsageError, match="is no name of tensorflow-datasets"):
-        load(Data(f"tfds:{name}"))
+        load_data(Data(f"tfds:{name}"))
 
 
 def test_the_folder_of_prepared_sets(monkeypatch):
@@ -92,7 +92,7 @@ def test_not_prepared(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds.importlib.util, "find_spec", lambda _: None)
     prepared(tmp_path, "mnist", "3.0.1")
     with pytest.raises(DataError) as caught:
-        load(Data("tfds:mnits", dir=str(tmp_path)))
+        load_data(Data("tfds:mnits", dir=str(tmp_path)))
     for part in (f"tfds:mnits is not prepared in {tmp_path}", "did you mean mnist?", "pip install 'jaxmlp[tfds]'"):
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -101,7 +101,7 @@ def test_not_prepared(tmp_path, monkeypatch):
 def test_a_damaged_folder(tmp_path):
     prepared(tmp_path, "mnist", "3.0.1")
     with pytest.raises(DataError, match=r"3\.0\.1: cannot be read") as caught:
-        load(Data("tfds:mnist", dir=str(tmp_path)))
+        load_data(Data("tfds:mnist", dir=str(tmp_path)))
     assert "\n" not in str(caught.value)
 
 

@@ -1,0 +1,34 @@
+from .data.preparing import Preparation as Preparation
+from .data.preparing import prepare as prepare
+from .data.sources import Data as Data
+from .data.sources import Dataset as Dataset
+from .errors import DataError as DataError
+from .errors import JaxmlpError as JaxmlpError
+from .errors import RunError as RunError
+from .errors import UsageError as UsageError
+from .nn.gradients import by_autodiff as by_autodiff
+from .nn.gradients import by_delta_rule as by_delta_rule
+from .nn.gradients import by_differences as by_differences
+from .nn.network import Layer as Layer
+from .nn.network import forward as forward
+from .nn.network import init as init
+from .runs.config import Experiment as Experiment
+from .runs.model import Model as Model
+from .runs.model import load as load
+from .spec import Examples as Examples
+from .spec import Hyper as Hyper
+from .spec import Network as Network
+from .spec import Spec as Spec
+from .spec import Splits as Splits
+from .spec import Training as Training
+from .training.fitting import Epoch as Epoch
+from .training.fitting import Fit as Fit
+from .training.fitting import Measured as Measured
+from .training.fitting import fit as fit
+from .training.loop import EpochLog as EpochLog
+from .training.loop import TrainState as TrainState
+from .training.loop import advance as advance
+from .training.loop import begin as begin
+from .training.loop import evaluate as evaluate
+
+__version__: str

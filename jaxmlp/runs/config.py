@@ -1,0 +1,158 @@
+"""An experiment as a file: its TOML, the keys a command line sets, and what is refused."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import tomli_w
+from annotated_types import Ge
+
+from jaxmlp.data.sources import BUNDLED, IDX_SETS, Data
+from jaxmlp.errors import UsageError, nearest
+from jaxmlp.spec import Hyper, Network, Training
+from jaxmlp.training.checking import check_names, check_ranges, reads, refuse_unread
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that determines a run: a file in configs/, and the flags of a command."""
+
+    data: Data = Data()
+    network: Network = Network()
+    training: Training = Training()
+    hyper: Hyper = Hyper()
+    seed: Annotated[int, Ge(0)] = 0
+    """Of the first weights, the orders and the dropout; data.split_seed is apart."""
+
+
+SECTIONS: dict[str, type] = {"data": Data, "network": Network, "training": Training, "hyper": Hyper}
+
+
+def keys() -> list[str]:
+    """The full names of all keys, as they stand in a file and (with dashes) on a command line."""
+    return [f"{section}.{key}" for section, kind in SECTIONS.items() for key in get_type_hints(kind)] + ["seed"]
+
+
+def read(path: Path) -> tuple[Experiment, frozenset[str]]:
+    """The experiment a file describes, and the names of the keys that it sets.
+
+    Raises UsageError for a file that is missing or is no TOML, a key that is unknown, or a value of the wrong type.
+    """
+    found = locate(path)
+    try:
+        tree = tomllib.loads(found.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{found}: cannot be read as a config file: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{found}: is not TOML: {error}") from None
+    return parse(tree, str(found))
+
+
+def locate(path: Path) -> Path:
+    """The config file at `path`, or the one of that name that the package ships. Raises UsageError if there is neither."""
+    if path.is_file():
+        return path
+    root = Path(__file__).parents[1]
+    shipped = [root / "configs", root.parent / "configs"]
+    for folder in shipped:
+        inside = folder / Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else folder / path
+        if inside.is_file():
+            return inside
+    known = sorted(
+        f"configs/{file.relative_to(folder).as_posix()}" for folder in shipped for file in folder.rglob("*.toml")
+    )
+    what = "is a directory" if path.is_dir() else "does not exist"
+    raise UsageError(f"config file {path} {what}; {nearest(path.as_posix(), known)}")
+
+
+def parse(tree: Mapping[str, Any], file: str) -> tuple[Experiment, frozenset[str]]:
+    """As `read`, from the parsed TOML; `file` names it in errors."""
+    sections: dict[str, Any] = {}
+    given: set[str] = set()
+    for section, values in tree.items():
+        if section == "seed":
+            sections["seed"] = _value(f"{file}: seed", values, int)
+            given.add("seed")
+            continue
+        if section not in SECTIONS:
+            raise UsageError(f"{file}: [{section}] is no section or key; {nearest(section, [*SECTIONS, 'seed'])}")
+        if not isinstance(values, dict):
+            raise UsageError(f"{file}: {section} is a section: write [{section}] and its keys below")
+        types = get_type_hints(SECTIONS[section])
+        for key in values:
+            if key not in types:
+                raise UsageError(f"{file}: {section}.{key} is no key; {nearest(f'{section}.{key}', keys())}")
+        read_values = {key: _value(f"{file}: {section}.{key}", value, types[key]) for key, value in values.items()}
+        sections[section] = SECTIONS[section](**read_values)
+        given |= {f"{section}.{key}" for key in values}
+    return Experiment(**sections), frozenset(given)
+
+
+def _value(field: str, found: Any, kind: Any) -> Any:
+    """`found` in the type of the field; a whole number will do for a float, and nothing else is converted."""
+    if get_origin(kind) is tuple:
+        if not isinstance(found, list):
+            raise UsageError(f"{field} is {found!r}; accepted is a list, such as [256, 128]")
+        return tuple(_value(field, item, get_args(kind)[0]) for item in found)
+    if kind is float and type(found) is int:
+        return float(found)
+    if type(found) is not kind:
+        names = {int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false"}
+        raise UsageError(f"{field} is {found!r}; accepted is {names[kind]}")
+    return found
+
+
+def check(experiment: Experiment, given: Iterable[str]) -> None:
+    """Raise UsageError for a name, a range or a combination that makes no sense.
+
+    `given` are the full names of the keys that were set: a number that is set, but never read, is refused.
+    """
+    check_names(experiment.network, experiment.training)
+    for section in SECTIONS:
+        check_ranges(section, getattr(experiment, section))
+    if experiment.seed < 0:
+        raise UsageError(f"seed is {experiment.seed}; accepted is a whole number of at least 0")
+    numbers = [key.removeprefix("hyper.") for key in sorted(given) if key.startswith("hyper.")]
+    refuse_unread(experiment.network, experiment.training, numbers)
+
+
+def tree(experiment: Experiment) -> dict[str, Any]:
+    """The experiment as nested dictionaries, without the numbers that nothing reads. Paths are made absolute."""
+    read_numbers = reads(experiment.network, experiment.training)
+    data = _fields(experiment.data)
+    data["dir"] = str(Path(data["dir"]).expanduser().absolute()) if data["dir"] else ""
+    if data["name"] not in (*IDX_SETS, *BUNDLED) and not data["name"].startswith("tfds:"):
+        data["name"] = str(Path(data["name"]).expanduser().absolute())
+    return {
+        "seed": experiment.seed,
+        "data": data,
+        "network": _fields(experiment.network),
+        "training": _fields(experiment.training),
+        "hyper": {key: value for key, value in experiment.hyper._asdict().items() if key in read_numbers},
+    }
+
+
+def _fields(section: Any) -> dict[str, Any]:
+    assert is_dataclass(section)
+    values = {field.name: getattr(section, field.name) for field in fields(section)}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+
+def write(experiment: Experiment) -> str:
+    """The TOML of `tree`: reading it gives the same run."""
+    return tomli_w.dumps(tree(experiment))
+
+
+def changes(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The keys in which two trees differ: name to (saved, wanted); None stands for a key that is not there."""
+    one, other = _flat(saved), _flat(wanted)
+    return {key: (one.get(key), other.get(key)) for key in [*one, *other] if one.get(key) != other.get(key)}
+
+
+def _flat(nested: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        flat |= {f"{key}.{name}": item for name, item in value.items()} if isinstance(value, Mapping) else {key: value}
+    return flat

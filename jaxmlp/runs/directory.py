@@ -1,0 +1,154 @@
+"""The run directory: what is in it, how it is opened, and how it is read back.
+
+config.toml          the experiment, resolved; feeding it back gives the same run
+environment.json     versions, device, seed, PRNG implementation, where the data came from
+metrics.jsonl        a line an epoch
+checkpoints/         the state of training (see checkpoints.py)
+model.safetensors    the best weights, with what it takes to predict
+summary.json         how it ended
+plots/               pictures
+"""
+
+import json
+import math
+import time
+import tomllib
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from jaxmlp.errors import RunError, UsageError
+from jaxmlp.runs import config, files
+from jaxmlp.runs.config import Experiment
+from jaxmlp.training.schedules import schedule
+
+CONFIG, ENVIRONMENT, METRICS, SUMMARY = "config.toml", "environment.json", "metrics.jsonl", "summary.json"
+CHECKPOINTS, PLOTS = "checkpoints", "plots"
+OURS = frozenset({CONFIG, ENVIRONMENT, METRICS, SUMMARY, CHECKPOINTS, PLOTS, "model.safetensors"})
+
+
+def fresh(experiment: Experiment) -> Path:
+    """Make a new folder under runs/, named by time, data and seed."""
+    name = "".join(c if c.isalnum() else "_" for c in Path(experiment.data.name).name)
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-seed{experiment.seed}"
+    files.make_directory(Path("runs"))
+    for number in count(1):
+        path = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise files.cannot("make", path, error) from error
+        return path
+    raise AssertionError
+
+
+def create(path: Path, experiment: Experiment, *, overwrite: bool) -> None:
+    """Make `path` ready for a new run. Raises UsageError if it is not empty, unless an earlier run is to be overwritten.
+
+    Only what a run writes is ever removed; a folder that holds anything else is refused even with `overwrite`.
+    """
+    files.make_directory(path)
+    present = sorted(item.name for item in path.iterdir())
+    if present and not overwrite:
+        raise UsageError(
+            f"{path} is not empty; go on with the run in it by --resume, replace it by --overwrite, or give another --out"
+        )
+    foreign = [name for name in present if name not in OURS and not name.endswith(".tmp")]
+    if foreign:
+        raise UsageError(f"{path} holds {foreign[0]!r}, which no run writes: it is not overwritten; give another --out")
+    try:
+        for item in sorted(path.rglob("*"), key=lambda item: len(item.parts), reverse=True):
+            item.rmdir() if item.is_dir() and not item.is_symlink() else item.unlink()
+    except OSError as error:
+        raise files.cannot("empty", path, error) from error
+    files.write_atomically(path / CONFIG, config.write(experiment))
+
+
+def saved_tree(path: Path) -> dict[str, Any]:
+    """The experiment that the run in `path` was begun with, as parsed TOML. Raises UsageError if there is no run."""
+    if not (path / CONFIG).is_file():
+        raise UsageError(f"{path} holds no run to resume ({CONFIG} is missing); leave out --resume to begin one")
+    try:
+        return tomllib.loads((path / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RunError(f"{path / CONFIG} cannot be read: {error}; without it the run cannot be resumed") from None
+
+
+def reopen(path: Path, experiment: Experiment) -> None:
+    """Check that the run in `path` can go on as `experiment`, and note a larger max_epochs.
+
+    Raises UsageError naming the keys that differ. More epochs are no difference, unless the schedule reads their number.
+    """
+    saved = saved_tree(path)
+    differences = config.changes(saved, config.tree(experiment))
+    if not differences:
+        return
+    if not schedule(experiment.training.schedule).reads_max_epochs:
+        before, after = differences.get("training.max_epochs", (0, 0))
+        if after > before:
+            del differences["training.max_epochs"]
+    if differences:
+        listed = ", ".join(f"{key} (was {before}, now {after})" for key, (before, after) in differences.items())
+        raise UsageError(f"{path} cannot be resumed with other keys: {listed}; leave them out, or give another --out")
+    files.write_atomically(path / CONFIG, config.write(experiment))
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file for people and programs alike: indented, with null where a number is not finite."""
+    files.write_atomically(path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A JSON file of a run; None if it is not there. Raises RunError if it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RunError(f"{path} cannot be read: {error}; remove it, and resume the run with --resume") from None
+
+
+def append_metrics(path: Path, row: dict[str, Any]) -> None:
+    """Add the line of an epoch to metrics.jsonl."""
+    files.append_line(path / METRICS, json.dumps(_finite(row), allow_nan=False))
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The rows of metrics.jsonl, up to the first that is not whole (the last one, after a kill)."""
+    return list(_rows(path / METRICS))
+
+
+def cut_metrics(path: Path, epochs: int) -> list[dict[str, Any]]:
+    """Cut metrics.jsonl back to its first `epochs` epochs, and return them. Raises RunError if there are fewer."""
+    rows = read_metrics(path)[:epochs]
+    if [row.get("epoch") for row in rows] != list(range(1, epochs + 1)):
+        raise RunError(
+            f"{path / METRICS} has {len(rows)} whole rows, the checkpoint {epochs} epochs; the file was changed or damaged:"
+            " begin the run anew with --overwrite"
+        )
+    files.write_atomically(path / METRICS, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
+    return rows
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.is_file():
+        return
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
+        if not line.endswith("\n"):
+            return
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            return
+        yield row
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

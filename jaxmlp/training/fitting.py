@@ -1,0 +1,148 @@
+"""The host's side of training: compile once, run epoch by epoch, and say how it ended."""
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxmlp.nn.network import Params
+from jaxmlp.spec import Examples, Hyper, Spec, Splits
+from jaxmlp.training.checking import check
+from jaxmlp.training.loop import TrainState, advance, begin, evaluate
+
+PRNG = "threefry2x32"  # counter-based and the same on every backend; recorded with a run
+
+compiled_begin = jax.jit(begin, static_argnums=0)
+compiled_advance = jax.jit(advance, static_argnums=0, static_argnames="epochs")
+compiled_evaluate = jax.jit(evaluate, static_argnums=0)
+
+
+class Measured(NamedTuple):
+    """The mean loss of some examples, and how many of them are right: exact counts."""
+
+    loss: float
+    correct: int
+    count: int
+
+    @property
+    def accuracy(self) -> float:
+        """An integer over an integer."""
+        return self.correct / self.count
+
+
+class Epoch(NamedTuple):
+    """What one epoch came to; epochs are counted from 1."""
+
+    epoch: int
+    learning_rate: float  # of its last step
+    train: Measured  # of the minibatches as they were trained
+    validation: Measured
+    seconds: float
+    disagreement: float | None  # of the two derived gradients, where training.gradient is "both"
+
+
+class Fit(NamedTuple):
+    """A trained network and how it came about."""
+
+    params: Params  # of the best epoch
+    state: TrainState
+    epochs: list[Epoch]
+    best_epoch: int
+    stop_reason: str  # early_stopping, max_epochs, diverged
+    validation: Measured  # of `params`, like test
+    test: Measured
+    compile_seconds: float
+
+
+def fit(spec: Spec, hyper: Hyper, splits: Splits, seed: int = 0) -> Fit:
+    """Train to the end, and measure the best parameters on validation and test rows.
+
+    `splits` may hold NumPy or JAX arrays. The same spec compiles once, whatever the numbers are.
+    Raises UsageError where `spec` or `hyper` make no sense (an unknown name, a number out of range or never read).
+    """
+    check(spec, hyper)
+    splits = jax.device_put(splits)
+    key, numbers = jax.random.key(seed, impl=PRNG), traced(hyper)
+    state = compiled_begin(spec, numbers, key)
+    compile_seconds = warm_up(spec, numbers, key, splits, state)
+    rows = []
+    for after, row in run_epochs(spec, numbers, key, splits, state):
+        state = after
+        rows.append(row)
+    return Fit(
+        params=state.best_params,
+        state=state,
+        epochs=rows,
+        best_epoch=int(state.stopping.best_epoch),
+        stop_reason=stop_reason(spec, state),
+        validation=measure(spec, state.best_params, splits.validation),
+        test=measure(spec, state.best_params, splits.test),
+        compile_seconds=compile_seconds,
+    )
+
+
+def traced(hyper: Hyper) -> Hyper:
+    """The numbers as arrays (float32 and int32), so that a new value never compiles anew."""
+    return Hyper(*(jnp.asarray(value, jnp.int32 if type(value) is int else jnp.float32) for value in _typed(hyper)))
+
+
+def _typed(hyper: Hyper) -> Iterator[float | int]:
+    """Each number in the type of its default, so that 1 and 1.0 are the same program."""
+    for value, default in zip(hyper, Hyper(), strict=True):
+        yield type(default)(value)
+
+
+def warm_up(spec: Spec, hyper: Hyper, key: jax.Array, splits: Splits, state: TrainState) -> float:
+    """Compile `advance` and return the seconds it took, by running it on a state that has no epoch left."""
+    started = time.perf_counter()
+    finished = state._replace(epoch=jnp.asarray(spec.training.max_epochs, jnp.int32))
+    jax.block_until_ready(compiled_advance(spec, hyper, key, splits, finished))
+    return time.perf_counter() - started
+
+
+def run_epochs(
+    spec: Spec, hyper: Hyper, key: jax.Array, splits: Splits, state: TrainState
+) -> Iterator[tuple[TrainState, Epoch]]:
+    """Run epoch by epoch until there is none left; yields the state after each, and what it came to."""
+    train, validation = _counted(splits.train), _counted(splits.validation)
+    while True:
+        started = time.perf_counter()
+        state, log = jax.block_until_ready(compiled_advance(spec, hyper, key, splits, state))
+        seconds = time.perf_counter() - started
+        ran, learning_rate, *metrics = (column[0].item() for column in jax.device_get(log))
+        if not ran:
+            return
+        train_loss, train_correct, validation_loss, validation_correct, disagreement = metrics
+        yield (
+            state,
+            Epoch(
+                epoch=int(state.epoch),
+                learning_rate=learning_rate,
+                train=Measured(train_loss, train_correct, train),
+                validation=Measured(validation_loss, validation_correct, validation),
+                seconds=seconds,
+                disagreement=disagreement if spec.training.gradient == "both" else None,
+            ),
+        )
+
+
+def measure(spec: Spec, params: Params, examples: Examples) -> Measured:
+    """The loss and the exact count of correct rows of a split."""
+    loss, correct, count = jax.device_get(compiled_evaluate(spec, params, examples))
+    return Measured(float(loss), int(correct), int(count))
+
+
+def stop_reason(spec: Spec, state: TrainState) -> str:
+    """Why there is no further epoch: diverged, max_epochs or early_stopping."""
+    if bool(state.stopping.diverged):
+        return "diverged"
+    return "max_epochs" if int(state.epoch) >= spec.training.max_epochs else "early_stopping"
+
+
+def _counted(examples: Examples) -> int:
+    if examples.weights is None:
+        return len(examples.x)
+    return int(np.sum(np.asarray(examples.weights) > 0))

@@ -1,0 +1,154 @@
+"""Every schedule, step by step, against a formula in NumPy; what it reads; one trace for all numbers."""
+
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxmlp.errors import UsageError
+from jaxmlp.spec import Hyper
+from jaxmlp.training.schedules import SCHEDULES, learning_rates, schedule
+
+MAX_EPOCHS, STEPS = 6, 4
+NUMBERS = Hyper(
+    learning_rate=0.3, decay_rate=0.8, decay_epochs=2.0, decay_power=0.7, final_fraction=0.2, warmup_epochs=0.0
+)
+traces = []
+
+
+@cache
+def jitted(name, max_epochs, steps):
+    def rates(hyper, epochs):
+        traces.append(name)
+        return jax.vmap(lambda epoch: learning_rates(name, hyper, max_epochs, epoch, steps))(epochs)
+
+    return jax.jit(rates, compiler_options={"xla_backend_optimization_level": 0})
+
+
+def rates_of(name, hyper, max_epochs=MAX_EPOCHS, steps=STEPS, epochs=8):
+    """The learning rates of all steps of the first epochs, also past the last one."""
+    hyper = Hyper(*(jnp.asarray(n, jnp.float32) for n in hyper))
+    return np.asarray(jitted(name, max_epochs, steps)(hyper, jnp.arange(epochs))).ravel()
+
+
+def cosine(h, t, total):
+    share = min(t / total, 1) if total > 0 else float(t > 0)
+    return h.final_fraction + (1 - h.final_fraction) * (1 + np.cos(np.pi * share)) / 2
+
+
+FORMULAS = {  # (hyper, epochs since warm-up, epochs there are after warm-up) -> factor
+    "constant": lambda h, t, total: 1.0,
+    "exponential": lambda h, t, total: h.decay_rate**t,
+    "step": lambda h, t, total: h.decay_rate ** (t // h.decay_epochs),
+    "inverse_scaling": lambda h, t, total: 1 / (1 + t) ** h.decay_power,
+    "cosine": cosine,
+}
+
+
+def by_hand(name, h, max_epochs=MAX_EPOCHS, steps=STEPS, epochs=8):
+    rates = []
+    for i in range(epochs * steps):
+        warm = h.warmup_epochs * steps  # steps of warm-up
+        rise = min((i + 1) / warm, 1) if warm > 0 else 1
+        t = max(i - warm, 0) / steps
+        rates.append(h.learning_rate * rise * FORMULAS[name](h, t, max(max_epochs - h.warmup_epochs, 0)))
+    return np.asarray(rates)
+
+
+@pytest.mark.parametrize("warmup", [0.0, 1.0, 2.0, 2.25])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_step_by_step(name, warmup):
+    hyper = NUMBERS._replace(warmup_epochs=warmup)
+    np.testing.assert_allclose(rates_of(name, hyper), by_hand(name, hyper), rtol=2e-6)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    name=st.sampled_from(sorted(SCHEDULES)),
+    learning_rate=st.floats(1e-4, 10),
+    decay_rate=st.floats(0.1, 1),
+    decay_epochs=st.integers(1, 5),
+    decay_power=st.floats(0, 2),
+    final_fraction=st.floats(0, 1),
+    warmup_epochs=st.integers(0, 8),
+)
+def test_any_numbers(name, **numbers):
+    hyper = NUMBERS._replace(**numbers)
+    np.testing.assert_allclose(rates_of(name, hyper), by_hand(name, hyper), rtol=1e-5, atol=1e-6 * hyper.learning_rate)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_one_trace_for_all_numbers(name):
+    jitted.cache_clear()
+    traces.clear()
+    for n in range(1, 6):
+        rates_of(name, Hyper(*(0.1 * n for _ in Hyper._fields)))
+    assert traces == [name]
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_reads_names_exactly_the_fields_that_matter(name):
+    base = NUMBERS._replace(warmup_epochs=1.5)
+    before = rates_of(name, base)
+    changed = {
+        field
+        for field in Hyper._fields
+        if not np.array_equal(before, rates_of(name, base._replace(**{field: getattr(base, field) * 0.5 + 0.05})))
+    }
+    assert changed == SCHEDULES[name].reads | {"learning_rate", "warmup_epochs"}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_max_epochs_matters_only_where_it_is_said_to(name):
+    """What `--resume` with more epochs relies on."""
+    same = np.array_equal(rates_of(name, NUMBERS), rates_of(name, NUMBERS, max_epochs=MAX_EPOCHS + 5))
+    assert same != SCHEDULES[name].reads_max_epochs
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_the_first_rate_without_warmup_is_the_learning_rate(name):
+    np.testing.assert_allclose(rates_of(name, NUMBERS)[0], 0.3, rtol=1e-7)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_without_decay_the_rate_is_constant(name):
+    hyper = NUMBERS._replace(decay_rate=1.0, decay_power=0.0, final_fraction=1.0)
+    np.testing.assert_allclose(rates_of(name, hyper), 0.3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_warmup_is_linear_and_ends_at_the_learning_rate(name):
+    rates = rates_of(name, NUMBERS._replace(warmup_epochs=2.0))
+    np.testing.assert_allclose(rates[: 2 * STEPS], 0.3 * np.arange(1, 2 * STEPS + 1) / (2 * STEPS), rtol=1e-6)
+    after = rates_of(name, NUMBERS, max_epochs=MAX_EPOCHS - 2)
+    np.testing.assert_allclose(rates[2 * STEPS :], after[: -2 * STEPS], rtol=1e-6)  # the schedule begins after it
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_warmup_longer_than_training_stays_finite(name):
+    rates = rates_of(name, NUMBERS._replace(warmup_epochs=20.0))
+    np.testing.assert_allclose(rates, 0.3 * np.arange(1, 33) / 80, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_the_number_of_steps_is_a_grid_over_the_same_curve(name):
+    fine, coarse = (rates_of(name, NUMBERS, steps=steps) for steps in (8, 4))
+    np.testing.assert_allclose(fine[::2], coarse, rtol=1e-6)
+    assert rates_of(name, NUMBERS, steps=1).dtype == np.float32
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.2, 1.0])
+def test_cosine_arrives_at_its_final_fraction(fraction):
+    rates = rates_of("cosine", NUMBERS._replace(final_fraction=fraction))
+    np.testing.assert_allclose(rates[MAX_EPOCHS * STEPS :], 0.3 * fraction, atol=1e-7)
+    np.testing.assert_allclose(rates[MAX_EPOCHS * STEPS // 2], 0.3 * (1 + fraction) / 2, rtol=1e-6)
+    assert (np.diff(rates) <= 0).all()
+
+
+def test_unknown_name_lists_the_known_ones():
+    with pytest.raises(UsageError, match=r"'cosin' is unknown; did you mean cosine.*known: constant"):
+        schedule("cosin")

@@ -1,0 +1,193 @@
+"""Early stopping: scripted loss curves with the exact epoch of stop, and any curve against plain Python."""
+
+import math
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxmlp.errors import UsageError
+from jaxmlp.spec import Hyper
+from jaxmlp.training import stopping
+from jaxmlp.training.stopping import STOP_RULES, begin, stop_rule, stopped
+
+NAN, INF = math.nan, math.inf
+step = jax.jit(stopping.step, static_argnums=0)
+is_over = jax.jit(stopped)
+
+
+def run(rule, losses, patience=3, min_delta=0.0, train=None, to_the_end=False):
+    """Feed the losses until training stops: (epochs run, best epoch, best loss, stale, diverged), and who was better."""
+    hyper = numbers(patience, min_delta)
+    state, better = begin(), []
+    for epoch, loss in enumerate(losses, start=1):
+        if is_over(hyper, state) and not to_the_end:
+            break
+        value = loss if train is None else train[epoch - 1]
+        state, new = step(rule, hyper, state, jnp.int32(epoch), jnp.float32(value), jnp.float32(loss))
+        better.append(bool(new))
+    return len(better), state, better
+
+
+def numbers(patience, min_delta=0.0):
+    hyper = Hyper(patience=patience, min_delta=min_delta)
+    return Hyper(*(jnp.asarray(n, jnp.int32 if isinstance(n, int) else jnp.float32) for n in hyper))
+
+
+CURVES = [
+    # rule, losses, patience, min_delta -> epochs run, best epoch, stale count, diverged
+    ("no_improvement", [5, 4, 3, 2, 1], 1, 0, (5, 5, 0, False)),
+    ("no_improvement", [5, 4, 6, 3, 2], 1, 0, (3, 2, 1, False)),
+    ("no_improvement", [5, 4, 6, 3, 6, 6, 6, 1], 3, 0, (7, 4, 3, False)),
+    ("no_improvement", [5, 4, 6, 6, 3, 6, 6, 2], 3, 0, (8, 8, 0, False)),  # a new best starts the count anew
+    ("no_improvement", [5, 4, 6, 5, 4.5, 1], 3, 0, (5, 2, 3, False)),  # falling, but not below the best: stale
+    ("no_improvement", [5, 5, 5, 5, 1], 3, 0, (4, 1, 3, False)),  # equal is no improvement
+    ("no_improvement", [5, 6, 7, 8, 9, 9, 9], 0, 0, (7, 1, 6, False)),  # patience 0 never stops
+    ("no_improvement", [5, 4.5, 4.25, 4.125, 1], 3, 0.5, (4, 4, 3, False)),  # better each time, but never by more than
+    ("no_improvement", [5, 4.25, 3.5, 2.75, 2], 3, 0.5, (5, 5, 0, False)),  # min_delta; best_epoch knows no min_delta
+    ("no_improvement", [5, 4.5, 3.9, 3.9, 3.9, 3.9, 1], 3, 0.5, (6, 3, 3, False)),
+    ("no_improvement", [5, 4, NAN, 3], 3, 0, (3, 2, 1, True)),
+    ("no_improvement", [5, 4, INF, 3], 0, 0, (3, 2, 1, True)),  # diverged stops whatever the patience is
+    ("no_improvement", [5, 4, -INF, 3], 3, 0, (3, 2, 1, True)),  # as low as can be, and no improvement
+    ("no_improvement", [NAN, 1], 3, 0, (1, 0, 1, True)),
+    ("no_improvement", [INF, 1], 3, 0, (1, 0, 1, True)),
+    ("no_improvement", [], 3, 0, (0, 0, 0, False)),
+    ("consecutive_increase", [5, 4, 3, 2, 1], 1, 0, (5, 5, 0, False)),
+    ("consecutive_increase", [5, 4, 6, 3, 2], 1, 0, (3, 2, 1, False)),
+    ("consecutive_increase", [5, 4, 6, 5, 7, 6, 8, 7], 3, 0, (8, 2, 0, False)),  # never three in a row
+    ("consecutive_increase", [5, 4, 6, 7, 5, 6, 7, 8, 1], 3, 0, (8, 2, 3, False)),
+    ("consecutive_increase", [5, 4, 6, 7, 8, 1], 3, 0, (5, 2, 3, False)),
+    ("consecutive_increase", [5, 6, 6, 6, 6, 6], 3, 0, (6, 1, 0, False)),  # equal is no increase
+    ("consecutive_increase", [5, 6, 7, 8, 9, 9.5, 9.75], 0, 0, (7, 1, 6, False)),
+    ("consecutive_increase", [5, 4, NAN, 3], 3, 0, (3, 2, 1, True)),
+    ("consecutive_increase", [5, 4, INF, 3], 0, 0, (3, 2, 1, True)),
+    ("consecutive_increase", [5, 4, -INF, 3], 3, 0, (3, 2, 1, True)),
+    ("consecutive_increase", [NAN, 1], 3, 0, (1, 0, 1, True)),
+    ("consecutive_increase", [INF, 1], 3, 0, (1, 0, 1, True)),
+    ("consecutive_increase", [], 3, 0, (0, 0, 0, False)),
+]
+
+
+@pytest.mark.parametrize(("rule", "losses", "patience", "min_delta", "expected"), CURVES)
+def test_scripted_curve(rule, losses, patience, min_delta, expected):
+    epochs, state, _ = run(rule, losses, patience, min_delta)
+    assert (epochs, state.best_epoch, state.stale, state.diverged) == expected
+    if state.best_epoch > 0:
+        assert state.best == np.float32(losses[int(state.best_epoch) - 1])
+    else:
+        assert state.best == INF
+
+
+def test_every_rule_has_scripted_curves():
+    assert {rule for rule, *_ in CURVES} == set(STOP_RULES)
+
+
+@pytest.mark.parametrize("rule", STOP_RULES)
+def test_training_loss_diverges_too(rule):
+    epochs, state, better = run(rule, [5, 4, 3, 2], train=[5, 4, NAN, 2])
+    assert (epochs, state.best_epoch, state.stale, state.diverged) == (3, 2, 1, True)
+    assert better == [True, True, False]
+
+
+@pytest.mark.parametrize("rule", STOP_RULES)
+def test_diverged_is_not_forgotten(rule):
+    assert run(rule, [5, NAN, 4, 3], to_the_end=True)[1].diverged
+
+
+def reference(rule, losses, patience, min_delta):
+    """The same in plain Python, in the words of the docstrings."""
+    last = best = INF
+    best_epoch = stale = epochs = 0
+    for epoch, loss in enumerate(losses, start=1):
+        epochs = epoch
+        finite = math.isfinite(loss)
+        progress = finite and (loss < np.float32(best) - np.float32(min_delta) if rule == "no_improvement" else loss <= last)
+        if finite and loss < best:
+            best, best_epoch = loss, epoch
+        stale = 0 if progress else stale + 1
+        last = loss
+        if not finite or (patience and stale >= patience):
+            return epochs, best_epoch, best, stale, not finite
+    return epochs, best_epoch, best, stale, False
+
+
+few = st.integers(0, 6).map(lambda n: n / 4)  # few values, so that equal ones are frequent
+curves = st.lists(st.one_of(few, few, few, st.floats(0, 10, width=32), st.sampled_from([NAN, INF])), max_size=14)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    rule=st.sampled_from(sorted(STOP_RULES)),
+    losses=curves,
+    patience=st.integers(0, 4),
+    min_delta=st.sampled_from([0, 0.25, 0.5]),
+)
+def test_any_curve_as_in_plain_python(rule, losses, patience, min_delta):
+    epochs, state, _ = run(rule, losses, patience, min_delta)
+    got = (epochs, int(state.best_epoch), float(state.best), int(state.stale), bool(state.diverged))
+    assert got == reference(rule, losses, patience, min_delta)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(rule=st.sampled_from(sorted(STOP_RULES)), losses=curves)
+def test_the_best_is_the_first_lowest_whatever_the_rule(rule, losses):
+    _, state, better = run(rule, losses, patience=0, min_delta=0.25, to_the_end=True)
+    finite = [(loss, epoch) for epoch, loss in enumerate(losses, start=1) if math.isfinite(loss)]
+    assert (float(state.best), int(state.best_epoch)) == min(finite, default=(INF, 0))
+    assert [epoch for epoch, new in enumerate(better, start=1) if new][-1:] == [int(state.best_epoch)] * bool(finite)
+
+
+@pytest.mark.parametrize("rule", STOP_RULES)
+def test_reads_names_exactly_the_fields_that_matter(rule):
+    losses = [5, 4, 4.5, 4.25, 4.5, 4.75, 3.9, 3.8, 3.7, 4, 5, 6, 7, 8, 9]
+    base = Hyper(patience=3, min_delta=0.0)
+
+    def outcome(hyper):
+        hyper = Hyper(*(jnp.asarray(n, jnp.int32 if isinstance(n, int) else jnp.float32) for n in hyper))
+        state = begin()
+        states = []
+        for epoch, loss in enumerate(losses, start=1):
+            state, _ = step(rule, hyper, state, jnp.int32(epoch), jnp.float32(loss), jnp.float32(loss))
+            states.append((*map(float, state), bool(is_over(hyper, state))))
+        return states
+
+    before = outcome(base)
+    changes = {field: base._replace(**{field: getattr(base, field) + 1}) for field in Hyper._fields}
+    assert {field for field, hyper in changes.items() if outcome(hyper) != before} == STOP_RULES[rule].reads
+
+
+@pytest.mark.parametrize("rule", STOP_RULES)
+def test_one_trace_and_the_same_under_vmap(rule):
+    traces = []
+
+    def chain(patience, losses):
+        traces.append(rule)
+        hyper = numbers(3)._replace(patience=patience)
+        advance = partial(stopping.step, rule, hyper)
+        return jax.lax.scan(lambda s, x: (advance(s, x[0], x[1], x[1])[0], stopped(hyper, s)), begin(), losses)
+
+    curve = jnp.asarray([5, 4, 6, 7, 8, 9], jnp.float32)
+    losses = (jnp.arange(1, 7, dtype=jnp.int32), curve)
+    jitted = jax.jit(chain)
+    alone = [jitted(jnp.int32(patience), losses)[1] for patience in range(5)]
+    assert len(traces) == 1
+    together = jax.jit(jax.vmap(chain, in_axes=(0, None)))(jnp.arange(5, dtype=jnp.int32), losses)[1]
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_every_leaf_is_typed():
+    before = begin()
+    after, _ = step("no_improvement", numbers(3), before, jnp.int32(1), jnp.float32(1), jnp.float32(1))
+    for one, other in zip(before, after, strict=True):
+        assert one.dtype == other.dtype
+        assert not other.weak_type
+        assert one.shape == other.shape == ()
+
+
+def test_unknown_name_lists_the_known_ones():
+    with pytest.raises(UsageError, match=r"'no_improvment' is unknown; did you mean no_improvement.*known: no_imp"):
+        stop_rule("no_improvment")
