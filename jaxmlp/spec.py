@@ -6,7 +6,6 @@ Axis letters of the whole project: N examples, D inputs, H hidden units, K class
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
-import numpy as np
 from annotated_types import Ge, Gt, Interval
 from jaxtyping import Array, Float, Int
 
@@ -106,13 +105,11 @@ class Hyper(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """Rows to learn from or to measure on: a minibatch, or a whole split."""
+    """Rows to learn from or to measure on: a minibatch, or a whole split. NumPy arrays until they go on the device."""
 
-    x: Float[Array | np.ndarray, "N D"]
-    labels: Int[Array | np.ndarray, " N"]  # 0 to K-1
-    weights: Float[Array | np.ndarray, " N"] | None = (
-        None  # None: every example counts once, and no time is spent on it
-    )
+    x: Float[Array, "N D"]
+    labels: Int[Array, " N"]  # 0 to K-1
+    weights: Float[Array, " N"] | None = None  # None: every example counts once, and no time is spent on it
 
 
 class Splits(NamedTuple):

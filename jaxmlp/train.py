@@ -60,29 +60,23 @@ def read(arguments: list[str]) -> tuple[Train, Experiment]:
 def main(arguments: list[str]) -> int:
     """Parse, train, print a table."""
     command, experiment = read(arguments)
-    if command.out is not None and command.resume:
-        directory.reopen(command.out, experiment)
-    elif command.out is not None:
-        directory.create(command.out, experiment, overwrite=command.overwrite)
     bar = terminal.Bar(quiet=command.quiet)
+    if command.out is not None and not command.resume:
+        directory.check_new(command.out, overwrite=command.overwrite)
+    elif command.out is not None:
+        directory.reopen(command.out, experiment)
     bar.note(f"device: {terminal.choose_device(command.device)}")
 
-    from jaxmlp.runs.running import run
+    from jaxmlp.runs.running import read_data, run
 
-    if command.out is None:
-        out = directory.fresh(experiment)
-        directory.create(out, experiment, overwrite=False)
-    else:
-        out = command.out
+    data = read_data(experiment, progress=not command.quiet and bar.console.is_terminal)
+    out = command.out or directory.fresh(experiment)
+    if not command.resume:
+        directory.create(out, experiment, overwrite=command.overwrite)
     with terminal.interruptible() as interruption:
         try:
             outcome = run(
-                experiment,
-                out,
-                bar,
-                stop=interruption.asked,
-                checkpoint_seconds=command.checkpoint_seconds,
-                progress=not command.quiet and bar.console.is_terminal,
+                experiment, data, out, bar, stop=interruption.asked, checkpoint_seconds=command.checkpoint_seconds
             )
         finally:
             bar.finishing()

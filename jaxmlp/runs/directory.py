@@ -45,13 +45,14 @@ def fresh(experiment: Experiment) -> Path:
     raise AssertionError
 
 
-def create(path: Path, experiment: Experiment, *, overwrite: bool) -> None:
-    """Make `path` ready for a new run. Raises UsageError if it is not empty, unless an earlier run is to be overwritten.
+def check_new(path: Path, *, overwrite: bool) -> None:
+    """Raise UsageError if `path` is not empty, unless an earlier run is to be overwritten.
 
     Only what a run writes is ever removed; a folder that holds anything else is refused even with `overwrite`.
     """
-    files.make_directory(path)
-    present = sorted(item.name for item in path.iterdir())
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} is a file; --out takes a directory")
+    present = sorted(item.name for item in path.iterdir()) if path.is_dir() else []
     if present and not overwrite:
         raise UsageError(
             f"{path} is not empty; go on with the run in it by --resume, replace it by --overwrite, or give another --out"
@@ -59,6 +60,12 @@ def create(path: Path, experiment: Experiment, *, overwrite: bool) -> None:
     foreign = [name for name in present if name not in OURS and not name.endswith(".tmp")]
     if foreign:
         raise UsageError(f"{path} holds {foreign[0]!r}, which no run writes: it is not overwritten; give another --out")
+
+
+def create(path: Path, experiment: Experiment, *, overwrite: bool) -> None:
+    """Make `path` ready for a new run, after `check_new`: empty but for config.toml."""
+    check_new(path, overwrite=overwrite)
+    files.make_directory(path)
     try:
         for item in sorted(path.rglob("*"), key=lambda item: len(item.parts), reverse=True):
             item.rmdir() if item.is_dir() and not item.is_symlink() else item.unlink()

@@ -53,26 +53,40 @@ class Outcome(NamedTuple):
     already_finished: bool = False
 
 
+class Loaded(NamedTuple):
+    """The data of a run, ready to be learnt from."""
+
+    splits: Splits
+    preparation: Preparation
+    origin: str
+    crc32: str  # of the images and labels as they were found
+
+
+def read_data(experiment: Experiment, *, progress: bool = False) -> Loaded:
+    """Load, split and normalise the data. Raises UsageError and DataError as `load_data` and `prepare` do."""
+    dataset = load_data(experiment.data, progress=progress)
+    return Loaded(*prepare(dataset, experiment.data), dataset.origin, _checksum(dataset))
+
+
 def run(
     experiment: Experiment,
+    data: Loaded,
     path: Path,
     listener: Listener,
     *,
     stop: Callable[[], bool] = lambda: False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    progress: bool = False,
 ) -> Outcome:
     """Train `experiment` in the run directory `path` (see `directory.create` and `reopen`), going on where it stopped.
 
     After every epoch `stop` is asked; once it is true, the state is saved and the run returns without a summary.
-    Raises DataError and RunError where data or disk fail.
+    Raises RunError where the disk fails, or the run was begun on other data.
     """
     started = time.perf_counter()
-    dataset = load_data(experiment.data, progress=progress)
-    splits, preparation = prepare(dataset, experiment.data)
+    splits, preparation = data.splits, data.preparation
     spec = spec_of(experiment, splits, preparation)
-    listener.note(f"{dataset.origin}: {' / '.join(f'{len(part.x):,}' for part in splits)} train, validation, test rows")
-    _record_environment(experiment, path, dataset, listener)
+    listener.note(f"{data.origin}: {' / '.join(f'{len(part.x):,}' for part in splits)} train, validation, test rows")
+    _record_environment(experiment, path, data, listener)
 
     key, hyper = jax.random.key(experiment.seed, impl=fitting.PRNG), fitting.traced(experiment.hyper)
     state = fitting.compiled_begin(spec, hyper, key)
@@ -188,7 +202,7 @@ def draw(path: Path, trained: Model, rows: list[dict[str, Any]], best_epoch: int
         plots.confident_mistakes(path / "mistakes.png", images, labels, found, confidence, classes, shape)
 
 
-def _record_environment(experiment: Experiment, path: Path, dataset: Dataset, listener: Listener) -> None:
+def _record_environment(experiment: Experiment, path: Path, data: Loaded, listener: Listener) -> None:
     """Write environment.json; where a run goes on, compare: other data are refused, other versions are said."""
     device = jax.devices()[0]
     now = {
@@ -199,7 +213,7 @@ def _record_environment(experiment: Experiment, path: Path, dataset: Dataset, li
         "seed": experiment.seed,
         "prng": fitting.PRNG,
         "matmul_precision": experiment.training.matmul_precision,
-        "data": {"origin": dataset.origin, "crc32": _checksum(dataset)},
+        "data": {"origin": data.origin, "crc32": data.crc32},
     }
     before = read_json(path / ENVIRONMENT)
     if before is None:
@@ -207,7 +221,7 @@ def _record_environment(experiment: Experiment, path: Path, dataset: Dataset, li
         return
     if before["data"]["crc32"] != now["data"]["crc32"]:
         raise RunError(
-            f"{path} was begun on other data ({before['data']['origin']}) than there are now ({dataset.origin}):"
+            f"{path} was begun on other data ({before['data']['origin']}) than there are now ({data.origin}):"
             " give it the former, or begin a new run"
         )
     changed = [part for part in ("versions", "device", "machine") if before[part] != now[part]]

@@ -25,7 +25,7 @@ class Measured(NamedTuple):
 
     loss: float
     correct: int
-    count: int
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride]
 
     @property
     def accuracy(self) -> float:
@@ -86,7 +86,7 @@ def fit(spec: Spec, hyper: Hyper, splits: Splits, seed: int = 0) -> Fit:
 
 def traced(hyper: Hyper) -> Hyper:
     """The numbers as arrays (float32 and int32), so that a new value never compiles anew."""
-    return Hyper(*(jnp.asarray(value, jnp.int32 if type(value) is int else jnp.float32) for value in _typed(hyper)))
+    return Hyper._make(jnp.asarray(value, jnp.int32 if type(value) is int else jnp.float32) for value in _typed(hyper))
 
 
 def _typed(hyper: Hyper) -> Iterator[float | int]:

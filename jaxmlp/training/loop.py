@@ -48,7 +48,7 @@ class Metrics(NamedTuple):
 
     loss: Float[Array, ""]
     correct: Int[Array, ""]
-    count: Int[Array, ""]
+    count: Int[Array, ""]  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
 class Totals(NamedTuple):
@@ -91,21 +91,19 @@ def running(spec: Spec, hyper: Hyper, state: TrainState) -> Bool[Array, ""]:
 def evaluate(spec: Spec, params: Params, examples: Examples) -> Metrics:
     """Loss and correct count of a split, without dropout; rows of weight 0 are left out, each other row counts once."""
     rows = len(examples.x)
-    whole = rows // EVALUATED_TOGETHER * EVALUATED_TOGETHER
+    size = min(rows, EVALUATED_TOGETHER)
 
-    def measured(part: Examples) -> tuple[Float[Array, ""], Int[Array, ""]]:
+    def block(index: Int[Array, ""]) -> tuple[Float[Array, ""], Int[Array, ""]]:
+        first = jnp.minimum(index * size, rows - size)  # the last block reaches back into the one before
+        part = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first, size), examples)
+        new = first + jnp.arange(size) >= index * size  # its rows that have not been counted yet
         logits = network.forward(spec, params, part.x)
         loss = losses.loss(spec.network.loss)
         f = activation(spec.network.output_activation, "network.output_activation")
         targets = losses.targets(part.labels, spec.classes, loss, f, logits.dtype)
-        return _sums(part, loss.value(logits, targets, f), logits)
+        return _sums(part, loss.value(logits, targets, f), logits, new)
 
-    blocks = jax.tree.map(lambda a: a[:whole].reshape(-1, EVALUATED_TOGETHER, *a.shape[1:]), examples)
-    losses_, corrects = jax.lax.map(measured, blocks) if whole else (jnp.zeros(0), jnp.zeros(0, jnp.int32))
-    loss, correct = jnp.sum(losses_), jnp.sum(corrects)
-    if whole < rows:
-        rest_loss, rest_correct = measured(jax.tree.map(lambda a: a[whole:], examples))
-        loss, correct = loss + rest_loss, correct + rest_correct
+    loss, correct = jax.tree.map(jnp.sum, jax.lax.map(block, jnp.arange(-(-rows // size))))
     return Metrics(loss / _weight(examples, loss), correct, _count(examples))
 
 
@@ -172,16 +170,17 @@ def _step(
     both = spec.training.gradient == "both"
     route = by_autodiff if both else gradient(spec.training.gradient)
     grads, values, logits = route(spec, hyper, params, batch, key)
-    new = optimizers.update(spec.training.optimizer, hyper, rate, grads, opt_state, params)
+    after = optimizers.update(spec.training.optimizer, hyper, rate, grads, opt_state, params)
     if batch.weights is not None:  # a batch of weight 0 changes nothing, neither by momentum nor by a penalty
         changes = jnp.sum(batch.weights) > 0
-        new = jax.tree.map(lambda after, before: jnp.where(changes, after, before), new, (params, opt_state))
+        after = jax.tree.map(lambda new, old: jnp.where(changes, new, old), after, (params, opt_state))
     loss, correct = _sums(batch, values, logits)
     disagreement = totals.disagreement
     if both:
         other = by_delta_rule(spec, hyper, params, batch, key).grads
         disagreement = jnp.maximum(disagreement, largest_disagreement(grads, other))
-    return (*new, Totals(totals.loss + loss, totals.correct + correct, disagreement)), None
+    params, opt_state = after
+    return (params, opt_state, Totals(totals.loss + loss, totals.correct + correct, disagreement)), None
 
 
 def largest_disagreement(one: Params, other: Params) -> Float[Array, ""]:
@@ -196,15 +195,19 @@ def _largest(tree: Params) -> Float[Array, ""]:
 
 
 def _sums(
-    examples: Examples, values: Float[Array, " N"], logits: Float[Array, "N K"]
+    examples: Examples,
+    values: Float[Array, " N"],
+    logits: Float[Array, "N K"],
+    counted: Bool[Array, " N"] | None = None,
 ) -> tuple[Float[Array, ""], Int[Array, ""]]:
-    """The weighted sum of the losses, and the number of correct rows among those with weight above 0."""
+    """The weighted sum of the losses, and the number of correct rows, of the rows that count and have weight above 0."""
     right = network.predictions(logits) == examples.labels
-    if examples.weights is None:
-        return jnp.sum(values), jnp.sum(right, dtype=jnp.int32)
-    counted = examples.weights > 0
-    weighted = jnp.where(counted, examples.weights.astype(values.dtype) * values, 0)
-    return jnp.sum(weighted), jnp.sum(right & counted, dtype=jnp.int32)
+    if examples.weights is not None:
+        values = jnp.where(examples.weights > 0, examples.weights.astype(values.dtype) * values, 0)
+        right &= examples.weights > 0
+    if counted is not None:
+        values, right = jnp.where(counted, values, 0), right & counted
+    return jnp.sum(values), jnp.sum(right, dtype=jnp.int32)
 
 
 def _weight(examples: Examples, like: Array) -> Float[Array, ""]:

@@ -12,18 +12,19 @@ from jaxtyping import Array, Float
 from jaxmlp.errors import unknown
 from jaxmlp.spec import Hyper
 
-Time = Float[Array, ""]
+Times = Float[Array, " steps"]  # one for each step of an epoch
 
 
 class Schedule(NamedTuple):
     """A factor of the learning rate, and the fields of Hyper it reads."""
 
-    factor: Callable[[Hyper, Time, Time], Time]  # (hyper, epochs done since warm-up, epochs there are after warm-up)
+    # (hyper, epochs done since warm-up, epochs there are after warm-up)
+    factor: Callable[[Hyper, Times, Float[Array, ""]], Times]
     reads: frozenset[str] = frozenset()
     reads_max_epochs: bool = False
 
 
-def _cosine(hyper: Hyper, done: Time, total: Time) -> Time:
+def _cosine(hyper: Hyper, done: Times, total: Float[Array, ""]) -> Times:
     """Loshchilov and Hutter 2017, without restarts: from 1 to final_fraction along half a cosine."""
     progress = jnp.clip(done / jnp.maximum(total, 1e-6), 0.0, 1.0)
     return hyper.final_fraction + (1 - hyper.final_fraction) * 0.5 * (1 + jnp.cos(jnp.pi * progress))

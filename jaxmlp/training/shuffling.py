@@ -34,11 +34,13 @@ def permutation(key: Key[Array, ""], n: int) -> Int[Array, " n"]:
         (row, column), _ = jax.lax.scan(round_, cell, round_keys)
         return row * jnp.uint32(columns) + column
 
-    order = jax.lax.while_loop(
-        lambda order: jnp.any(order >= n),
-        lambda order: jnp.where(order >= n, encipher(order), order),
-        encipher(jnp.arange(n, dtype=jnp.uint32)),
-    )
+    def walk(state: tuple[Array, Array]) -> tuple[Array, Array]:
+        order, outside = state
+        order = jnp.where(outside, encipher(order), order)
+        return order, order >= n
+
+    start = jnp.arange(n, dtype=jnp.uint32), jnp.ones(n, bool)
+    order, _ = jax.lax.while_loop(lambda state: jnp.any(state[1]), walk, start)
     return order.astype(jnp.int32)
 
 
