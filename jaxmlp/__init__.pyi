@@ -2,6 +2,7 @@ from .data.preparing import Preparation as Preparation
 from .data.preparing import prepare as prepare
 from .data.sources import Data as Data
 from .data.sources import Dataset as Dataset
+from .data.sources import load_data as load_data
 from .errors import DataError as DataError
 from .errors import JaxmlpError as JaxmlpError
 from .errors import RunError as RunError
@@ -30,5 +31,6 @@ from .training.loop import TrainState as TrainState
 from .training.loop import advance as advance
 from .training.loop import begin as begin
 from .training.loop import evaluate as evaluate
+from .training.members import fit_members as fit_members
 
 __version__: str

@@ -1,8 +1,10 @@
 """What the commands share: parsing, errors as one line, exit codes, signals, devices, and progress."""
 
 import contextlib
+import difflib
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +17,12 @@ from jaxmlp.errors import JaxmlpError, UsageError, nearest
 DEVICES = ("auto", "cpu", "gpu", "tpu")
 Command = TypeVar("Command")
 
+_started = sys.modules["__main__"].__spec__
+if _started is not None and _started.name.startswith("jaxmlp."):
+    # a command is still importing the rest, most of a second: a signal ends it, without the traceback of an import
+    for _number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(_number, lambda number, _: os._exit(128 + number))
+
 
 def main(command: Callable[[list[str]], int]) -> NoReturn:
     """Run a command with the arguments of the process and exit: 0 done, 1 failed, 2 wrong usage, 130/143 interrupted.
@@ -22,44 +30,56 @@ def main(command: Callable[[list[str]], int]) -> NoReturn:
     What is wrong with the input, the disk or the device is one line on standard error.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # until a command knows better
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        code = command(sys.argv[1:])
-        sys.stdout.flush()
+        try:
+            code = command(sys.argv[1:])
+        finally:  # also after --help, which exits by itself
+            sys.stdout.flush()
     except JaxmlpError as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:
-        print("interrupted before there was anything to save", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         code = 130
-    except BrokenPipeError:  # the reader of our output is gone: nobody is left to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # else the reader of our output is gone: nobody is left to tell
+            print(f"error: {error}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to flush may be what failed
         code = 1
-    except MemoryError as error:
-        print(f"error: out of memory: {error}; take a smaller network, batch or data set", file=sys.stderr)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "out of memory" not in str(error).lower():  # XLA's is a RuntimeError
+            raise
+        print(f"error: {str(error).splitlines()[0]}; take a smaller network, batch or data set", file=sys.stderr)
         code = 1
     sys.exit(code)
 
 
-def parse(kind: type[Command], arguments: Sequence[str], default: Command, prog: str) -> Command:
-    """The command line as a `kind`, over its defaults. Raises UsageError, in one line, for what it does not know."""
+def parse(kind: type[Command], arguments: Sequence[str], default: Command | None, prog: str) -> Command:
+    """The command line as a `kind`, over `default`. Raises UsageError, in one line, for what it does not know."""
     import tyro
 
+    _refuse_unknown(arguments, _flags(kind))
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            parsed, unknown = tyro.cli(
-                kind, args=list(arguments), default=default, prog=f"python -m jaxmlp.{prog}", return_unknown_args=True
-            )
+            over: dict[str, Any] = {} if default is None else {"default": default}
+            return tyro.cli(kind, args=list(arguments), prog=f"python -m jaxmlp.{prog}", **over)
     except SystemExit as end:
         if end.code == 0:
             raise
         raise UsageError(_first_sentence(complaint.getvalue())) from None
-    if unknown:
-        flags = [argument for argument in unknown if argument.startswith("-")]
-        found = (flags or unknown)[0].split("=")[0]
-        known = _flags(kind)
-        raise UsageError(f"{found} is not known here; {nearest(found.replace('_', '-'), known)}; --help lists all")
-    return parsed
+
+
+def _refuse_unknown(arguments: Sequence[str], known: list[str]) -> None:
+    """Raise UsageError for the first flag that is not known, naming the nearest; the parser would blame its value."""
+    for argument in arguments:
+        flag = argument.split("=")[0].replace("_", "-")
+        plain = re.sub(r"(^--|\.)no-", r"\1", flag)
+        if re.match(r"--[a-zA-Z]|-[a-zA-Z]$", flag) and not {flag, plain} & {*known, "--help", "-h"}:
+            close = difflib.get_close_matches(flag, known)
+            hint = f"did you mean {' or '.join(close)}? " if close else ""
+            raise UsageError(f"{flag} is not known here; {hint}--help lists all flags")
 
 
 def given(arguments: Sequence[str]) -> frozenset[str]:
@@ -75,12 +95,36 @@ def experiment(command: Any) -> Any:
     return Experiment(**{field.name: getattr(command, field.name) for field in fields(Experiment)})
 
 
+def read(
+    kind: type[Command], arguments: Sequence[str], prog: str, base: Callable[[Command], Any] | None = None
+) -> tuple[Command, Any]:
+    """The command and its Experiment: the command line, over the file that it names, over the defaults; checked.
+
+    `base` looks at the command before there is a file: it may refuse it, and returns the Experiment to be used in place
+    of the defaults where no file is named, or None.
+    """
+    from jaxmlp.runs import config
+
+    command: Any = parse(kind, arguments, kind(), prog)
+    keys = given(arguments)
+    under = base(command) if base else None
+    if command.config is not None:
+        under, in_file = config.read(command.config)
+        keys |= in_file
+    if under is not None:
+        default = kind(**{field.name: getattr(under, field.name) for field in fields(config.Experiment)})
+        command = parse(kind, arguments, default, prog)
+    found = experiment(command)
+    config.check(found, keys)
+    return command, found
+
+
 def _flags(kind: type) -> list[str]:
-    """All the flags of a command class, for the nearest name."""
-    from jaxmlp.runs.config import SECTIONS, keys
+    """All the flags of a command class."""
+    from jaxmlp.runs.config import SECTIONS, Experiment, keys
 
     own = [field.name for field in fields(kind) if field.name not in SECTIONS]
-    return ["--" + name.replace("_", "-") for name in [*keys(), *own]]
+    return ["--" + name.replace("_", "-") for name in [*(keys() if issubclass(kind, Experiment) else []), *own]]
 
 
 def _first_sentence(box: str) -> str:
@@ -88,7 +132,7 @@ def _first_sentence(box: str) -> str:
     lines = [line.strip("│ ").strip() for line in box.splitlines()]
     inner = [line for line in lines if line and not line.startswith(("╭", "╰"))]
     rule = next((index for index, line in enumerate(inner) if set(line) == {"─"}), len(inner))
-    return " ".join(inner[:rule]) + "; --help lists what is accepted"
+    return " ".join(inner[:rule]).removeprefix("Error parsing ") + "; --help lists what is accepted"
 
 
 def choose_device(name: str) -> str:
@@ -101,12 +145,15 @@ def choose_device(name: str) -> str:
         jax.config.update("jax_platforms", "cuda" if name == "gpu" else name)
     try:
         devices = jax.devices()
-    except RuntimeError as error:
-        cause = str(error).splitlines()[0]
+    except (RuntimeError, AssertionError) as error:  # JAX asserts where a plugin is missing
+        devices, cause = [], str(error).split("\n")[0]
+    else:
+        cause = f"it runs on {devices[0].platform}"
+    if not devices or name not in ("auto", devices[0].platform):
         raise JaxmlpError(
-            f"--device {name}: JAX finds none here ({cause}); install jaxmlp[cuda12], jaxmlp[cuda13] or jaxmlp[tpu]"
-            " on a machine that has one, or take --device cpu"
-        ) from None
+            f"--device {name}: JAX finds none here{f' ({cause})' if cause else ''}; install jaxmlp[cuda12], jaxmlp[cuda13]"
+            " or jaxmlp[tpu] on a machine that has one, or take --device cpu"
+        )
     return f"{devices[0].platform} ({len(devices)} x {devices[0].device_kind})"
 
 
@@ -131,7 +178,9 @@ def interruptible() -> Iterator[Interruption]:
         interruption.number = number
         for known, handler in before.items():
             signal.signal(known, handler)
-        print(f"\n{signal.Signals(number).name}: stopping after this epoch (again: at once)", file=sys.stderr)
+        line = f"\n{signal.Signals(number).name}: stopping after this epoch (again: at once)\n"
+        with contextlib.suppress(OSError):  # not print: a signal may come in the middle of one
+            os.write(2, line.encode())
 
     for number in before:
         signal.signal(number, ask)

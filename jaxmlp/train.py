@@ -1,6 +1,7 @@
 """`python -m jaxmlp.train [CONFIG.toml] [--out DIR] [--resume] [overrides]`: train a network, and leave a run directory."""
 
-from dataclasses import dataclass, fields
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ from jaxmlp.runs.config import Experiment
 class Train(Experiment):
     """Train a multi-layer perceptron, and leave a run directory: weights, metrics, pictures, checkpoints."""
 
-    config: Annotated[Path | None, tyro.conf.Positional] = None
+    config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[CONFIG.toml]")] = None
     """A TOML file, such as configs/report/relu.toml. Flags override its keys."""
     out: Path | None = None
     """The run directory; without it, a fresh one under runs/."""
@@ -35,26 +36,20 @@ class Train(Experiment):
 
 def read(arguments: list[str]) -> tuple[Train, Experiment]:
     """The command line, over the file it names, over the defaults (or, to resume, over the config of the run)."""
-    command = terminal.parse(Train, arguments, Train(), "train")
-    keys = terminal.given(arguments)
+    return terminal.read(Train, arguments, "train", _base)
+
+
+def _base(command: Train) -> Experiment | None:
+    """The experiment of the run that is to go on. Raises UsageError where the flags contradict each other."""
     if command.resume and command.out is None:
         raise UsageError("--resume goes on with the run in --out DIR: say which")
     if command.resume and command.overwrite:
         raise UsageError("--resume goes on with a run, --overwrite replaces it: take one of them")
     if not command.checkpoint_seconds > 0:
         raise UsageError(f"--checkpoint-seconds is {command.checkpoint_seconds}; accepted is a number above 0")
-    base = None
-    if command.config is not None:
-        base, in_file = config.read(command.config)
-        keys |= in_file
-    elif command.resume and command.out is not None:
-        base, _ = config.parse(directory.saved_tree(command.out), str(command.out / directory.CONFIG))
-    if base is not None:
-        default = Train(**{field.name: getattr(base, field.name) for field in fields(Experiment)})
-        command = terminal.parse(Train, arguments, default, "train")
-    experiment = terminal.experiment(command)
-    config.check(experiment, keys)
-    return command, experiment
+    if command.resume and command.out is not None and command.config is None:
+        return config.parse(directory.saved_tree(command.out), str(command.out / directory.CONFIG))[0]
+    return None
 
 
 def main(arguments: list[str]) -> int:
@@ -64,14 +59,20 @@ def main(arguments: list[str]) -> int:
     if command.out is not None and not command.resume:
         directory.check_new(command.out, overwrite=command.overwrite)
     elif command.out is not None:
-        directory.reopen(command.out, experiment)
+        directory.check_same(command.out, experiment)
+        summary = directory.ended(command.out, experiment)
+        if summary is not None:
+            bar.note(f"this run had already ended ({summary['stop_reason']}); nothing was changed")
+            return _end(bar, command.out, summary)
     bar.note(f"device: {terminal.choose_device(command.device)}")
 
     from jaxmlp.runs.running import read_data, run
 
     data = read_data(experiment, progress=not command.quiet and bar.console.is_terminal)
     out = command.out or directory.fresh(experiment)
-    if not command.resume:
+    if command.resume:
+        directory.reopen(out, experiment)
+    else:
         directory.create(out, experiment, overwrite=command.overwrite)
     with terminal.interruptible() as interruption:
         try:
@@ -86,11 +87,22 @@ def main(arguments: list[str]) -> int:
             f" {terminal.shown(out)} --resume"
         )
         return 128 + interruption.number
-    if outcome.already_finished:
-        bar.note(f"this run had already ended ({outcome.summary['stop_reason']}); nothing was changed")
-    if not command.quiet:
-        _print(bar, out, outcome.summary)
-    return 1 if outcome.summary["stop_reason"] == "diverged" else 0
+    return _end(bar, out, outcome.summary)
+
+
+def _end(bar: terminal.Bar, out: Path, summary: dict[str, Any]) -> int:
+    """Print how the run ended; returns the exit code."""
+    if not bar.quiet:
+        _print(bar, out, summary)
+    if "diverged" not in summary:
+        return 0
+    at = summary["diverged"]
+    print(
+        f"error: diverged in epoch {at['epoch']}, at learning rate {at['learning_rate']:g}: the loss was not finite."
+        " Kept are the best finite weights; try a smaller --hyper.learning-rate",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def _print(bar: terminal.Bar, out: Path, summary: dict[str, Any]) -> None:
@@ -103,12 +115,6 @@ def _print(bar: terminal.Bar, out: Path, summary: dict[str, Any]) -> None:
         loss = "not finite" if part["loss"] is None else f"{part['loss']:.4f}"
         table.add_row(split, loss, f"{100 * part['accuracy']:.2f} %", f"{part['correct']:,} of {part['count']:,}")
     bar.console.print(table)
-    if "diverged" in summary:
-        at = summary["diverged"]
-        bar.note(
-            f"diverged in epoch {at['epoch']}, at learning rate {at['learning_rate']:g}: the loss was not finite."
-            " Kept are the best finite weights; try a smaller --hyper.learning-rate"
-        )
     seconds = summary["seconds"]
     bar.note(
         f"{summary['stop_reason'].replace('_', ' ')} after epoch {summary['epochs_run']}, best epoch"

@@ -5,12 +5,14 @@ where v_n is the weight of example n (1 for all where none are given). A batch w
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
 
 from jaxmlp.errors import unknown
 from jaxmlp.nn import losses
@@ -90,30 +92,83 @@ def differences(
     params: Params,
     batch: Examples,
     key: Key[Array, ""] | None,
-    coordinates: Array,
-    eps: float | Float[Array, ""],
+    coordinates: Int[Array, " P"],
+    eps: float | Float[Array, "*P"],
 ) -> Float[Array, " P"]:
-    """Central differences at some `coordinates` [P] of the flattened parameters; `eps` may be traced."""
-    flat, unflatten = jax.flatten_util.ravel_pytree(params)
-    eps = jnp.asarray(eps, flat.dtype)
+    """Central differences at some `coordinates` [P] of the flattened parameters; `eps`, one or [P], may be traced."""
 
-    def at(coordinate: Array) -> Float[Array, ""]:
-        up = objective(spec, hyper, unflatten(flat.at[coordinate].add(eps)), batch, key)[0]
-        down = objective(spec, hyper, unflatten(flat.at[coordinate].add(-eps)), batch, key)[0]
-        return (up - down) / (2 * eps)
+    def value(params: Params) -> Float[Array, ""]:
+        data = _data_term(spec, hyper, params, batch, key)[0]
+        penalised = (jnp.asarray(hyper.l1) != 0) | (
+            jnp.asarray(hyper.l2) != 0
+        )  # else its sums would cost half the time
+        return data + jax.lax.cond(penalised, partial(_penalty_term, hyper), lambda _: jnp.zeros_like(data), params)
 
-    return jax.lax.map(at, coordinates, batch_size=min(64, max(1, coordinates.size)))
+    eps = jnp.broadcast_to(jnp.asarray(eps, params[0].w.dtype), coordinates.shape)  # [P]
+    up, down = perturbed(value, params, coordinates, eps)
+    return (up - down) / (2 * eps)
+
+
+Value = TypeVar("Value")
+
+
+def perturbed(
+    value: Callable[[Params], Value], params: Params, coordinates: Int[Array, " P"], eps: Float[Array, " P"]
+) -> tuple[Value, Value]:
+    """value(w + eps) and value(w - eps) for one weight after the other; every leaf of the two is [P, ...].
+
+    Coordinates count as in `ravel_pytree`. One set of weights goes through the scan; a step puts back the entry that the
+    step before it changed, and changes its own. So nothing is copied and the weights stay in the cache (784-128-10, one
+    example: 26 us a value; a batch of 64 changed copies took 130 us each).
+    """
+    leaves, structure = jax.tree.flatten(params)
+    ends = np.cumsum([leaf.size for leaf in leaves])
+
+    def put(rows: list[Array], coordinate: Array, change: Array) -> list[Array]:
+        """The weights with the one at `coordinate` set to its first value + change; the others stay as they are."""
+        changed = []
+        for row, leaf, end in zip(rows, leaves, ends.tolist(), strict=True):
+            place = jnp.clip(coordinate - (end - leaf.size), 0, leaf.size - 1)
+            at = jnp.unravel_index(place, leaf.shape)
+            here = place == coordinate - (end - leaf.size)
+            one = (1,) * leaf.ndim
+            new = jax.lax.dynamic_slice(leaf, at, one) + jnp.where(here, change, jnp.zeros_like(change))
+            changed.append(jax.lax.dynamic_update_slice(row, new, at))
+        return changed
+
+    def step(carry: tuple[list[Array], Array], at: tuple[Array, Array]) -> tuple[tuple[list[Array], Array], Value]:
+        rows, last = carry
+        coordinate, change = at
+        rows = put(put(rows, last, jnp.zeros_like(change)), coordinate, change)
+        return (rows, coordinate), value(jax.tree.unflatten(structure, rows))
+
+    twice = jnp.repeat(coordinates, 2)  # [2P]: each weight up, then down
+    changes = jnp.stack([eps, -eps], axis=1).reshape(-1)  # [2P]
+    start = (leaves, jnp.zeros((), coordinates.dtype))
+    values = jax.lax.scan(step, start, (twice, changes))[1]
+    return jax.tree.map(lambda found: found[0::2], values), jax.tree.map(lambda found: found[1::2], values)
 
 
 def objective(
     spec: Spec, hyper: Hyper, params: Params, batch: Examples, key: Key[Array, ""] | None
 ) -> tuple[Float[Array, ""], Float[Array, " N"], Float[Array, "N K"]]:
     """E of the batch, the loss of each example [N], and the logits [N, K]."""
+    data, values, logits = _data_term(spec, hyper, params, batch, key)
+    return data + _penalty_term(hyper, params), values, logits
+
+
+def _data_term(
+    spec: Spec, hyper: Hyper, params: Params, batch: Examples, key: Key[Array, ""] | None
+) -> tuple[Float[Array, ""], Float[Array, " N"], Float[Array, "N K"]]:
     logits, _ = record(spec, hyper, params, batch.x, key)
     loss, output_activation, targets = _at_the_output(spec, batch, logits)
     values = loss.value(logits, targets, output_activation)
-    data = jnp.sum(values * _shares(batch, logits))
-    return data + sum(losses.penalty(layer.w, *_penalties(hyper, layer.w)) for layer in params), values, logits
+    return jnp.sum(values * _shares(batch, logits)), values, logits
+
+
+def _penalty_term(hyper: Hyper, params: Params) -> Float[Array, ""]:
+    penalties = [losses.penalty(layer.w, *_penalties(hyper, layer.w)) for layer in params]
+    return sum(penalties[1:], penalties[0])
 
 
 def _at_the_output(spec: Spec, batch: Examples, logits: Array) -> tuple[losses.Loss, Activation, Float[Array, "N K"]]:

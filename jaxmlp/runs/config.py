@@ -1,10 +1,11 @@
 """An experiment as a file: its TOML, the keys a command line sets, and what is refused."""
 
 import tomllib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import tomli_w
 from annotated_types import Ge
@@ -12,30 +13,76 @@ from annotated_types import Ge
 from jaxmlp.data.sources import BUNDLED, IDX_SETS, Data
 from jaxmlp.errors import UsageError, nearest
 from jaxmlp.spec import Hyper, Network, Training
-from jaxmlp.training.checking import check_names, check_ranges, reads, refuse_unread
+from jaxmlp.training.checking import check_names, check_range, check_ranges, reads, refuse_unread
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """Everything that determines a run: a file in configs/, and the flags of a command."""
+class AnyExperiment(ABC):
+    """Everything that determines a run: a file in configs/, and the flags of a command.
+
+    A kind of experiment adds its sections: dataclasses, and a NamedTuple of numbers.
+    """
 
     data: Data = Data()
+    seed: Annotated[int, Ge(0)] = field(default=0, kw_only=True)
+    """Of the first weights, the orders and the dropout; data.split_seed is apart."""
+
+    @abstractmethod
+    def check_names(self) -> None:
+        """Raise UsageError for a name that is unknown, or a combination that makes no sense."""
+
+    @abstractmethod
+    def reads(self) -> frozenset[str]:
+        """The numbers that this experiment reads."""
+
+    @abstractmethod
+    def refuse_unread(self, numbers: Iterable[str]) -> None:
+        """Raise UsageError for the first of the `numbers`, which were set, that nothing here reads."""
+
+
+@dataclass(frozen=True)
+class Experiment(AnyExperiment):
+    """The training of a multi-layer perceptron."""
+
     network: Network = Network()
     training: Training = Training()
     hyper: Hyper = Hyper()
-    seed: Annotated[int, Ge(0)] = 0
-    """Of the first weights, the orders and the dropout; data.split_seed is apart."""
+
+    def check_names(self) -> None:
+        check_names(self.network, self.training)
+
+    def reads(self) -> frozenset[str]:
+        return reads(self.network, self.training)
+
+    def refuse_unread(self, numbers: Iterable[str]) -> None:
+        refuse_unread(self.network, self.training, numbers)
 
 
-SECTIONS: dict[str, type] = {"data": Data, "network": Network, "training": Training, "hyper": Hyper}
+Kind = TypeVar("Kind", bound=AnyExperiment)
 
 
-def keys() -> list[str]:
+def sections(kind: type[AnyExperiment] = Experiment) -> dict[str, type]:
+    """The sections of a kind of experiment, and their types."""
+    return {name: found for name, found in get_type_hints(kind).items() if _is_section(found)}
+
+
+def _is_section(found: Any) -> bool:
+    return is_dataclass(found) or _is_numbers(found)
+
+
+def _is_numbers(found: Any) -> bool:
+    return hasattr(found, "_asdict")
+
+
+SECTIONS = sections()
+
+
+def keys(kind: type[AnyExperiment] = Experiment) -> list[str]:
     """The full names of all keys, as they stand in a file and (with dashes) on a command line."""
-    return [f"{section}.{key}" for section, kind in SECTIONS.items() for key in get_type_hints(kind)] + ["seed"]
+    return [f"{section}.{key}" for section, found in sections(kind).items() for key in get_type_hints(found)] + ["seed"]
 
 
-def read(path: Path) -> tuple[Experiment, frozenset[str]]:
+def read(path: Path, kind: type[Kind] = Experiment) -> tuple[Kind, frozenset[str]]:
     """The experiment a file describes, and the names of the keys that it sets.
 
     Raises UsageError for a file that is missing or is no TOML, a key that is unknown, or a value of the wrong type.
@@ -47,7 +94,7 @@ def read(path: Path) -> tuple[Experiment, frozenset[str]]:
         raise UsageError(f"{found}: cannot be read as a config file: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{found}: is not TOML: {error}") from None
-    return parse(tree, str(found))
+    return parse(tree, str(found), kind)
 
 
 def locate(path: Path) -> Path:
@@ -67,27 +114,28 @@ def locate(path: Path) -> Path:
     raise UsageError(f"config file {path} {what}; {nearest(path.as_posix(), known)}")
 
 
-def parse(tree: Mapping[str, Any], file: str) -> tuple[Experiment, frozenset[str]]:
+def parse(tree: Mapping[str, Any], file: str, kind: type[Kind] = Experiment) -> tuple[Kind, frozenset[str]]:
     """As `read`, from the parsed TOML; `file` names it in errors."""
-    sections: dict[str, Any] = {}
+    known, default = sections(kind), kind()
+    values_of: dict[str, Any] = {}
     given: set[str] = set()
     for section, values in tree.items():
         if section == "seed":
-            sections["seed"] = _value(f"{file}: seed", values, int)
+            values_of["seed"] = _value(f"{file}: seed", values, int)
             given.add("seed")
             continue
-        if section not in SECTIONS:
-            raise UsageError(f"{file}: [{section}] is no section or key; {nearest(section, [*SECTIONS, 'seed'])}")
+        if section not in known:
+            raise UsageError(f"{file}: [{section}] is no section or key; {nearest(section, [*known, 'seed'])}")
         if not isinstance(values, dict):
             raise UsageError(f"{file}: {section} is a section: write [{section}] and its keys below")
-        types = get_type_hints(SECTIONS[section])
+        types = get_type_hints(known[section])
         for key in values:
             if key not in types:
-                raise UsageError(f"{file}: {section}.{key} is no key; {nearest(f'{section}.{key}', keys())}")
+                raise UsageError(f"{file}: {section}.{key} is no key; {nearest(f'{section}.{key}', keys(kind))}")
         read_values = {key: _value(f"{file}: {section}.{key}", value, types[key]) for key, value in values.items()}
-        sections[section] = SECTIONS[section](**read_values)
+        values_of[section] = known[section](**_plain(getattr(default, section)) | read_values)
         given |= {f"{section}.{key}" for key in values}
-    return Experiment(**sections), frozenset(given)
+    return kind(**values_of), frozenset(given)
 
 
 def _value(field: str, found: Any, kind: Any) -> Any:
@@ -104,43 +152,47 @@ def _value(field: str, found: Any, kind: Any) -> Any:
     return found
 
 
-def check(experiment: Experiment, given: Iterable[str]) -> None:
+def check(experiment: AnyExperiment, given: Iterable[str]) -> None:
     """Raise UsageError for a name, a range or a combination that makes no sense.
 
     `given` are the full names of the keys that were set: a number that is set, but never read, is refused.
     """
-    check_names(experiment.network, experiment.training)
-    for section in SECTIONS:
+    experiment.check_names()
+    numbers = []
+    for section in sections(type(experiment)):
         check_ranges(section, getattr(experiment, section))
-    if experiment.seed < 0:
-        raise UsageError(f"seed is {experiment.seed}; accepted is a whole number of at least 0")
-    numbers = [key.removeprefix("hyper.") for key in sorted(given) if key.startswith("hyper.")]
-    refuse_unread(experiment.network, experiment.training, numbers)
+        if _is_numbers(getattr(experiment, section)):
+            numbers += [key.removeprefix(f"{section}.") for key in sorted(given) if key.startswith(f"{section}.")]
+    check_range("seed", experiment.seed, get_type_hints(AnyExperiment, include_extras=True)["seed"])
+    experiment.refuse_unread(numbers)
 
 
-def tree(experiment: Experiment) -> dict[str, Any]:
+def tree(experiment: AnyExperiment) -> dict[str, Any]:
     """The experiment as nested dictionaries, without the numbers that nothing reads. Paths are made absolute."""
-    read_numbers = reads(experiment.network, experiment.training)
-    data = _fields(experiment.data)
+    found = {section: _fields(experiment, section) for section in sections(type(experiment))}
+    data = found["data"]
     data["dir"] = str(Path(data["dir"]).expanduser().absolute()) if data["dir"] else ""
     if data["name"] not in (*IDX_SETS, *BUNDLED) and not data["name"].startswith("tfds:"):
         data["name"] = str(Path(data["name"]).expanduser().absolute())
-    return {
-        "seed": experiment.seed,
-        "data": data,
-        "network": _fields(experiment.network),
-        "training": _fields(experiment.training),
-        "hyper": {key: value for key, value in experiment.hyper._asdict().items() if key in read_numbers},
-    }
+    return {"seed": experiment.seed} | found
 
 
-def _fields(section: Any) -> dict[str, Any]:
-    assert is_dataclass(section)
-    values = {field.name: getattr(section, field.name) for field in fields(section)}
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+def _fields(experiment: AnyExperiment, section: str) -> dict[str, Any]:
+    values = getattr(experiment, section)
+    unread = set(values._fields) - experiment.reads() if _is_numbers(values) else set()
+    found = {key: value for key, value in _plain(values).items() if key not in unread}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
 
 
-def write(experiment: Experiment) -> str:
+def _plain(section: Any) -> dict[str, Any]:
+    return (
+        section._asdict()
+        if _is_numbers(section)
+        else {field.name: getattr(section, field.name) for field in fields(section)}
+    )
+
+
+def write(experiment: AnyExperiment) -> str:
     """The TOML of `tree`: reading it gives the same run."""
     return tomli_w.dumps(tree(experiment))
 

@@ -14,6 +14,7 @@ import math
 import time
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,12 @@ from jaxmlp.training.schedules import schedule
 
 CONFIG, ENVIRONMENT, METRICS, SUMMARY = "config.toml", "environment.json", "metrics.jsonl", "summary.json"
 CHECKPOINTS, PLOTS = "checkpoints", "plots"
-OURS = frozenset({CONFIG, ENVIRONMENT, METRICS, SUMMARY, CHECKPOINTS, PLOTS, "model.safetensors"})
+CURVES, CONFUSION, WEIGHTS, MISTAKES = "curves.png", "confusion.png", "weights.png", "mistakes.png"
+OURS = (  # all that a run writes, as patterns
+    *(CONFIG, ENVIRONMENT, METRICS, SUMMARY, "model.safetensors", CHECKPOINTS, PLOTS),
+    *(f"{PLOTS}/{picture}" for picture in (CURVES, CONFUSION, WEIGHTS, MISTAKES)),
+    f"{CHECKPOINTS}/epoch-*.safetensors",
+)
 
 
 def fresh(experiment: Experiment) -> Path:
@@ -45,29 +51,41 @@ def fresh(experiment: Experiment) -> Path:
     raise AssertionError
 
 
-def check_new(path: Path, *, overwrite: bool) -> None:
-    """Raise UsageError if `path` is not empty, unless an earlier run is to be overwritten.
+def check_new(path: Path, *, overwrite: bool) -> list[Path]:
+    """What is to be removed before a run can begin in `path`, the deepest first.
 
-    Only what a run writes is ever removed; a folder that holds anything else is refused even with `overwrite`.
+    Raises UsageError if there is anything, unless an earlier run is to be overwritten. Only what a run writes is ever
+    removed; a folder that holds anything else is refused even with `overwrite`.
     """
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"{path} is a file; --out takes a directory")
-    present = sorted(item.name for item in path.iterdir()) if path.is_dir() else []
+    try:
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path} is a file; --out takes a directory")
+        present = sorted(path.rglob("*"), key=lambda item: (-len(item.parts), item))
+    except OSError as error:
+        raise files.cannot("look into", path, error) from error
     if present and not overwrite:
         raise UsageError(
             f"{path} is not empty; go on with the run in it by --resume, replace it by --overwrite, or give another --out"
         )
-    foreign = [name for name in present if name not in OURS and not name.endswith(".tmp")]
+    names = [item.relative_to(path).as_posix() for item in present]
+    foreign = [name for name in names if not any(_bears(name, pattern) for pattern in OURS)]
     if foreign:
         raise UsageError(f"{path} holds {foreign[0]!r}, which no run writes: it is not overwritten; give another --out")
+    return present
+
+
+def _bears(name: str, pattern: str) -> bool:
+    """Whether a file is named by the pattern, or is what a killed process left of writing such a file."""
+    folder, slash, last = pattern.rpartition("/")
+    return fnmatchcase(name, pattern) or fnmatchcase(name, f"{folder}{slash}.{last}.*.tmp")
 
 
 def create(path: Path, experiment: Experiment, *, overwrite: bool) -> None:
     """Make `path` ready for a new run, after `check_new`: empty but for config.toml."""
-    check_new(path, overwrite=overwrite)
+    old = check_new(path, overwrite=overwrite)
     files.make_directory(path)
     try:
-        for item in sorted(path.rglob("*"), key=lambda item: len(item.parts), reverse=True):
+        for item in old:
             item.rmdir() if item.is_dir() and not item.is_symlink() else item.unlink()
     except OSError as error:
         raise files.cannot("empty", path, error) from error
@@ -84,23 +102,39 @@ def saved_tree(path: Path) -> dict[str, Any]:
         raise RunError(f"{path / CONFIG} cannot be read: {error}; without it the run cannot be resumed") from None
 
 
-def reopen(path: Path, experiment: Experiment) -> None:
-    """Check that the run in `path` can go on as `experiment`, and note a larger max_epochs.
+def check_same(path: Path, experiment: Experiment) -> None:
+    """Raise UsageError naming the keys in which `experiment` differs from the run in `path`.
 
-    Raises UsageError naming the keys that differ. More epochs are no difference, unless the schedule reads their number.
+    More epochs are no difference, unless the schedule reads their number.
     """
-    saved = saved_tree(path)
-    differences = config.changes(saved, config.tree(experiment))
-    if not differences:
-        return
-    if not schedule(experiment.training.schedule).reads_max_epochs:
-        before, after = differences.get("training.max_epochs", (0, 0))
-        if after > before:
-            del differences["training.max_epochs"]
+    saved, _ = config.parse(saved_tree(path), str(path / CONFIG))
+    differences = config.changes(config.tree(saved), config.tree(experiment))
+    if experiment.training.max_epochs > saved.training.max_epochs and not _reads_max_epochs(saved):
+        del differences["training.max_epochs"]
     if differences:
         listed = ", ".join(f"{key} (was {before}, now {after})" for key, (before, after) in differences.items())
         raise UsageError(f"{path} cannot be resumed with other keys: {listed}; leave them out, or give another --out")
-    files.write_atomically(path / CONFIG, config.write(experiment))
+
+
+def _reads_max_epochs(experiment: Experiment) -> bool:
+    return schedule(experiment.training.schedule).reads_max_epochs
+
+
+def reopen(path: Path, experiment: Experiment) -> None:
+    """Make `path` ready to go on, after `check_same`: a larger max_epochs is noted in config.toml."""
+    check_same(path, experiment)
+    if saved_tree(path) != config.tree(experiment):
+        files.write_atomically(path / CONFIG, config.write(experiment))
+
+
+def ended(path: Path, experiment: Experiment) -> dict[str, Any] | None:
+    """The summary of the run in `path`, if no epoch is left of those that `experiment` grants it; else None."""
+    summary = read_json(path / SUMMARY)
+    if summary is None:
+        return None
+    if summary["stop_reason"] == "max_epochs" and summary["epochs_run"] < experiment.training.max_epochs:
+        return None
+    return summary
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -136,7 +170,9 @@ def cut_metrics(path: Path, epochs: int) -> list[dict[str, Any]]:
             f"{path / METRICS} has {len(rows)} whole rows, the checkpoint {epochs} epochs; the file was changed or damaged:"
             " begin the run anew with --overwrite"
         )
-    files.write_atomically(path / METRICS, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
+    whole = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+    if not (path / METRICS).is_file() or (path / METRICS).read_bytes() != whole.encode():
+        files.write_atomically(path / METRICS, whole)
     return rows
 
 
@@ -149,6 +185,8 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         try:
             row = json.loads(line)
         except json.JSONDecodeError:
+            return
+        if not isinstance(row, dict):
             return
         yield row
 

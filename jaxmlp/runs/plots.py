@@ -1,31 +1,34 @@
 """Pictures of a run: how it learnt, what it confuses, what its first layer looks for, and where it is surely wrong.
 
-Every function takes arrays and writes one PNG. matplotlib takes half a second to load, so it waits
-for the first picture.
+Every function takes arrays and writes one PNG.
 """
 
-import io
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxmlp.runs.files import write_atomically
+from jaxmlp.runs.canvas import (
+    DPI,
+    INK,
+    QUIET,
+    RULE,
+    TRAIN,
+    VALIDATION,
+    fitted,
+    mosaic,
+    page,
+    panel,
+    picture,
+    stretched,
+    write,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
 
-TRAIN, VALIDATION = (
-    "#0072b2",
-    "#d55e00",
-)  # blue and vermilion of Okabe and Ito: distinct for every kind of colour vision
-INK, QUIET, RULE = "#262626", "#6b6b6b", "#e6e6e6"
-DPI = 100
 MOST_UNITS, MOST_MISTAKES = 256, 40
 
 
@@ -36,9 +39,9 @@ def learning_curves(path: Path, rows: Sequence[Mapping[str, Any]], best_epoch: i
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure = _figure(1000, 400)
+    figure = page(1000, 400)
     epochs = [row["epoch"] for row in rows]
-    panels = [_axes(figure, (70, 55, 405, 290)), _axes(figure, (575, 55, 405, 290))]
+    panels = [panel(figure, (70, 55, 405, 290)), panel(figure, (575, 55, 405, 290))]
     for axes, measure in zip(panels, ("loss", "accuracy"), strict=True):
         _curves(axes, rows, measure)
         _mark_best(axes, epochs, _column(rows, "validation", measure), best_epoch, measure)
@@ -51,7 +54,7 @@ def learning_curves(path: Path, rows: Sequence[Mapping[str, Any]], best_epoch: i
     if (lost := np.flatnonzero(~np.isfinite(losses).all(axis=0))).size:
         which = ", ".join(str(epochs[i]) for i in lost[:3]) + ", …" * (lost.size > 3)
         panels[0].set_xlabel(f"epoch (no finite loss in epoch {which})", color=QUIET)
-    _write(path, figure)
+    write(path, figure)
 
 
 def confusion_matrix(path: Path, counts: np.ndarray, classes: Sequence[Any]) -> None:
@@ -66,8 +69,8 @@ def confusion_matrix(path: Path, counts: np.ndarray, classes: Sequence[Any]) -> 
     side = min(max(K * 52, 280), 640)
     upright = max(map(len, names)) * 8 > side / K  # names too wide to stand side by side
     below = room + 20 if upright else 60
-    figure = _figure(room + 30 + side + 40, below + side + 50)
-    axes = _axes(figure, (room + 30, below, side, side))
+    figure = page(room + 30 + side + 40, below + side + 50)
+    axes = panel(figure, (room + 30, below, side, side))
     rows = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(rows, 1)  # [K, K]
     axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1.15, aspect="auto", interpolation="nearest")
@@ -93,7 +96,7 @@ def confusion_matrix(path: Path, counts: np.ndarray, classes: Sequence[Any]) -> 
         fontsize=12,
         color=INK,
     )
-    _write(path, figure)
+    write(path, figure)
 
 
 def first_layer_weights(path: Path, weights: np.ndarray, image_shape: Sequence[int]) -> None:
@@ -111,21 +114,21 @@ def first_layer_weights(path: Path, weights: np.ndarray, image_shape: Sequence[i
     sheet = mosaic(tiles, columns, (1, 1), np.nan)
     sizes = np.abs(tiles[np.isfinite(tiles)])
     limit = float(np.quantile(sizes, 0.998)) if sizes.size and sizes.any() else 1.0
-    width, height = _fit(sheet.shape[1], sheet.shape[0], 930, 12)
+    width, height = fitted(sheet.shape[1], sheet.shape[0], 930, 12)
     room = max(height, 80)  # for the bar
-    figure = _figure(max(width, 260) + 130, room + 70)
-    axes = _axes(figure, (20, 20 + room - height, width, height))
+    figure = page(max(width, 260) + 130, room + 70)
+    axes = panel(figure, (20, 20 + room - height, width, height))
     import matplotlib
 
     colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="#b3b3b3")
-    image = _picture(axes, sheet, cmap=colours, vmin=-limit, vmax=limit)
+    image = picture(axes, sheet, cmap=colours, vmin=-limit, vmax=limit)
     units = f"first {shown} of {H}" if shown < H else f"{H}"
     axes.set_title(f"Weights into {units} hidden unit{'s' * (H > 1)}", loc="left", y=1.0, fontsize=12, color=INK)
     bar = figure.colorbar(
-        image, cax=_axes(figure, (20 + width + 20, 20 + room - min(room, 300), 14, min(room, 300))), extend="both"
+        image, cax=panel(figure, (20 + width + 20, 20 + room - min(room, 300), 14, min(room, 300))), extend="both"
     )
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-    _write(path, figure)
+    write(path, figure)
 
 
 def confident_mistakes(
@@ -146,11 +149,11 @@ def confident_mistakes(
     wrong = np.flatnonzero(np.asarray(labels) != np.asarray(predictions))
     worst = wrong[np.argsort(-np.asarray(confidence)[wrong], kind="stable")][:MOST_MISTAKES]
     if not worst.size:
-        figure = _figure(500, 140)
+        figure = page(500, 140)
         figure.text(
             0.5, 0.5, f"No mistakes in {len(labels):,} examples", ha="center", va="center", fontsize=13, color=INK
         )
-        return _write(path, figure)
+        return write(path, figure)
     tiles = stretched(np.asarray(images)[worst]).reshape(len(worst), *image_shape)
     names = [_short(name, 11) for name in classes]
     lines = "true {}, said {}\n{} %" if max(map(len, names)) < 4 else "true {}\nsaid {}\n{} %"
@@ -158,10 +161,10 @@ def confident_mistakes(
     h, w = tiles.shape[1:3]
     gap = (math.ceil(h * (0.2 + 0.14 * len(lines.split("\n")))), math.ceil(w * 0.16))  # room for the captions
     sheet = mosaic(tiles[..., 0] if tiles.shape[3:] == (1,) else tiles, columns, gap, 1.0)
-    width, height = _fit(sheet.shape[1], sheet.shape[0], round(120 * columns - 120 * 0.16 / 1.16), 100)
-    figure = _figure(max(width, 260) + 40, height + 100)
-    axes = _axes(figure, (20, 20, width, height))
-    _picture(axes, sheet, cmap="gray", vmin=0, vmax=1)
+    width, height = fitted(sheet.shape[1], sheet.shape[0], round(120 * columns - 120 * 0.16 / 1.16), 100)
+    figure = page(max(width, 260) + 40, height + 100)
+    axes = panel(figure, (20, 20, width, height))
+    picture(axes, sheet, cmap="gray", vmin=0, vmax=1)
     for place, i in enumerate(worst):
         row, column = divmod(place, columns)
         sure = math.floor(1000 * float(confidence[i])) / 10  # 99.97 is not 100
@@ -173,25 +176,7 @@ def confident_mistakes(
     else:
         title = f"All {len(wrong)} mistakes, the most confident first" if len(wrong) > 1 else "The only mistake"
     figure.text(20 / figure.bbox.width, 1 - 18 / figure.bbox.height, title, va="top", fontsize=12, color=INK)
-    return _write(path, figure)
-
-
-def mosaic(tiles: np.ndarray, columns: int, gap: tuple[int, int], fill: float) -> np.ndarray:
-    """Images [M, h, w, ...] in rows of `columns`, `gap` pixels between and no rim; gaps and empty places are `fill`."""
-    M, h, w = tiles.shape[:3]
-    rows = math.ceil(M / columns)
-    step = (h + gap[0], w + gap[1])
-    sheet = np.full((rows * columns, *step, *tiles.shape[3:]), fill, dtype=np.result_type(tiles.dtype, np.float32))
-    sheet[:M, :h, :w] = tiles
-    sheet = sheet.reshape(rows, columns, *sheet.shape[1:]).swapaxes(1, 2)  # [rows, h, columns, w, ...]
-    sheet = sheet.reshape(rows * step[0], columns * step[1], *tiles.shape[3:])
-    return sheet[: rows * step[0] - gap[0], : columns * step[1] - gap[1]]
-
-
-def stretched(images: np.ndarray) -> np.ndarray:
-    """Each row [M, D] moved and scaled to 0..1; a constant one to 0."""
-    low, high = images.min(axis=1, keepdims=True), images.max(axis=1, keepdims=True)
-    return (images - low) / np.where(high > low, high - low, 1)
+    return write(path, figure)
 
 
 def _curves(axes: "Axes", rows: Sequence[Mapping[str, Any]], measure: str) -> None:
@@ -223,44 +208,3 @@ def _column(rows: Sequence[Mapping[str, Any]], which: str, measure: str) -> np.n
 def _short(name: object, most: int) -> str:
     text = str(name)
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _fit(width: int, height: int, most: int, largest: int) -> tuple[int, int]:
-    """The size of a sheet on the page: where there is room, each of its pixels a whole number of times, all alike."""
-    factor = min(most / max(width, height), largest)
-    factor = math.floor(factor) if factor >= 1 else factor
-    return math.ceil(width * factor), math.ceil(height * factor)
-
-
-def _figure(width: int, height: int) -> "Figure":
-    """A blank page of so many pixels."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
-
-
-def _axes(figure: "Figure", box: tuple[int, int, int, int]) -> "Axes":
-    """Axes at left, bottom, width, height in pixels."""
-    page = figure.bbox
-    axes = figure.add_axes((box[0] / page.width, box[1] / page.height, box[2] / page.width, box[3] / page.height))
-    axes.tick_params(colors=QUIET, labelsize=9, length=3, width=0.6)
-    for spine in axes.spines.values():
-        spine.set(color=QUIET, linewidth=0.6)
-    return axes
-
-
-def _picture(axes: "Axes", sheet: np.ndarray, **colours: Any) -> "AxesImage":
-    """A sheet that fills its axes: every pixel a sharp square where it is enlarged, averaged where it is reduced."""
-    enlarged = axes.bbox.height > sheet.shape[0] - 1
-    image = axes.imshow(sheet, aspect="auto", interpolation="nearest" if enlarged else "antialiased", **colours)
-    axes.set_axis_off()
-    return image
-
-
-def _write(path: Path, figure: "Figure") -> None:
-    """As PNG; the same picture has the same bytes."""
-    page = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # a class name in a script that the font lacks is drawn as boxes
-        figure.savefig(page, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 3})
-    write_atomically(path, page.getvalue())

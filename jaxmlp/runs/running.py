@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -29,6 +29,7 @@ from jaxmlp.training.loop import TrainState
 CHECKPOINT_SECONDS = 5.0  # at most so often; a checkpoint of 784-128-10 takes 4 to 7 ms
 
 
+@runtime_checkable
 class Listener(Protocol):
     """Who is told what happens."""
 
@@ -50,7 +51,6 @@ class Outcome(NamedTuple):
 
     summary: dict[str, Any] | None
     epochs_run: int
-    already_finished: bool = False
 
 
 class Loaded(NamedTuple):
@@ -60,12 +60,15 @@ class Loaded(NamedTuple):
     preparation: Preparation
     origin: str
     crc32: str  # of the images and labels as they were found
+    seconds: float  # that all this took
 
 
 def read_data(experiment: Experiment, *, progress: bool = False) -> Loaded:
     """Load, split and normalise the data. Raises UsageError and DataError as `load_data` and `prepare` do."""
+    started = time.perf_counter()
     dataset = load_data(experiment.data, progress=progress)
-    return Loaded(*prepare(dataset, experiment.data), dataset.origin, _checksum(dataset))
+    splits, preparation = prepare(dataset, experiment.data)
+    return Loaded(splits, preparation, dataset.origin, _checksum(dataset), time.perf_counter() - started)
 
 
 def run(
@@ -79,6 +82,7 @@ def run(
 ) -> Outcome:
     """Train `experiment` in the run directory `path` (see `directory.create` and `reopen`), going on where it stopped.
 
+    A run that has come to its end (`directory.ended`) is measured and drawn again.
     After every epoch `stop` is asked; once it is true, the state is saved and the run returns without a summary.
     Raises RunError where the disk fails, or the run was begun on other data.
     """
@@ -86,14 +90,11 @@ def run(
     splits, preparation = data.splits, data.preparation
     spec = spec_of(experiment, splits, preparation)
     listener.note(f"{data.origin}: {' / '.join(f'{len(part.x):,}' for part in splits)} train, validation, test rows")
-    _record_environment(experiment, path, data, listener)
+    begun = _record_environment(experiment, path, data, listener)
 
     key, hyper = jax.random.key(experiment.seed, impl=fitting.PRNG), fitting.traced(experiment.hyper)
     state = fitting.compiled_begin(spec, hyper, key)
-    state, rows = _resume(path, state, listener)
-    summary = read_json(path / SUMMARY)
-    if summary is not None and (int(state.epoch) >= spec.training.max_epochs or summary["stop_reason"] != "max_epochs"):
-        return Outcome(summary, int(state.epoch), already_finished=True)
+    state, rows = _resume(path, state, listener, begun=begun)
     (path / SUMMARY).unlink(missing_ok=True)  # there are more epochs to run than when it was written
 
     on_device = jax.device_put(splits)
@@ -118,7 +119,7 @@ def run(
     summary["seconds"] = {
         "compile": compile_seconds,
         "train": train_seconds,
-        "total": time.perf_counter() - started,
+        "total": data.seconds + time.perf_counter() - started,
     }
     summary["examples_per_second"] = len(splits.train.x) * len(rows) / train_seconds
     write_json(path / SUMMARY, summary)
@@ -130,12 +131,14 @@ def spec_of(experiment: Experiment, splits: Splits, preparation: Preparation) ->
     return Spec(experiment.network, experiment.training, splits.train.x.shape[1], len(preparation.classes))
 
 
-def _resume(path: Path, state: TrainState, listener: Listener) -> tuple[TrainState, list[dict[str, Any]]]:
+def _resume(
+    path: Path, state: TrainState, listener: Listener, *, begun: bool
+) -> tuple[TrainState, list[dict[str, Any]]]:
     """The state and the rows to go on from: those of the newest whole checkpoint, or the beginning."""
     make_directory(path / CHECKPOINTS)
     found = checkpoints.restore(path / CHECKPOINTS, state)
     if found is None:
-        if directory.read_metrics(path):
+        if begun:
             listener.note(f"{path} was stopped before its first checkpoint: starting from epoch 0")
         return state, directory.cut_metrics(path, 0)
     for damage in found.skipped:
@@ -193,17 +196,17 @@ def draw(path: Path, trained: Model, rows: list[dict[str, Any]], best_epoch: int
     labels, found = np.asarray(splits.test.labels), np.asarray(predictions(logits))
     counts = np.zeros((len(classes), len(classes)), int)
     np.add.at(counts, (labels, found), 1)
-    plots.learning_curves(path / "curves.png", rows, best_epoch)
-    plots.confusion_matrix(path / "confusion.png", counts, classes)
+    plots.learning_curves(path / directory.CURVES, rows, best_epoch)
+    plots.confusion_matrix(path / directory.CONFUSION, counts, classes)
     if len(shape) in (2, 3):
         confidence = np.max(np.asarray(outputs(trained.spec.network, logits)), axis=1)
         images = np.asarray(splits.test.x)
-        plots.first_layer_weights(path / "weights.png", np.asarray(trained.params[0].w), shape)
-        plots.confident_mistakes(path / "mistakes.png", images, labels, found, confidence, classes, shape)
+        plots.first_layer_weights(path / directory.WEIGHTS, np.asarray(trained.params[0].w), shape)
+        plots.confident_mistakes(path / directory.MISTAKES, images, labels, found, confidence, classes, shape)
 
 
-def _record_environment(experiment: Experiment, path: Path, data: Loaded, listener: Listener) -> None:
-    """Write environment.json; where a run goes on, compare: other data are refused, other versions are said."""
+def _record_environment(experiment: Experiment, path: Path, data: Loaded, listener: Listener) -> bool:
+    """Write environment.json; where a run goes on (it tells whether), other data are refused, other versions are said."""
     device = jax.devices()[0]
     now = {
         "versions": {"jaxmlp": jaxmlp.__version__, "python": platform.python_version()}
@@ -218,7 +221,7 @@ def _record_environment(experiment: Experiment, path: Path, data: Loaded, listen
     before = read_json(path / ENVIRONMENT)
     if before is None:
         write_json(path / ENVIRONMENT, now)
-        return
+        return False
     if before["data"]["crc32"] != now["data"]["crc32"]:
         raise RunError(
             f"{path} was begun on other data ({before['data']['origin']}) than there are now ({data.origin}):"
@@ -227,6 +230,7 @@ def _record_environment(experiment: Experiment, path: Path, data: Loaded, listen
     changed = [part for part in ("versions", "device", "machine") if before[part] != now[part]]
     if changed:
         listener.note(f"resumed with other {' and '.join(changed)} than it was begun with: the last bits may differ")
+    return True
 
 
 def _checksum(dataset: Dataset) -> str:

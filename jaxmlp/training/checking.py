@@ -1,9 +1,9 @@
 """Whether a description and its numbers make sense together, told before anything is compiled."""
 
-import math
 from collections.abc import Iterable
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+import numpy as np
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
 from jaxmlp.errors import UsageError, unknown
@@ -15,6 +15,7 @@ from jaxmlp.training import optimizers, schedules, stopping
 
 PRECISIONS = ("default", "high", "highest")
 TRAINING_GRADIENTS = ("autodiff", "delta_rule", "both")
+LARGEST_INT, LARGEST_FLOAT = 2**31 - 1, float(np.finfo(np.float32).max)  # numbers are traced as int32 and float32
 
 
 def check_names(network: Network, training: Training) -> None:
@@ -84,18 +85,22 @@ def check_ranges(section: str, values: Any) -> None:
         found = getattr(values, name)
         if get_origin(annotation) is tuple:
             for item in found:
-                _check_range(f"{section}.{name}", item, get_args(annotation)[0])
+                check_range(f"{section}.{name}", item, get_args(annotation)[0])
         else:
-            _check_range(f"{section}.{name}", found, annotation)
+            check_range(f"{section}.{name}", found, annotation)
 
 
-def _check_range(field: str, found: Any, annotation: Any) -> None:
+def check_range(field: str, found: Any, annotation: Any) -> None:
+    """Raise UsageError if the number is outside its annotated range, or too large to be traced."""
     if get_origin(annotation) is not Annotated:
         return
     bounds = _bounds(annotation)
-    number = float(found)
-    if not math.isfinite(number) or not all(holds(number) for _, holds in bounds):
-        raise UsageError(f"{field} is {found}; accepted is a finite number {' and '.join(text for text, _ in bounds)}")
+    whole = type(found) is int
+    largest = LARGEST_INT if whole else LARGEST_FLOAT
+    if not abs(found) <= largest or not all(holds(found) for _, holds in bounds):  # NaN is not below anything
+        kind = "a whole number" if whole else "a finite number"
+        limits = [text for text, _ in bounds] + ([f"of at most {largest}"] if abs(found) > largest else [])
+        raise UsageError(f"{field} is {found}; accepted is {kind} {' and '.join(limits)}")
 
 
 def _bounds(annotation: Any) -> list[tuple[str, Any]]:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Examples, Hyper, Spec, Splits
 from jaxmlp.training.checking import check
-from jaxmlp.training.loop import TrainState, advance, begin, evaluate
+from jaxmlp.training.loop import EpochLog, TrainState, advance, begin, evaluate
 
 PRNG = "threefry2x32"  # counter-based and the same on every backend; recorded with a run
 
@@ -72,6 +72,11 @@ def fit(spec: Spec, hyper: Hyper, splits: Splits, seed: int = 0) -> Fit:
     for after, row in run_epochs(spec, numbers, key, splits, state):
         state = after
         rows.append(row)
+    return finished(spec, state, rows, splits, compile_seconds)
+
+
+def finished(spec: Spec, state: TrainState, rows: list[Epoch], splits: Splits, compile_seconds: float) -> Fit:
+    """The result of a training that has come to this state: its best parameters, measured; test rows are read here."""
     return Fit(
         params=state.best_params,
         state=state,
@@ -107,26 +112,27 @@ def run_epochs(
     spec: Spec, hyper: Hyper, key: jax.Array, splits: Splits, state: TrainState
 ) -> Iterator[tuple[TrainState, Epoch]]:
     """Run epoch by epoch until there is none left; yields the state after each, and what it came to."""
-    train, validation = _counted(splits.train), _counted(splits.validation)
     while True:
         started = time.perf_counter()
         state, log = jax.block_until_ready(compiled_advance(spec, hyper, key, splits, state))
         seconds = time.perf_counter() - started
-        ran, learning_rate, *metrics = (column[0].item() for column in jax.device_get(log))
-        if not ran:
+        log = jax.tree.map(np.asarray, log)
+        if not log.ran[0]:
             return
-        train_loss, train_correct, validation_loss, validation_correct, disagreement = metrics
-        yield (
-            state,
-            Epoch(
-                epoch=int(state.epoch),
-                learning_rate=learning_rate,
-                train=Measured(train_loss, train_correct, train),
-                validation=Measured(validation_loss, validation_correct, validation),
-                seconds=seconds,
-                disagreement=disagreement if spec.training.gradient == "both" else None,
-            ),
+        yield state, epoch_row(spec, splits, log, 0, int(state.epoch), seconds)
+
+
+def epoch_row(spec: Spec, splits: Splits, log: EpochLog, index: int, epoch: int, seconds: float) -> Epoch:
+    """Row `index` of a log [E], for people; it came to pass in epoch `epoch` and took so many seconds."""
+    train, validation = (
+        Measured(float(loss[index]), int(correct[index]), _counted(part))
+        for loss, correct, part in (
+            (log.train_loss, log.train_correct, splits.train),
+            (log.validation_loss, log.validation_correct, splits.validation),
         )
+    )
+    disagreement = float(log.disagreement[index]) if spec.training.gradient == "both" else None
+    return Epoch(epoch, float(log.learning_rate[index]), train, validation, seconds, disagreement)
 
 
 def measure(spec: Spec, params: Params, examples: Examples) -> Measured:

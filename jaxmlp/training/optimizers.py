@@ -69,7 +69,8 @@ OPTIMIZERS: dict[str, Optimizer] = {
         frozenset({"beta1", "beta2", "epsilon", "weight_decay"}),
     ),
     "rmsprop": Optimizer(
-        lambda hyper, rate: _optax().rmsprop(rate, hyper.rms_decay, hyper.epsilon), frozenset({"rms_decay", "epsilon"})
+        lambda hyper, rate: _optax().rmsprop(rate, hyper.rms_decay, hyper.epsilon, eps_in_sqrt=False),
+        frozenset({"rms_decay", "epsilon"}),
     ),
 }
 

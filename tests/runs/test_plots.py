@@ -13,8 +13,8 @@ from jaxmlp.runs import plots
 @pytest.fixture
 def figures(monkeypatch):
     """The figures that are written, to look into."""
-    kept, write = [], plots._write
-    monkeypatch.setattr(plots, "_write", lambda path, figure: (kept.append(figure), write(path, figure))[1])
+    kept, write = [], plots.write
+    monkeypatch.setattr(plots, "write", lambda path, figure: (kept.append(figure), write(path, figure))[1])
     return kept
 
 

@@ -34,8 +34,13 @@ def run(rule, losses, patience=3, min_delta=0.0, train=None, to_the_end=False):
 
 
 def numbers(patience, min_delta=0.0):
-    hyper = Hyper(patience=patience, min_delta=min_delta)
-    return Hyper(*(jnp.asarray(n, jnp.int32 if isinstance(n, int) else jnp.float32) for n in hyper))
+    return typed(Hyper(patience=patience, min_delta=min_delta))
+
+
+def typed(hyper):
+    return Hyper(*(jnp.asarray(n, jnp.float32) for n in hyper))._replace(
+        patience=jnp.asarray(hyper.patience, jnp.int32)
+    )
 
 
 CURVES = [
@@ -105,7 +110,9 @@ def reference(rule, losses, patience, min_delta):
     for epoch, loss in enumerate(losses, start=1):
         epochs = epoch
         finite = math.isfinite(loss)
-        progress = finite and (loss < np.float32(best) - np.float32(min_delta) if rule == "no_improvement" else loss <= last)
+        progress = finite and (
+            loss < np.float32(best) - np.float32(min_delta) if rule == "no_improvement" else loss <= last
+        )
         if finite and loss < best:
             best, best_epoch = loss, epoch
         stale = 0 if progress else stale + 1
@@ -147,8 +154,7 @@ def test_reads_names_exactly_the_fields_that_matter(rule):
     base = Hyper(patience=3, min_delta=0.0)
 
     def outcome(hyper):
-        hyper = Hyper(*(jnp.asarray(n, jnp.int32 if isinstance(n, int) else jnp.float32) for n in hyper))
-        state = begin()
+        hyper, state = typed(hyper), begin()
         states = []
         for epoch, loss in enumerate(losses, start=1):
             state, _ = step(rule, hyper, state, jnp.int32(epoch), jnp.float32(loss), jnp.float32(loss))

@@ -1,0 +1,146 @@
+"""`python -m jaxmlp.perceptron [CONFIG.toml] [--out DIR] [--seeds N] [overrides]`: learn example by example."""
+
+import contextlib
+import io
+import os
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from annotated_types import Ge
+
+from jaxmlp import terminal
+from jaxmlp.errors import UsageError
+from jaxmlp.runs import config, directory, files
+from jaxmlp.runs.online_running import PerceptronExperiment, learn, leave
+from jaxmlp.runs.running import read_data
+from jaxmlp.training.checking import check_range
+
+
+@dataclass(frozen=True)
+class Perceptron(PerceptronExperiment):
+    """Let one layer learn from one random example after another, until one is nearly right; leave a run directory."""
+
+    config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[CONFIG.toml]")] = None
+    """A TOML file, such as configs/perceptron/sigmoid.toml. Flags override its keys."""
+    out: Path | None = None
+    """The run directory; without it, a fresh one under runs/."""
+    overwrite: bool = False
+    """Replace the run in --out."""
+    seeds: Annotated[int, Ge(1)] = 1
+    """So many seeds at once, from --seed upwards, shared out to all cores; the files are those of the first."""
+    device: str = "auto"
+    """auto, cpu, gpu, tpu."""
+    quiet: bool = False
+    """Print nothing but errors."""
+
+
+def read(arguments: list[str]) -> tuple[Perceptron, PerceptronExperiment]:
+    """The command line, over the file it names, over the defaults; checked."""
+    command = _parse(arguments, Perceptron())
+    keys = terminal.given(arguments)
+    names = [field.name for field in fields(PerceptronExperiment)]
+    if command.config is not None:
+        base, in_file = config.read(command.config, PerceptronExperiment)
+        keys |= in_file
+        command = _parse(arguments, Perceptron(**{name: getattr(base, name) for name in names}))
+    experiment = PerceptronExperiment(**{name: getattr(command, name) for name in names})
+    config.check(experiment, keys)
+    check_range("--seeds", command.seeds, Annotated[int, Ge(1)])
+    return command, experiment
+
+
+def _parse(arguments: list[str], default: Perceptron) -> Perceptron:
+    """As `terminal.parse`, which knows the keys of train only."""
+    own = [field.name for field in fields(Perceptron) if field.name not in config.sections(PerceptronExperiment)]
+    names = [*config.keys(PerceptronExperiment), *own]
+    terminal._refuse_unknown(arguments, ["--" + name.replace("_", "-") for name in names])
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(Perceptron, args=arguments, default=default, prog="python -m jaxmlp.perceptron")
+    except SystemExit as end:
+        if end.code == 0:
+            raise
+        raise UsageError(terminal._first_sentence(complaint.getvalue())) from None
+
+
+def main(arguments: list[str]) -> int:
+    """Parse, learn, write, print. Until all is learnt nothing is written, so an interruption leaves nothing."""
+    command, experiment = read(arguments)
+    bar = terminal.Bar(quiet=command.quiet)
+    if command.out is not None:
+        _check_new(command.out, overwrite=command.overwrite)
+    if command.seeds > 1:
+        _use_all_cores(command.seeds)
+    bar.note(f"device: {terminal.choose_device(command.device)}")
+    data = read_data(experiment.in_common(), progress=not command.quiet and bar.console.is_terminal)
+    bar.note(f"{data.origin}: {' / '.join(f'{len(part.x):,}' for part in data.splits)} train, validation, test rows")
+    shown = bar.console.is_terminal and not command.quiet
+    with bar.console.status("learning") if shown else contextlib.nullcontext() as status:
+        progress = (lambda steps: status.update(f"step {steps:,}")) if status else lambda steps: None
+        fit = learn(experiment, data, command.seeds, progress)
+    out = command.out or directory.fresh(experiment.in_common())
+    directory.create(out, experiment.in_common(), overwrite=command.overwrite)
+    files.make_directory(out / directory.PLOTS)
+    summary = leave(experiment, data, fit, out, bar)
+    if not command.quiet:
+        _print(bar, out, summary)
+    if "diverged" not in summary["stop_reason"]:
+        return 0
+    print(
+        f"error: diverged at learning rate {experiment.online.learning_rate:g}: the error was not finite. Kept are the"
+        " weights before it; try a smaller --online.learning-rate",
+        file=sys.stderr,
+    )
+    return 1
+
+
+def _check_new(path: Path, *, overwrite: bool) -> None:
+    if not overwrite and path.is_dir() and any(path.iterdir()):
+        raise UsageError(f"{path} is not empty; replace the run in it by --overwrite, or give another --out")
+    directory.check_new(path, overwrite=overwrite)
+
+
+def _use_all_cores(most: int) -> None:
+    """Make as many CPU devices as there are cores, and members to share out to them."""
+    import jax
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(RuntimeError):  # JAX has begun already
+        jax.config.update("jax_num_cpu_devices", min(cores, most))
+
+
+def _print(bar: terminal.Bar, out: Path, summary: dict[str, Any]) -> None:
+    """The table at the end: a row for each seed, and what they come to."""
+    from rich.table import Table
+
+    runs = summary.get("runs", [summary])
+    table = Table("seed", "steps", "ended by", "test error", "accuracy", "correct")
+    for run in runs:
+        test = run["test"]
+        table.add_row(
+            str(run["seed"]),
+            f"{run['steps']:,}",
+            run["stop_reason"].replace("_", " "),
+            f"{test['loss']:.4f}",
+            f"{100 * test['accuracy']:.2f} %",
+            f"{test['correct']:,} of {test['count']:,}",
+        )
+    bar.console.print(table)
+    seconds = summary["seconds"]
+    if "runs" in summary:
+        steps, accuracy = summary["steps"], summary["test"]["accuracy"]
+        bar.note(
+            f"{len(runs)} seeds: {steps['mean']:,.0f} +- {steps['std']:,.0f} steps,"
+            f" {100 * accuracy['mean']:.2f} +- {100 * accuracy['std']:.2f} %"
+            f" ({100 * accuracy['min']:.2f} to {100 * accuracy['max']:.2f} %)"
+        )
+    bar.note(f"{seconds['train']:.1f} s of learning, {seconds['compile']:.1f} s of compiling")
+    bar.note(f"run directory: {terminal.shown(out)} (pictures in {terminal.shown(out / directory.PLOTS)})")
+
+
+if __name__ == "__main__":
+    terminal.main(main)

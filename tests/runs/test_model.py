@@ -1,0 +1,128 @@
+"""A trained network as a file: what it predicts is what was trained, and damage is told in one line."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxmlp
+from jaxmlp.data.preparing import NORMALISATIONS, Preparation, prepare
+from jaxmlp.data.sources import Data, Dataset
+from jaxmlp.errors import DataError, RunError
+from jaxmlp.nn.network import forward, init
+from jaxmlp.runs import checkpoints, model
+from jaxmlp.runs.model import Model
+from jaxmlp.spec import Hyper, Network, Spec, Training
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (20, 3, 4)).astype(np.uint8)
+
+
+def untrained(labels=("ant", "bee"), normalise="per_image", images=IMAGES, **network):
+    """A model with its first weights, which predicts as well as any."""
+    labels = np.asarray(labels)[np.arange(len(images)) % len(labels)]
+    splits, preparation = prepare(Dataset(images, labels, images, labels, ""), Data(normalise=normalise))
+    spec = Spec(Network(**network), Training(), splits.train.x.shape[1], len(preparation.classes))
+    return Model(spec, init(spec, Hyper(), jax.random.key(1)), preparation)
+
+
+@pytest.mark.parametrize("normalise", NORMALISATIONS)
+@pytest.mark.parametrize("labels", [("ant", "bee", "ä"), (-3, 7, 900)], ids=str)
+def test_what_is_loaded_is_what_was_saved(tmp_path, normalise, labels):
+    saved = untrained(labels, normalise, hidden=(5, 4), activation="tanh")
+    model.save(tmp_path, saved)
+    for loaded in (jaxmlp.load(tmp_path), jaxmlp.load(str(tmp_path / "model.safetensors"))):
+        assert loaded.spec == saved.spec
+        assert loaded.preparation.classes == saved.preparation.classes
+        assert loaded.preparation.image_shape == (3, 4)
+        assert np.array_equal(loaded.logits(IMAGES), saved.logits(IMAGES))
+        assert loaded.predict(IMAGES).tolist() == saved.predict(IMAGES).tolist()
+        assert set(loaded.predict(IMAGES).tolist()) <= set(labels)
+
+
+@pytest.mark.parametrize("hidden", [(), (5,), (5, 4, 3)], ids=str)
+def test_any_depth_is_saved(tmp_path, hidden):
+    saved = untrained(hidden=hidden)
+    model.save(tmp_path, saved)
+    assert np.array_equal(jaxmlp.load(tmp_path).logits(IMAGES), saved.logits(IMAGES))
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    for name in ("one", "two"):
+        model.save(tmp_path / name, untrained(hidden=(5,)))
+    assert (tmp_path / "one/model.safetensors").read_bytes() == (tmp_path / "two/model.safetensors").read_bytes()
+
+
+def test_predictions_are_those_of_the_forward_pass():
+    trained = untrained(hidden=(5,))
+    x = jnp.asarray(trained.preparation.apply(IMAGES))
+    logits = np.asarray(forward(trained.spec, trained.params, x))
+    assert trained.logits(IMAGES) == pytest.approx(logits, rel=1e-5, abs=1e-6)
+    named = [trained.preparation.classes[k] for k in logits.argmax(axis=1)]
+    assert trained.predict(IMAGES).tolist() == named
+
+
+def test_probabilities_add_up_and_outputs_are_the_activation():
+    chances = untrained(hidden=(5,)).probabilities(IMAGES)
+    assert chances.sum(axis=1) == pytest.approx(np.ones(20), abs=1e-6)
+    trained = untrained(hidden=(5,), loss="squared_error", output_activation="tanh")
+    assert trained.probabilities(IMAGES) == pytest.approx(np.tanh(trained.logits(IMAGES)), abs=1e-6)
+
+
+def test_images_of_another_shape_are_refused():
+    trained = untrained(hidden=(5,))
+    with pytest.raises(DataError, match=r"shape \(4, 3\); the model was trained on \(3, 4\)"):
+        trained.predict(IMAGES.reshape(20, 4, 3))
+    with pytest.raises(DataError, match="NaN"):
+        trained.predict(np.full((1, 3, 4), np.nan))
+
+
+def test_a_missing_model_is_named(tmp_path):
+    with pytest.raises(RunError, match=r"model.safetensors does not exist; give the directory of a run that has ended"):
+        jaxmlp.load(tmp_path)
+    with pytest.raises(RunError, match="does not exist"):
+        jaxmlp.load(tmp_path / "nowhere")
+
+
+def test_any_damaged_byte_is_seen(tmp_path):
+    model.save(tmp_path, untrained(hidden=(2,)))
+    path = tmp_path / "model.safetensors"
+    whole = path.read_bytes()
+    for position in range(0, len(whole), 7):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1 :])
+        with pytest.raises(RunError, match="damaged") as refusal:
+            jaxmlp.load(tmp_path)
+        assert "\n" not in str(refusal.value)
+    for length in (0, 5, 100, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(RunError, match="damaged"):
+            jaxmlp.load(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["network", "classes", "image_shape", "normalise", "matmul_precision"])
+def test_a_whole_file_that_is_no_model_is_refused(tmp_path, key):
+    path = tmp_path / "model.safetensors"
+    model.save(tmp_path, untrained(hidden=(2,)))
+    tensors, metadata = checkpoints.load_tensors(path)
+    description = json.loads(metadata["model"])
+    del description[key]
+    for texts in ({"model": json.dumps(description)}, {"model": "[]"}, {"model": "{"}, {}):
+        checkpoints.save_tensors(path, tensors, texts)
+        with pytest.raises(RunError, match="is not a model of this version of jaxmlp"):
+            jaxmlp.load(tmp_path)
+    without = {name: tensor for name, tensor in tensors.items() if name != "b1"}
+    checkpoints.save_tensors(path, without, metadata)
+    with pytest.raises(RunError, match="is not a model"):
+        jaxmlp.load(tmp_path)
+
+
+def test_the_preparation_of_the_training_rows_is_kept(tmp_path):
+    saved = untrained(normalise="per_feature", hidden=(2,))
+    model.save(tmp_path, saved)
+    loaded = jaxmlp.load(tmp_path).preparation
+    assert isinstance(loaded, Preparation)
+    assert np.array_equal(loaded.apply(IMAGES), saved.preparation.apply(IMAGES))
