@@ -1,8 +1,7 @@
 """`python -m jaxmlp.perceptron [CONFIG.toml] [--out DIR] [--seeds N] [overrides]`: learn example by example."""
 
 import contextlib
-import io
-import os
+import signal
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -53,18 +52,10 @@ def read(arguments: list[str]) -> tuple[Perceptron, PerceptronExperiment]:
 
 
 def _parse(arguments: list[str], default: Perceptron) -> Perceptron:
-    """As `terminal.parse`, which knows the keys of train only."""
+    """The command line over `default`."""
     own = [field.name for field in fields(Perceptron) if field.name not in config.sections(PerceptronExperiment)]
     names = [*config.keys(PerceptronExperiment), *own]
-    terminal._refuse_unknown(arguments, ["--" + name.replace("_", "-") for name in names])
-    complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint):
-            return tyro.cli(Perceptron, args=arguments, default=default, prog="python -m jaxmlp.perceptron")
-    except SystemExit as end:
-        if end.code == 0:
-            raise
-        raise UsageError(terminal._first_sentence(complaint.getvalue())) from None
+    return terminal.parse(Perceptron, arguments, default, "perceptron", names)
 
 
 def main(arguments: list[str]) -> int:
@@ -74,13 +65,23 @@ def main(arguments: list[str]) -> int:
     if command.out is not None:
         _check_new(command.out, overwrite=command.overwrite)
     if command.seeds > 1:
-        _use_all_cores(command.seeds)
+        terminal.use_all_cores(command.seeds)
     bar.note(f"device: {terminal.choose_device(command.device)}")
     data = read_data(experiment.in_common(), progress=not command.quiet and bar.console.is_terminal)
     bar.note(f"{data.origin}: {' / '.join(f'{len(part.x):,}' for part in data.splits)} train, validation, test rows")
     shown = bar.console.is_terminal and not command.quiet
-    with bar.console.status("learning") if shown else contextlib.nullcontext() as status:
-        progress = (lambda steps: status.update(f"step {steps:,}")) if status else lambda steps: None
+    waiting = bar.console.status("learning") if shown else contextlib.nullcontext()
+    with terminal.interruptible() as interruption, waiting as status:
+
+        def progress(steps: int) -> None:
+            """Between two chunks: no computation is under way, and ending the process then is safe."""
+            if interruption.asked():
+                raise (
+                    KeyboardInterrupt if interruption.number == signal.SIGINT else SystemExit(128 + interruption.number)
+                )
+            if status is not None:
+                status.update(f"step {steps:,}")
+
         fit = learn(experiment, data, command.seeds, progress)
     out = command.out or directory.fresh(experiment.in_common())
     directory.create(out, experiment.in_common(), overwrite=command.overwrite)
@@ -102,15 +103,6 @@ def _check_new(path: Path, *, overwrite: bool) -> None:
     if not overwrite and path.is_dir() and any(path.iterdir()):
         raise UsageError(f"{path} is not empty; replace the run in it by --overwrite, or give another --out")
     directory.check_new(path, overwrite=overwrite)
-
-
-def _use_all_cores(most: int) -> None:
-    """Make as many CPU devices as there are cores, and members to share out to them."""
-    import jax
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with contextlib.suppress(RuntimeError):  # JAX has begun already
-        jax.config.update("jax_num_cpu_devices", min(cores, most))
 
 
 def _print(bar: terminal.Bar, out: Path, summary: dict[str, Any]) -> None:

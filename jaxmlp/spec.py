@@ -42,6 +42,8 @@ class Training:
     """Epochs after which training ends, if it was not stopped before."""
     stop_rule: str = "no_improvement"
     """Early stopping: no_improvement or consecutive_increase, over hyper.patience epochs."""
+    monitor: str = "loss"
+    """What early stopping watches on the validation rows: loss, or objective (the loss plus the penalties)."""
     gradient: str = "autodiff"
     """autodiff, delta_rule, or both: train on autodiff, report the disagreement."""
     matmul_precision: str = "highest"

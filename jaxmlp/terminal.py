@@ -55,11 +55,20 @@ def main(command: Callable[[list[str]], int]) -> NoReturn:
     sys.exit(code)
 
 
-def parse(kind: type[Command], arguments: Sequence[str], default: Command | None, prog: str) -> Command:
-    """The command line as a `kind`, over `default`. Raises UsageError, in one line, for what it does not know."""
+def parse(
+    kind: type[Command],
+    arguments: Sequence[str],
+    default: Command | None,
+    prog: str,
+    known: Sequence[str] | None = None,
+) -> Command:
+    """The command line as a `kind`, over `default`. Raises UsageError, in one line, for what it does not know.
+
+    `known` are the names of its flags, as in a config file, where they are not those of an Experiment.
+    """
     import tyro
 
-    _refuse_unknown(arguments, _flags(kind))
+    _refuse_unknown(arguments, _flags(kind) if known is None else ["--" + name.replace("_", "-") for name in known])
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
@@ -155,6 +164,15 @@ def choose_device(name: str) -> str:
             " or jaxmlp[tpu] on a machine that has one, or take --device cpu"
         )
     return f"{devices[0].platform} ({len(devices)} x {devices[0].device_kind})"
+
+
+def use_all_cores(most: int) -> None:
+    """Make as many CPU devices as there are cores, but at most so many, for members to be shared out to."""
+    import jax
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(RuntimeError):  # JAX has begun already
+        jax.config.update("jax_num_cpu_devices", min(cores, most))
 
 
 @dataclass

@@ -5,6 +5,8 @@ import socket
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["MPLBACKEND"] = "agg"
+# most of the suite's time is compiling: without optimisation it takes two thirds; also in the processes that tests start
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 from jaxtyping import install_import_hook
 

@@ -1,5 +1,6 @@
 """From a dataset as found to what a network trains on: checked, split, numbered and normalised."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +35,7 @@ class Preparation(NamedTuple):
         if images.shape[1:] != self.image_shape:
             raise DataError(f"images have shape {images.shape[1:]}; the model was trained on {self.image_shape}")
         _check_pixels(images, "images")
-        images = images.reshape(len(images), -1)
+        images = images.reshape(len(images), math.prod(self.image_shape))
         rows = np.empty(images.shape, np.float32)  # [N, D]
         for start in range(0, len(images), CHUNK):
             chunk = images[start : start + CHUNK]

@@ -102,7 +102,7 @@ def differences(
         penalised = (jnp.asarray(hyper.l1) != 0) | (
             jnp.asarray(hyper.l2) != 0
         )  # else its sums would cost half the time
-        return data + jax.lax.cond(penalised, partial(_penalty_term, hyper), lambda _: jnp.zeros_like(data), params)
+        return data + jax.lax.cond(penalised, partial(penalty_term, hyper), lambda _: jnp.zeros_like(data), params)
 
     eps = jnp.broadcast_to(jnp.asarray(eps, params[0].w.dtype), coordinates.shape)  # [P]
     up, down = perturbed(value, params, coordinates, eps)
@@ -154,7 +154,7 @@ def objective(
 ) -> tuple[Float[Array, ""], Float[Array, " N"], Float[Array, "N K"]]:
     """E of the batch, the loss of each example [N], and the logits [N, K]."""
     data, values, logits = _data_term(spec, hyper, params, batch, key)
-    return data + _penalty_term(hyper, params), values, logits
+    return data + penalty_term(hyper, params), values, logits
 
 
 def _data_term(
@@ -166,7 +166,8 @@ def _data_term(
     return jnp.sum(values * _shares(batch, logits)), values, logits
 
 
-def _penalty_term(hyper: Hyper, params: Params) -> Float[Array, ""]:
+def penalty_term(hyper: Hyper, params: Params) -> Float[Array, ""]:
+    """The part of the objective that no example enters: the penalties of all weight matrices."""
     penalties = [losses.penalty(layer.w, *_penalties(hyper, layer.w)) for layer in params]
     return sum(penalties[1:], penalties[0])
 

@@ -139,7 +139,7 @@ def ended(path: Path, experiment: Experiment) -> dict[str, Any] | None:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file for people and programs alike: indented, with null where a number is not finite."""
-    files.write_atomically(path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
+    files.write_atomically(path, json.dumps(finite(content), indent=2, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -154,7 +154,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 def append_metrics(path: Path, row: dict[str, Any]) -> None:
     """Add the line of an epoch to metrics.jsonl."""
-    files.append_line(path / METRICS, json.dumps(_finite(row), allow_nan=False))
+    files.append_line(path / METRICS, json.dumps(finite(row), allow_nan=False))
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
@@ -191,9 +191,10 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """For strict JSON: None for every number that is not finite, however deep."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

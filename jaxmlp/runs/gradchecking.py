@@ -16,7 +16,7 @@ from jaxmlp.nn import agreement
 from jaxmlp.nn.agreement import EpsCurve, LayerAgreement, Problem, TableRow
 from jaxmlp.runs import config
 from jaxmlp.runs.config import Experiment
-from jaxmlp.runs.directory import _finite
+from jaxmlp.runs.directory import finite
 from jaxmlp.runs.running import read_data, spec_of
 from jaxmlp.spec import Examples, Spec, Splits
 from jaxmlp.training import fitting
@@ -218,7 +218,7 @@ def epoch_times(
 
 def as_tree(experiment: Experiment, options: Options, findings: Findings) -> dict[str, Any]:
     """Everything found, for JSON: lists, numbers and names; null where a number is not finite."""
-    return _finite(
+    return finite(
         {
             "verdict": "failed" if findings.failures else "ok",
             "failures": findings.failures,

@@ -15,6 +15,7 @@ from jaxmlp.runs import canvas, config, directory, files, model, running
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.model import Model
 from jaxmlp.runs.running import Listener, Loaded, measured
+from jaxmlp.runs.spread import Spread
 from jaxmlp.spec import Spec, Splits
 from jaxmlp.training.online import Learnt, Online, OnlineFit, fit_online, one_layer
 
@@ -55,21 +56,6 @@ class PerceptronExperiment(AnyExperiment):
         return Experiment(data=self.data, seed=self.seed)
 
 
-class Spread(NamedTuple):
-    """Of one number over several seeds; the deviation is that of a sample (n - 1)."""
-
-    mean: float
-    std: float
-    min: float
-    max: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        """0 is the deviation of a single value."""
-        std = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-        return cls(float(np.mean(values)), std, float(min(values)), float(max(values)))
-
-
 class ThresholdRow(NamedTuple):
     """What one threshold comes to over the seeds."""
 
@@ -88,7 +74,7 @@ def compare_thresholds(
     rows = []
     for index, threshold in enumerate(thresholds):
         members = found[index * len(seeds) : (index + 1) * len(seeds)]
-        steps, accuracy = ([m.steps for m in members], [m.test.accuracy for m in members])
+        steps, accuracy = [m.steps for m in members], [m.test.accuracy for m in members]
         below = sum(m.stop_reason == "threshold" for m in members)
         rows.append(ThresholdRow(float(threshold), Spread.of(steps), Spread.of(accuracy), below))
     return rows
@@ -117,7 +103,7 @@ def leave(
     Model, metrics.jsonl (a line for each window of the curve) and pictures are those of the first seed.
     """
     files.write_atomically(path / directory.CONFIG, config.write(experiment))
-    running._record_environment(experiment.in_common(), path, data, listener)
+    running.record_environment(experiment.in_common(), path, data, listener)
     first = fit.members[0]
     lines = [json.dumps({"step": step, "error": error}) + "\n" for step, error in first.curve]
     files.write_atomically(path / directory.METRICS, "".join(lines))
@@ -162,8 +148,9 @@ def error_curves(path: Path, curves: Sequence[Sequence[tuple[int, float]]]) -> N
     figure = canvas.page(800, 400)
     axes = canvas.panel(figure, (70, 55, 700, 290))
     for curve in curves:
-        steps, errors = zip(*curve, strict=True) if curve else ((), ())
-        axes.plot(steps, errors, color=canvas.TRAIN, lw=1.8 if len(curves) == 1 else 0.8, marker="." * (len(curve) < 2))
+        whole = curve[:-1] if len(curve) > 1 else curve  # the last window may hold a few steps only
+        steps, errors = zip(*whole, strict=True) if whole else ((), ())
+        axes.plot(steps, errors, color=canvas.TRAIN, lw=1.8 if len(curves) == 1 else 0.8, marker="." * (len(whole) < 2))
     if any(error > 0 and np.isfinite(error) for curve in curves for _, error in curve):
         axes.set_yscale("log")
     axes.set_title("Mean error of an example, window by window", loc="left", y=1.0, fontsize=12, color=canvas.INK)

@@ -90,7 +90,7 @@ def run(
     splits, preparation = data.splits, data.preparation
     spec = spec_of(experiment, splits, preparation)
     listener.note(f"{data.origin}: {' / '.join(f'{len(part.x):,}' for part in splits)} train, validation, test rows")
-    begun = _record_environment(experiment, path, data, listener)
+    begun = record_environment(experiment, path, data, listener)
 
     key, hyper = jax.random.key(experiment.seed, impl=fitting.PRNG), fitting.traced(experiment.hyper)
     state = fitting.compiled_begin(spec, hyper, key)
@@ -205,7 +205,7 @@ def draw(path: Path, trained: Model, rows: list[dict[str, Any]], best_epoch: int
         plots.confident_mistakes(path / directory.MISTAKES, images, labels, found, confidence, classes, shape)
 
 
-def _record_environment(experiment: Experiment, path: Path, data: Loaded, listener: Listener) -> bool:
+def record_environment(experiment: Experiment, path: Path, data: Loaded, listener: Listener) -> bool:
     """Write environment.json; where a run goes on (it tells whether), other data are refused, other versions are said."""
     device = jax.devices()[0]
     now = {

@@ -13,6 +13,7 @@ from jaxmlp.nn.network import INITS
 from jaxmlp.spec import Hyper, Network, Spec, Training
 from jaxmlp.training import optimizers, schedules, stopping
 
+MONITORS = ("loss", "objective")
 PRECISIONS = ("default", "high", "highest")
 TRAINING_GRADIENTS = ("autodiff", "delta_rule", "both")
 LARGEST_INT, LARGEST_FLOAT = 2**31 - 1, float(np.finfo(np.float32).max)  # numbers are traced as int32 and float32
@@ -28,6 +29,7 @@ def check_names(network: Network, training: Training) -> None:
     stopping.stop_rule(training.stop_rule)
     for field, name, known in (
         ("network.init", network.init, INITS),
+        ("training.monitor", training.monitor, MONITORS),
         ("training.gradient", training.gradient, TRAINING_GRADIENTS),
         ("training.matmul_precision", training.matmul_precision, PRECISIONS),
     ):

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxmlp.nn import losses, network
 from jaxmlp.nn.activations import activation
-from jaxmlp.nn.gradients import by_autodiff, by_delta_rule, gradient
+from jaxmlp.nn.gradients import by_autodiff, by_delta_rule, gradient, penalty_term
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Examples, Hyper, Spec, Splits
 from jaxmlp.training import optimizers, stopping
@@ -131,7 +131,10 @@ def _epoch(
     train_loss = totals.loss / _weight(splits.train, totals.loss)
     validation = evaluate(spec, params, splits.validation)
     epoch = state.epoch + 1
-    after, better = stopping.step(spec.training.stop_rule, hyper, state.stopping, epoch, train_loss, validation.loss)
+    watched = validation.loss
+    if spec.training.monitor == "objective":
+        watched = watched + penalty_term(hyper, params)
+    after, better = stopping.step(spec.training.stop_rule, hyper, state.stopping, epoch, train_loss, watched)
     best_params = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, state.best_params)
     log = EpochLog(
         ran=jnp.asarray(True),

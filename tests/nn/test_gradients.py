@@ -54,7 +54,7 @@ def examples(weighted=False, rows=9, seed=3):
 
 
 # One program a specification, cheap to compile: what a compiler may optimise is not what is proven here.
-quick = partial(jax.jit, static_argnums=0, compiler_options={"xla_backend_optimization_level": 0})
+quick = partial(jax.jit, static_argnums=0)
 autodiff, delta_rule = quick(by_autodiff), quick(by_delta_rule)
 disagreement = jax.jit(largest_disagreement)
 

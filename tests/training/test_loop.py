@@ -19,10 +19,10 @@ from jaxmlp.training.stopping import STOP_RULES
 
 N, D, K = 21, 4, 3
 KEY = jax.random.key(5)
-QUICK = {"xla_backend_optimization_level": 0}  # cheaper to compile; where bits are compared, the flags are the user's
-begin_jit = jax.jit(begin, static_argnums=0, compiler_options=QUICK)
-advance_jit = jax.jit(advance, static_argnums=(0, 5))
-advance_quick = jax.jit(advance, static_argnums=(0, 5), compiler_options=QUICK)
+AS_USED = {"xla_backend_optimization_level": 3}  # where bits are compared, the program is the one that users run
+begin_jit = jax.jit(begin, static_argnums=0)
+advance_jit = jax.jit(advance, static_argnums=(0, 5), compiler_options=AS_USED)
+advance_quick = jax.jit(advance, static_argnums=(0, 5))
 
 
 def spec_of(hidden=(5,), activation="tanh", dropout=False, **training):
@@ -191,7 +191,7 @@ def test_one_trace_for_all_numbers():
         traces.append(spec)
         return advance(spec, hyper, key, splits, begin(spec, hyper, key), 2)
 
-    jitted = jax.jit(counted, static_argnums=0, compiler_options=QUICK)
+    jitted = jax.jit(counted, static_argnums=0)
     spec, splits = spec_of(dropout=True), splits_of()
     seen = [
         jitted(spec, hyper_of(learning_rate=rate, momentum=0.5 * rate, l1=l1, l2=l1, patience=patience), key, splits)
@@ -295,7 +295,7 @@ def test_evaluation_in_blocks_counts_every_row_once(together, weights, monkeypat
     monkeypatch.setattr(loop, "EVALUATED_TOGETHER", together)
     spec, part = spec_of(), examples(N, 3, weights=weights)
     params = begin_jit(spec, hyper_of(), KEY).params
-    got = jax.jit(partial(evaluate, spec), compiler_options=QUICK)(params, part)
+    got = jax.jit(partial(evaluate, spec))(params, part)
     loss, correct = measure64(params, part)
     np.testing.assert_allclose(got.loss, loss, rtol=1e-6)
     assert got.correct == correct
@@ -355,7 +355,7 @@ def test_a_wrong_derivation_is_reported(monkeypatch):
     rule = LOSSES["softmax_cross_entropy"]
     wrong = rule._replace(delta=lambda z, t, f: rule.delta(z, 0.9 * t, f))
     monkeypatch.setitem(LOSSES, "softmax_cross_entropy", wrong)
-    fresh = jax.jit(lambda *a: advance(*a, 2), static_argnums=0, compiler_options=QUICK)  # no program from a cache
+    fresh = jax.jit(lambda *a: advance(*a, 2), static_argnums=0)  # no program from a cache
     spec, hyper, splits = spec_of((), gradient="both"), hyper_of(), splits_of()
     _, log = fresh(spec, hyper, KEY, splits, begin_jit(spec, hyper, KEY))
     assert (log.disagreement > 0.01).all()
@@ -364,7 +364,7 @@ def test_a_wrong_derivation_is_reported(monkeypatch):
 def test_disagreement_is_the_largest_of_the_epoch(monkeypatch):
     """A slip in one of the batches is still seen at the end of the epoch, whichever it is."""
     monkeypatch.setattr(loop, "largest_disagreement", lambda one, other: jnp.abs(one[0].b[1]))
-    fresh = jax.jit(lambda *a: advance(*a, 1), static_argnums=0, compiler_options=QUICK)
+    fresh = jax.jit(lambda *a: advance(*a, 1), static_argnums=0)
     spec, splits = spec_of((), gradient="both", batch_size=7), splits_of()
     hyper = hyper_of(learning_rate=1e-20)  # the gradients of an epoch are those at the first weights
     state = begin_jit(spec, hyper, KEY)
@@ -482,7 +482,7 @@ def test_every_rule_with_every_schedule_learns(optimizer, schedule):
     assert log.train_loss[-1] < log.train_loss[0]
 
 
-evaluate_jit = jax.jit(evaluate, static_argnums=0, compiler_options=QUICK)
+evaluate_jit = jax.jit(evaluate, static_argnums=0)
 
 
 def test_it_learns_xor():
@@ -496,7 +496,7 @@ def test_it_learns_xor():
         def member(key, spec=spec):
             return advance(spec, hyper, key, splits, begin(spec, hyper, key), 400)
 
-        state, log = jax.jit(jax.vmap(member), compiler_options=QUICK)(jax.random.split(jax.random.key(0), 5))
+        state, log = jax.jit(jax.vmap(member))(jax.random.split(jax.random.key(0), 5))
         if correct == 4:
             assert (log.validation_correct[:, -1] == 4).all()
             assert (state.stopping.best < 0.05).all()

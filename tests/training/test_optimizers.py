@@ -58,7 +58,7 @@ def jitted(name):
 
         return jax.lax.scan(step, (params, start(name, hyper, params)), (grads, rates))[1]
 
-    return jax.jit(run, compiler_options={"xla_backend_optimization_level": 0})
+    return jax.jit(run)
 
 
 def trajectory(name, hyper=NUMBERS, rates=CONSTANT):

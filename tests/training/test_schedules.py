@@ -26,7 +26,7 @@ def jitted(name, max_epochs, steps):
         traces.append(name)
         return jax.vmap(lambda epoch: learning_rates(name, hyper, max_epochs, epoch, steps))(epochs)
 
-    return jax.jit(rates, compiler_options={"xla_backend_optimization_level": 0})
+    return jax.jit(rates)
 
 
 def rates_of(name, hyper, max_epochs=MAX_EPOCHS, steps=STEPS, epochs=8):
