@@ -85,7 +85,7 @@ def _about(command: Report, arguments: list[str], device: str, parts: dict[str, 
     }
 
 
-class Progress:
+class Progress(reporting.Listener):
     """A bar over the parts that knows which one runs, and how far it is. Nothing where there is no terminal."""
 
     def __init__(self, *, quiet: bool) -> None:

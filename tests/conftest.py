@@ -5,8 +5,9 @@ import socket
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["MPLBACKEND"] = "agg"
-# most of the suite's time is compiling: without optimisation it takes two thirds; also in the processes that tests start
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# most of the time is compiling: without optimisation it takes two thirds, here and in the processes that tests start;
+# two CPU devices, so that members are really shared out
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_force_host_platform_device_count=2")
 
 from jaxtyping import install_import_hook
 

@@ -20,6 +20,8 @@ UNITS = 64  # of the first layer that are shown
 
 def curves(stem: Path, runs: Sequence[Mapping[str, Any]], published_stop: int | None) -> None:
     """Loss and accuracy over the epochs: seeds thin, the median of those still running thick, best epochs marked."""
+    from matplotlib.ticker import MaxNLocator
+
     figure = page(1000, 400)
     for left, measure in ((70, "loss"), (575, "accuracy")):
         axes = panel(figure, (left, 55, 405, 290))
@@ -37,6 +39,7 @@ def curves(stem: Path, runs: Sequence[Mapping[str, Any]], published_stop: int | 
         if published_stop is not None:
             axes.axvline(published_stop, color=QUIET, lw=1, ls="--", label=f"the report stops: epoch {published_stop}")
         _finish(axes, measure.capitalize(), "epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
         if measure == "accuracy":
             axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.10g} %")
     _both(stem, figure)

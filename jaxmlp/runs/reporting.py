@@ -259,7 +259,7 @@ _COMMON = (
     Reading("normalised over all pixels together", {"data.normalise": "global"}),
     Reading("normalised pixel by pixel", {"data.normalise": "per_feature"}),
     Reading("first weights: LeCun, normal", {"network.init": "lecun_normal"}),
-    Reading("first weights: uniform in +-0.03", {"network.init": "uniform"}),
+    Reading("first weights: Glorot, uniform", {"network.init": "glorot_uniform"}),
 )
 READING_SEEDS = 3
 READINGS: dict[str, tuple[str, tuple[Reading, ...]]] = {
