@@ -502,3 +502,16 @@ def test_it_learns_xor():
             assert (state.stopping.best < 0.05).all()
         else:
             assert (log.validation_correct <= 3).all()
+
+
+def test_monitor_objective_watches_the_loss_plus_the_penalties():
+    hyper, splits = hyper_of(learning_rate=0.5, l2=0.3), splits_of()
+    watched = {}
+    for monitor in ("loss", "objective"):
+        spec = spec_of(max_epochs=1, monitor=monitor)
+        state, log = advance_quick(spec, hyper, KEY, splits, begin_jit(spec, hyper, KEY), 1)
+        watched[monitor] = float(state.stopping.last)
+    penalty = sum(0.15 * float(np.sum(np.square(layer.w))) for layer in state.params)
+    assert penalty > 0.1
+    np.testing.assert_allclose(watched["loss"], log.validation_loss[0], rtol=1e-6)
+    np.testing.assert_allclose(watched["objective"] - watched["loss"], penalty, rtol=1e-4)

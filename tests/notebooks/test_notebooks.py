@@ -1,0 +1,108 @@
+"""The notebooks: committed without outputs, and run top to bottom in an empty folder without network, all pictures shown."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+AT_LEAST = {"gradients", "perceptron", "report"}
+# run by the kernel before the first cell: what tests/conftest.py does for the tests
+STARTUP = """
+import socket
+
+
+def refuse(self, address, connect=socket.socket.connect):
+    if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1", "localhost"):
+        raise RuntimeError(f"a notebook reached for the network: {address}")
+    return connect(self, address)
+
+
+socket.socket.connect = refuse
+del refuse, socket
+"""
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Executes a notebook with nothing of the user's own: no settings, no startup files, no network."""
+    startup = tmp_path / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "no_network.py").write_text(STARTUP)
+    for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR", "PATH"):
+        monkeypatch.setenv(f"JUPYTER_{name}", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # the kernel has its own
+    here = tmp_path / "here"
+    here.mkdir()
+
+    def execute(notebook):
+        client = NotebookClient(
+            notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(here)}}
+        )
+        return client.execute()
+
+    return execute
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def is_picture(cell):
+    return "picture" in cell.metadata.get("tags", [])
+
+
+def without_picture(notebook):
+    """The cells that are to show a picture and do not, by their id."""
+    shown = {
+        cell.id for cell in code_cells(notebook) for output in cell.outputs if "image/png" in output.get("data", {})
+    }
+    return [cell.id for cell in code_cells(notebook) if is_picture(cell) and cell.id not in shown]
+
+
+def complaints(notebook):
+    """What was printed on stderr: warnings."""
+    return [output.text for cell in code_cells(notebook) for output in cell.outputs if output.get("name") == "stderr"]
+
+
+def test_the_notebooks_are_there():
+    assert {path.stem for path in NOTEBOOKS} >= AT_LEAST
+
+
+@every_notebook
+def test_is_committed_without_outputs(path):
+    notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)  # cells have ids
+    cells = code_cells(notebook)
+    assert [cell.id for cell in cells if cell.outputs or cell.execution_count is not None] == []
+    drawing = [cell for cell in cells if cell.source.splitlines()[-1].startswith(("Image(", "curves("))]
+    assert [cell.id for cell in cells if is_picture(cell)] == [cell.id for cell in drawing]
+
+
+@every_notebook
+def test_runs_and_shows_its_pictures(path, run):
+    notebook = run(nbformat.read(path, as_version=4))
+    assert without_picture(notebook) == []
+    assert any(map(is_picture, code_cells(notebook)))
+    assert complaints(notebook) == []
+
+
+def test_what_a_notebook_must_not_do_is_seen(run):
+    """A picture that is missing, a warning, and an address outside of this machine."""
+    cells = [
+        nbformat.v4.new_code_cell("print('no picture')", id="bare", metadata={"tags": ["picture"]}),
+        nbformat.v4.new_code_cell("import warnings; warnings.warn('mind')"),
+        nbformat.v4.new_code_cell("import socket; socket.create_connection(('192.0.2.1', 80), 1)"),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    with pytest.raises(CellExecutionError, match="a notebook reached for the network"):
+        run(notebook)
+    assert without_picture(notebook) == ["bare"]
+    assert "mind" in complaints(notebook)[0]
