@@ -87,7 +87,8 @@ def main(arguments: list[str]) -> int:
             f" {terminal.shown(out)} --resume"
         )
         return 128 + interruption.number
-    return _end(bar, out, outcome.summary)
+    code = _end(bar, out, outcome.summary)
+    return 128 + interruption.number if interruption.asked() else code  # asked too late: all is done, and saved
 
 
 def _end(bar: terminal.Bar, out: Path, summary: dict[str, Any]) -> int:

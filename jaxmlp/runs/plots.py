@@ -123,7 +123,7 @@ def first_layer_weights(path: Path, weights: np.ndarray, image_shape: Sequence[i
     colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="#b3b3b3")
     image = picture(axes, sheet, cmap=colours, vmin=-limit, vmax=limit)
     units = f"first {shown} of {H}" if shown < H else f"{H}"
-    axes.set_title(f"Weights into {units} hidden unit{'s' * (H > 1)}", loc="left", y=1.0, fontsize=12, color=INK)
+    axes.set_title(f"Weights into {units} unit{'s' * (H > 1)}", loc="left", y=1.0, fontsize=12, color=INK)
     bar = figure.colorbar(
         image, cax=panel(figure, (20 + width + 20, 20 + room - min(room, 300), 14, min(room, 300))), extend="both"
     )

@@ -83,12 +83,12 @@ def eps_errors(stem: Path, found: Mapping[str, Mapping[str, Any]], report_eps: f
     _both(stem, figure)
 
 
-def perceptrons(stem: Path, runs: Mapping[str, Sequence[tuple[float, float]]], threshold: float) -> None:
+def perceptrons(stem: Path, runs: Mapping[str, Sequence[Any]], threshold: float) -> None:
     """The mean error of the examples of a window over the steps, for each activation, on logarithmic axes."""
     figure = page(700, 440)
     axes = panel(figure, (85, 60, 590, 330))
     for (name, curve), colour in zip(runs.items(), (TRAIN, VALIDATION, THIRD, FOURTH), strict=False):
-        steps, errors = np.asarray(curve, float).T
+        steps, errors = np.asarray(curve[:-1] if len(curve) > 1 else curve, float).T  # the last window may be partial
         axes.loglog(steps, errors, color=colour, lw=1.2, label=name)
     _finish(axes, f"Mean error of an example (one below {threshold:g} ends it)", "step")
     _both(stem, figure)

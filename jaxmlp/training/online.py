@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from annotated_types import Ge, Gt
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxmlp.nn import losses, network
@@ -182,6 +182,7 @@ def fit_online(
     states = _begin_all(spec, online, keys)._replace(stopped=jnp.arange(len(rows)) >= len(members))
 
     mesh = Mesh(np.asarray(devices), ("members",))
+    states = jax.device_put(states, NamedSharding(mesh, PartitionSpec("members")))  # as `advance` returns them
     together = each if devices[0].platform != "cpu" else -(-each // -(-each // TOGETHER))
     learn_on = partial(_advance_all, spec, mesh, together, online, keys, jax.device_put(splits.train))
     started = time.perf_counter()

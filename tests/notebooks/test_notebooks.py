@@ -37,6 +37,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    monkeypatch.delenv("XLA_FLAGS", raising=False)  # here it is running that takes the time, not compiling
     monkeypatch.delenv("MPLBACKEND", raising=False)  # the kernel has its own
     here = tmp_path / "here"
     here.mkdir()

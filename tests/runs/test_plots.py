@@ -101,14 +101,14 @@ def test_confusion_without_examples(tmp_path, figures):
 @pytest.mark.parametrize(
     ("H", "image_shape", "title"),
     [
-        (1, (28, 28), "Weights into 1 hidden unit"),
-        (3, (8, 8), "Weights into 3 hidden units"),
-        (128, (28, 28, 1), "Weights into 128 hidden units"),
-        (300, (8, 8), "Weights into first 256 of 300 hidden units"),
-        (64, (32, 32, 3), "Weights into 64 hidden units"),
-        (20, (2, 40), "Weights into 20 hidden units"),
-        (256, (64, 64), "Weights into 256 hidden units"),
-        (2, (1, 1), "Weights into 2 hidden units"),
+        (1, (28, 28), "Weights into 1 unit"),
+        (3, (8, 8), "Weights into 3 units"),
+        (128, (28, 28, 1), "Weights into 128 units"),
+        (300, (8, 8), "Weights into first 256 of 300 units"),
+        (64, (32, 32, 3), "Weights into 64 units"),
+        (20, (2, 40), "Weights into 20 units"),
+        (256, (64, 64), "Weights into 256 units"),
+        (2, (1, 1), "Weights into 2 units"),
     ],
     ids=str,
 )
