@@ -12,7 +12,8 @@ from annotated_types import Ge
 
 from jaxmlp import terminal
 from jaxmlp.errors import UsageError
-from jaxmlp.runs import files, report_page, reporting
+from jaxmlp.runs import files, report_page, report_parts, reporting
+from jaxmlp.runs.readings import READINGS
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ def main(arguments: list[str]) -> int:
     command = terminal.parse(Report, arguments, Report(), "report", known)
     if command.seeds < 1:
         raise UsageError(f"--seeds is {command.seeds}; accepted is a whole number of at least 1")
-    only = reporting.chosen(command.only, [*reporting.PARTS, *reporting.READINGS])
-    wanted = [name for name in only if command.readings or command.only or name not in reporting.READINGS]
+    only = report_parts.chosen(command.only, [*report_parts.PARTS, *READINGS])
+    wanted = [name for name in only if command.readings or command.only or name not in READINGS]
     terminal.use_all_cores(command.seeds)
     device = terminal.choose_device(command.device)
     out = command.out or Path("runs") / f"report-{Path(command.data.name).stem}"
@@ -57,7 +58,7 @@ def main(arguments: list[str]) -> int:
     started = time.perf_counter()
     with Progress(quiet=command.quiet) as progress:
         parts = reporting.compute(
-            reporting.parts(wanted, command.seeds, command.data.name, out, progress), out, progress
+            report_parts.parts(wanted, command.seeds, command.data.name, out, progress), out, progress
         )
     about = _about(command, arguments, device, parts) | {"seconds": time.perf_counter() - started}
     report_page.write(out, parts, about)

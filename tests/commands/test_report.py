@@ -7,7 +7,7 @@ import pytest
 
 from jaxmlp import report
 from jaxmlp.errors import UsageError
-from jaxmlp.runs import reporting
+from jaxmlp.runs import readings, report_parts, reporting
 from jaxmlp.runs.published import EXPERIMENTS, GRADIENTS
 
 ONLY = [
@@ -28,9 +28,9 @@ ONLY = [
 def page(tmp_path_factory):
     out = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reporting, "LEAST_SEEDS", 2)
-        read = reporting._read_perceptron
-        patch.setattr(reporting, "_read_perceptron", lambda *a: shortened(read(*a)))
+        patch.setattr(report_parts, "LEAST_SEEDS", 2)
+        read = report_parts._read_perceptron
+        patch.setattr(report_parts, "_read_perceptron", lambda *a: shortened(read(*a)))
         assert report.main([*ONLY, "--out", str(out)]) == 0
     return out
 
@@ -80,10 +80,10 @@ def test_finished_parts_are_not_run_again(page, monkeypatch):
 
 
 def test_reading_changes_one_key_of_the_experiment():
-    for name, each in reporting.READINGS.values():
+    for name, each in readings.READINGS.values():
         base = reporting.read_experiment(name, None)
         for reading in each:
-            changed = reporting._changed(base, reading.changes)
+            changed = readings.changed(base, reading.changes)
             assert (changed != base) == bool(reading.changes)
 
 
@@ -91,7 +91,7 @@ def test_fits_says_which_numbers_come_out():
     theirs = EXPERIMENTS["softmax"]
     near = {"test_accuracy": {"mean": theirs.test_accuracy - 0.002}, "test_loss": {"mean": theirs.test_loss + 0.5}}
     near["stopped_epoch"] = {"min": 14, "max": 18}
-    assert reporting.fits("softmax", near) == ["accuracy", "epoch"]
+    assert readings.fits("softmax", near) == ["accuracy", "epoch"]
 
 
 def test_four_of_six_rows_of_table_1_break_its_criterion():
