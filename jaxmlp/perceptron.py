@@ -1,7 +1,6 @@
 """`python -m jaxmlp.perceptron [CONFIG.toml] [--out DIR] [--seeds N] [overrides]`: learn example by example."""
 
 import contextlib
-import signal
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -76,9 +75,7 @@ def main(arguments: list[str]) -> int:
         def progress(steps: int) -> None:
             """Between two chunks: no computation is under way, and ending the process then is safe."""
             if interruption.asked():
-                raise (
-                    KeyboardInterrupt if interruption.number == signal.SIGINT else SystemExit(128 + interruption.number)
-                )
+                raise SystemExit(128 + interruption.number)
             if status is not None:
                 status.update(f"step {steps:,}")
 

@@ -17,11 +17,21 @@ from jaxmlp.errors import JaxmlpError, UsageError, nearest
 DEVICES = ("auto", "cpu", "gpu", "tpu")
 Command = TypeVar("Command")
 
+
+def _leave(number: int, _: object) -> NoReturn:
+    """End the process at once: nothing is half written, since files are replaced whole.
+
+    An exception would not do: JAX runs Python in callbacks of its own, where KeyboardInterrupt is swallowed.
+    """
+    cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # a bar may have hidden it
+    os.write(2, f"{cursor}interrupted\n".encode())
+    os._exit(128 + number)
+
+
 _started = sys.modules["__main__"].__spec__
-if _started is not None and _started.name.startswith("jaxmlp."):
-    # a command is still importing the rest, most of a second: a signal ends it, without the traceback of an import
+if _started is not None and _started.name.startswith("jaxmlp."):  # a command, which is still importing the rest
     for _number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(_number, lambda number, _: os._exit(128 + number))
+        signal.signal(_number, _leave)
 
 
 def main(command: Callable[[list[str]], int]) -> NoReturn:
@@ -29,8 +39,6 @@ def main(command: Callable[[list[str]], int]) -> NoReturn:
 
     What is wrong with the input, the disk or the device is one line on standard error.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # until a command knows better
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         try:
             code = command(sys.argv[1:])
@@ -39,9 +47,6 @@ def main(command: Callable[[list[str]], int]) -> NoReturn:
     except JaxmlpError as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        code = 130
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # else the reader of our output is gone: nobody is left to tell
             print(f"error: {error}", file=sys.stderr)
