@@ -34,9 +34,5 @@ def nearest(found: str, known: Iterable[str]) -> str:
 def unknown(what: str, found: str, known: Iterable[str]) -> UsageError:
     """The error for a name that is in no registry; it lists the names that are."""
     known = list(known)
-    return UsageError(f"{what} {found!r} is unknown; {nearest(found, known)}" + _all(found, known))
-
-
-def _all(found: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(found, known, n=3, cutoff=0.6)
-    return f" (known: {', '.join(known)})" if close else ""
+    hint, everything = nearest(found, known), f"known: {', '.join(known)}"
+    return UsageError(f"{what} {found!r} is unknown; {hint}" + ("" if hint == everything else f" ({everything})"))
