@@ -26,11 +26,13 @@ from .training.fitting import Epoch as Epoch
 from .training.fitting import Fit as Fit
 from .training.fitting import Measured as Measured
 from .training.fitting import fit as fit
+from .training.fitting_many import GridFit as GridFit
+from .training.fitting_many import fit_grid as fit_grid
+from .training.fitting_many import fit_members as fit_members
 from .training.loop import EpochLog as EpochLog
 from .training.loop import TrainState as TrainState
 from .training.loop import advance as advance
 from .training.loop import begin as begin
 from .training.loop import evaluate as evaluate
-from .training.members import fit_members as fit_members
 
 __version__: str

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import tyro
 from annotated_types import Ge
 
-from jaxmlp import terminal
+from jaxmlp import progress, terminal
 from jaxmlp.errors import UsageError
 from jaxmlp.runs import config, directory, files
 from jaxmlp.runs.online_running import PerceptronExperiment, learn, leave
@@ -60,7 +60,7 @@ def _parse(arguments: list[str], default: Perceptron) -> Perceptron:
 def main(arguments: list[str]) -> int:
     """Parse, learn, write, print. Until all is learnt nothing is written, so an interruption leaves nothing."""
     command, experiment = read(arguments)
-    bar = terminal.Bar(quiet=command.quiet)
+    bar = progress.Bar(quiet=command.quiet)
     if command.out is not None:
         _check_new(command.out, overwrite=command.overwrite)
     if command.seeds > 1:
@@ -72,14 +72,14 @@ def main(arguments: list[str]) -> int:
     waiting = bar.console.status("learning") if shown else contextlib.nullcontext()
     with terminal.interruptible() as interruption, waiting as status:
 
-        def progress(steps: int) -> None:
+        def told(steps: int) -> None:
             """Between two chunks: no computation is under way, and ending the process then is safe."""
             if interruption.asked():
                 raise SystemExit(128 + interruption.number)
             if status is not None:
                 status.update(f"step {steps:,}")
 
-        fit = learn(experiment, data, command.seeds, progress)
+        fit = learn(experiment, data, command.seeds, told)
     out = command.out or directory.fresh(experiment.in_common())
     directory.create(out, experiment.in_common(), overwrite=command.overwrite)
     files.make_directory(out / directory.PLOTS)
@@ -102,7 +102,7 @@ def _check_new(path: Path, *, overwrite: bool) -> None:
     directory.check_new(path, overwrite=overwrite)
 
 
-def _print(bar: terminal.Bar, out: Path, summary: dict[str, Any]) -> None:
+def _print(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> None:
     """The table at the end: a row for each seed, and what they come to."""
     from rich.table import Table
 

@@ -192,7 +192,7 @@ class Interruption:
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[Interruption]:
+def interruptible(then: str = "stopping after this epoch") -> Iterator[Interruption]:
     """SIGINT and SIGTERM ask to stop after the epoch; a second one stops at once, at the last checkpoint."""
     interruption = Interruption()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -201,7 +201,7 @@ def interruptible() -> Iterator[Interruption]:
         interruption.number = number
         for known, handler in before.items():
             signal.signal(known, handler)
-        line = f"\n{signal.Signals(number).name}: stopping after this epoch (again: at once)\n"
+        line = f"\n{signal.Signals(number).name}: {then} (again: at once)\n"
         with contextlib.suppress(OSError):  # not print: a signal may come in the middle of one
             os.write(2, line.encode())
 
@@ -214,48 +214,12 @@ def interruptible() -> Iterator[Interruption]:
             signal.signal(number, handler)
 
 
-class Bar:
-    """Progress on a terminal: a bar with epoch, losses, accuracy and examples a second. Elsewhere only the notes."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        from rich.console import Console
-
-        self.console = Console(stderr=False, highlight=False, soft_wrap=True)
-        self.quiet = quiet
-        self.progress: Any = None
-        self.examples = 0
-
-    def note(self, line: str) -> None:
-        """Print a line, above the bar if there is one."""
-        if not self.quiet:
-            self.console.print(line, markup=False)
-
-    def training(self, done: int, max_epochs: int, examples: int) -> None:
-        """Draw the bar."""
-        self.examples = examples
-        if self.quiet or not self.console.is_terminal:
-            return
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = ("epoch", BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn())
-        self.progress = Progress(*columns, console=self.console, transient=True)
-        self.progress.add_task("", total=max_epochs, completed=done, text="")
-        self.progress.start()
-
-    def epoch(self, row: Any) -> None:
-        """Move the bar on."""
-        if self.progress is not None:
-            text = (
-                f"loss {row.train.loss:.4f}, validation {row.validation.loss:.4f}"
-                f" ({100 * row.validation.accuracy:.2f} %), {self.examples / row.seconds:,.0f} examples/s"
-            )
-            self.progress.update(self.progress.task_ids[0], completed=row.epoch, text=text)
-
-    def finishing(self) -> None:
-        """Take the bar away."""
-        if self.progress is not None:
-            self.progress.stop()
-            self.progress = None
+def duration(seconds: float) -> str:
+    """For people: 8 s, 3 min, 2.5 h, 4 days."""
+    for limit, unit, name in ((90, 1, "s"), (90 * 60, 60, "min"), (36 * 3600, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.{0 if seconds >= 10 * unit or unit == 60 else 1}f} {name}"
+    return f"{seconds / 86400:,.0f} days"
 
 
 def shown(path: Path) -> str:

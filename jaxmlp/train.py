@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import tyro
 from annotated_types import Gt
 
-from jaxmlp import terminal
+from jaxmlp import progress, terminal
 from jaxmlp.errors import UsageError
 from jaxmlp.runs import config, directory
 from jaxmlp.runs.config import Experiment
@@ -28,6 +28,8 @@ class Train(Experiment):
     """Replace the run in --out."""
     device: str = "auto"
     """auto, cpu, gpu, tpu."""
+    data_parallel: bool = False
+    """Split every minibatch over all devices; the result is the same to rounding."""
     quiet: bool = False
     """Print nothing but errors."""
     checkpoint_seconds: Annotated[float, Gt(0)] = 5.0
@@ -55,7 +57,7 @@ def _base(command: Train) -> Experiment | None:
 def main(arguments: list[str]) -> int:
     """Parse, train, print a table."""
     command, experiment = read(arguments)
-    bar = terminal.Bar(quiet=command.quiet)
+    bar = progress.Bar(quiet=command.quiet)
     if command.out is not None and not command.resume:
         directory.check_new(command.out, overwrite=command.overwrite)
     elif command.out is not None:
@@ -67,7 +69,10 @@ def main(arguments: list[str]) -> int:
     bar.note(f"device: {terminal.choose_device(command.device)}")
 
     from jaxmlp.runs.running import read_data, run
+    from jaxmlp.training.data_parallel import mesh_for
 
+    if command.data_parallel:
+        bar.note(f"every minibatch is split over {mesh_for(experiment.training).size} devices")
     data = read_data(experiment, progress=not command.quiet and bar.console.is_terminal)
     out = command.out or directory.fresh(experiment)
     if command.resume:
@@ -77,21 +82,27 @@ def main(arguments: list[str]) -> int:
     with terminal.interruptible() as interruption:
         try:
             outcome = run(
-                experiment, data, out, bar, stop=interruption.asked, checkpoint_seconds=command.checkpoint_seconds
+                experiment,
+                data,
+                out,
+                bar,
+                stop=interruption.asked,
+                checkpoint_seconds=command.checkpoint_seconds,
+                data_parallel=command.data_parallel,
             )
         finally:
             bar.finishing()
     if outcome.summary is None:
         bar.note(
             f"stopped after epoch {outcome.epochs_run}, saved; go on with: python -m jaxmlp.train --out"
-            f" {terminal.shown(out)} --resume"
+            f" {terminal.shown(out)} --resume{' --data-parallel' if command.data_parallel else ''}"
         )
         return 128 + interruption.number
     code = _end(bar, out, outcome.summary)
     return 128 + interruption.number if interruption.asked() else code  # asked too late: all is done, and saved
 
 
-def _end(bar: terminal.Bar, out: Path, summary: dict[str, Any]) -> int:
+def _end(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> int:
     """Print how the run ended; returns the exit code."""
     if not bar.quiet:
         _print(bar, out, summary)
@@ -106,7 +117,7 @@ def _end(bar: terminal.Bar, out: Path, summary: dict[str, Any]) -> int:
     return 1
 
 
-def _print(bar: terminal.Bar, out: Path, summary: dict[str, Any]) -> None:
+def _print(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> None:
     """The table at the end."""
     from rich.table import Table
 

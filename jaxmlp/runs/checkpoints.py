@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -33,6 +34,9 @@ class Checkpoint(NamedTuple):
     skipped: tuple[str, ...]  # a line for each newer, damaged checkpoint
 
 
+Like = Callable[[dict[str, str]], PyTree]
+
+
 class _DamageError(Exception):
     """What is wrong with the bytes of a file."""
 
@@ -53,23 +57,36 @@ def save(directory: Path, epoch: int, tree: PyTree, metadata: dict[str, str]) ->
     return path
 
 
-def restore(directory: Path, like: PyTree) -> Checkpoint | None:
-    """The newest whole checkpoint, in the structure of `like` (arrays or ShapeDtypeStructs); None without any.
+def restore(directory: Path, like: PyTree | Like, epoch: int | None = None) -> Checkpoint | None:
+    """The newest whole checkpoint, or the one of `epoch`, in the structure of `like`; None without any.
 
+    `like` is a tree of arrays or ShapeDtypeStructs, or makes one from the metadata of the checkpoint.
     RunError if files are there but all are damaged, and if a whole one holds other names, shapes or dtypes than `like`.
     """
     skipped = []
     for path in _newest_first(directory):
+        name = _NAME.fullmatch(path.name)
+        if epoch is not None and name is not None and int(name[1]) != epoch:
+            continue
         try:
-            epoch, tensors, metadata = _read(path)
+            found, tensors, metadata = _read(path)
         except _DamageError as damage:
             skipped.append(f"checkpoint {path} is damaged: {damage}")
             continue
-        tree = _unflatten(path, tensors, like)
-        return Checkpoint(epoch, tree, metadata, path, tuple(skipped))
+        tree = _unflatten(path, tensors, like(metadata) if callable(like) else like)
+        return Checkpoint(found, tree, metadata, path, tuple(skipped))
     if skipped:
         raise RunError(f"no checkpoint can be used; start a new run, or bring a copy back ({'; '.join(skipped)})")
     return None
+
+
+def whole(directory: Path) -> list[int]:
+    """The epochs of the checkpoints that are whole, the newest first."""
+    epochs = []
+    for path in _newest_first(directory):
+        with contextlib.suppress(_DamageError):
+            epochs.append(_read(path)[0])
+    return epochs
 
 
 def save_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:

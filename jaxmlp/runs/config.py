@@ -87,14 +87,19 @@ def read(path: Path, kind: type[Kind] = Experiment) -> tuple[Kind, frozenset[str
 
     Raises UsageError for a file that is missing or is no TOML, a key that is unknown, or a value of the wrong type.
     """
+    tree, file = load(path)
+    return parse(tree, file, kind)
+
+
+def load(path: Path) -> tuple[dict[str, Any], str]:
+    """The parsed TOML of a file, and its name for errors. Raises UsageError for one that is missing or is no TOML."""
     found = locate(path)
     try:
-        tree = tomllib.loads(found.read_text(encoding="utf-8"))
+        return tomllib.loads(found.read_text(encoding="utf-8")), str(found)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{found}: cannot be read as a config file: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{found}: is not TOML: {error}") from None
-    return parse(tree, str(found), kind)
 
 
 def locate(path: Path) -> Path:
@@ -121,7 +126,7 @@ def parse(tree: Mapping[str, Any], file: str, kind: type[Kind] = Experiment) -> 
     given: set[str] = set()
     for section, values in tree.items():
         if section == "seed":
-            values_of["seed"] = _value(f"{file}: seed", values, int)
+            values_of["seed"] = value_of(f"{file}: seed", values, int)
             given.add("seed")
             continue
         if section not in known:
@@ -132,18 +137,18 @@ def parse(tree: Mapping[str, Any], file: str, kind: type[Kind] = Experiment) -> 
         for key in values:
             if key not in types:
                 raise UsageError(f"{file}: {section}.{key} is no key; {nearest(f'{section}.{key}', keys(kind))}")
-        read_values = {key: _value(f"{file}: {section}.{key}", value, types[key]) for key, value in values.items()}
+        read_values = {key: value_of(f"{file}: {section}.{key}", value, types[key]) for key, value in values.items()}
         values_of[section] = known[section](**_plain(getattr(default, section)) | read_values)
         given |= {f"{section}.{key}" for key in values}
     return kind(**values_of), frozenset(given)
 
 
-def _value(field: str, found: Any, kind: Any) -> Any:
+def value_of(field: str, found: Any, kind: Any) -> Any:
     """`found` in the type of the field; a whole number will do for a float, and nothing else is converted."""
     if get_origin(kind) is tuple:
         if not isinstance(found, list):
             raise UsageError(f"{field} is {found!r}; accepted is a list, such as [256, 128]")
-        return tuple(_value(field, item, get_args(kind)[0]) for item in found)
+        return tuple(value_of(field, item, get_args(kind)[0]) for item in found)
     if kind is float and type(found) is int:
         return float(found)
     if type(found) is not kind:

@@ -13,7 +13,7 @@ import json
 import math
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from itertools import count
 from pathlib import Path
@@ -34,10 +34,10 @@ OURS = (  # all that a run writes, as patterns
 )
 
 
-def fresh(experiment: Experiment) -> Path:
-    """Make a new folder under runs/, named by time, data and seed."""
+def fresh(experiment: Experiment, kind: str = "") -> Path:
+    """Make a new folder under runs/, named by time, kind of run, data and seed."""
     name = "".join(c if c.isalnum() else "_" for c in Path(experiment.data.name).name)
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-seed{experiment.seed}"
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{kind}{name}-seed{experiment.seed}"
     files.make_directory(Path("runs"))
     for number in count(1):
         path = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
@@ -51,11 +51,11 @@ def fresh(experiment: Experiment) -> Path:
     raise AssertionError
 
 
-def check_new(path: Path, *, overwrite: bool) -> list[Path]:
+def check_new(path: Path, *, overwrite: bool, ours: Sequence[str] = OURS) -> list[Path]:
     """What is to be removed before a run can begin in `path`, the deepest first.
 
-    Raises UsageError if there is anything, unless an earlier run is to be overwritten. Only what a run writes is ever
-    removed; a folder that holds anything else is refused even with `overwrite`.
+    Raises UsageError if there is anything, unless an earlier run is to be overwritten. Only what a run writes (`ours`, as
+    patterns) is ever removed; a folder that holds anything else is refused even with `overwrite`.
     """
     try:
         if path.exists() and not path.is_dir():
@@ -68,7 +68,7 @@ def check_new(path: Path, *, overwrite: bool) -> list[Path]:
             f"{path} is not empty; go on with the run in it by --resume, replace it by --overwrite, or give another --out"
         )
     names = [item.relative_to(path).as_posix() for item in present]
-    foreign = [name for name in names if not any(_bears(name, pattern) for pattern in OURS)]
+    foreign = [name for name in names if not any(_bears(name, pattern) for pattern in ours)]
     if foreign:
         raise UsageError(f"{path} holds {foreign[0]!r}, which no run writes: it is not overwritten; give another --out")
     return present
@@ -82,14 +82,18 @@ def _bears(name: str, pattern: str) -> bool:
 
 def create(path: Path, experiment: Experiment, *, overwrite: bool) -> None:
     """Make `path` ready for a new run, after `check_new`: empty but for config.toml."""
-    old = check_new(path, overwrite=overwrite)
+    empty(path, check_new(path, overwrite=overwrite))
+    files.write_atomically(path / CONFIG, config.write(experiment))
+
+
+def empty(path: Path, old: Sequence[Path]) -> None:
+    """Make the folder, or remove from it what `check_new` found. RunError if that fails."""
     files.make_directory(path)
     try:
         for item in old:
             item.rmdir() if item.is_dir() and not item.is_symlink() else item.unlink()
     except OSError as error:
         raise files.cannot("empty", path, error) from error
-    files.write_atomically(path / CONFIG, config.write(experiment))
 
 
 def saved_tree(path: Path) -> dict[str, Any]:
@@ -159,7 +163,7 @@ def append_metrics(path: Path, row: dict[str, Any]) -> None:
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The rows of metrics.jsonl, up to the first that is not whole (the last one, after a kill)."""
-    return list(_rows(path / METRICS))
+    return list(whole_lines(path / METRICS))
 
 
 def cut_metrics(path: Path, epochs: int) -> list[dict[str, Any]]:
@@ -176,7 +180,8 @@ def cut_metrics(path: Path, epochs: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines, up to the first that is not whole; none where there is no file."""
     if not path.is_file():
         return
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):

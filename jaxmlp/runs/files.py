@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from jaxmlp.errors import RunError
@@ -52,13 +53,19 @@ def remove_leftovers(directory: Path, prefix: str) -> None:
 
 def append_line(path: Path, line: str) -> None:
     """Add one line to a text file, whole or not at all: a failed write is cut off again. RunError if it fails."""
-    if "\n" in line:
-        raise ValueError(f"one line is wanted, not {line!r}")
+    append_lines(path, [line])
+
+
+def append_lines(path: Path, lines: Sequence[str]) -> None:
+    """Add lines to a text file, all or none: a failed write is cut off again. RunError if it fails."""
+    for line in lines:
+        if "\n" in line:
+            raise ValueError(f"one line is wanted, not {line!r}")
     try:
         with path.open("ab", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
             try:
-                rest = memoryview(line.encode() + b"\n")
+                rest = memoryview("".join(line + "\n" for line in lines).encode())
                 while rest:  # a nearly full disk takes a part first, and refuses the next one
                     rest = rest[os.write(file.fileno(), rest) :]
             except BaseException:

@@ -16,7 +16,7 @@ from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.running import Loaded, measured, read_data, spec_of
 from jaxmlp.runs.spread import Spread
 from jaxmlp.training.fitting import Fit
-from jaxmlp.training.members import fit_members
+from jaxmlp.training.fitting_many import fit_members
 
 SPARSE = 1e-3  # a weight of smaller magnitude counts as none
 
@@ -90,7 +90,7 @@ def train(experiment: Experiment, seeds: int, listener: Listener) -> tuple[dict[
     data = data_of(experiment.data)
     spec = spec_of(experiment, data.splits, data.preparation)
     numbers = range(experiment.seed, experiment.seed + seeds)
-    fits = fit_members(spec, [experiment.hyper] * seeds, numbers, data.splits, on_epoch=listener.epochs)
+    fits = fit_members(spec, [experiment.hyper] * seeds, numbers, data.splits, on_call=listener.epochs)
     result = {
         "sizes": list(spec.sizes),
         "rows": [len(part.x) for part in data.splits],

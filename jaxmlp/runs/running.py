@@ -30,11 +30,16 @@ CHECKPOINT_SECONDS = 5.0  # at most so often; a checkpoint of 784-128-10 takes 4
 
 
 @runtime_checkable
-class Listener(Protocol):
-    """Who is told what happens."""
+class Notes(Protocol):
+    """Who is told what is worth a line."""
 
     def note(self, line: str) -> None:
         """Something worth a line."""
+
+
+@runtime_checkable
+class Listener(Notes, Protocol):
+    """Who is told what happens."""
 
     def training(self, done: int, max_epochs: int, examples: int) -> None:
         """Training begins, or goes on after `done` epochs, with so many examples an epoch."""
@@ -79,31 +84,36 @@ def run(
     *,
     stop: Callable[[], bool] = lambda: False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    data_parallel: bool = False,
 ) -> Outcome:
     """Train `experiment` in the run directory `path` (see `directory.create` and `reopen`), going on where it stopped.
 
     A run that has come to its end (`directory.ended`) is measured and drawn again.
     After every epoch `stop` is asked; once it is true, the state is saved and the run returns without a summary.
-    Raises RunError where the disk fails, or the run was begun on other data.
+    With `data_parallel` every minibatch is split over all devices; a run may go on with it or without, whatever it was
+    begun with: the results are the same to rounding.
+    Raises RunError where the disk fails, or the run was begun on other data; and, before anything is written,
+    JaxmlpError or UsageError where there are no devices that could share a batch equally.
     """
     started = time.perf_counter()
+    place = fitting.place_for(experiment.training, data_parallel=data_parallel)
     splits, preparation = data.splits, data.preparation
     spec = spec_of(experiment, splits, preparation)
     listener.note(f"{data.origin}: {' / '.join(f'{len(part.x):,}' for part in splits)} train, validation, test rows")
-    begun = record_environment(experiment, path, data, listener)
+    begun = record_environment(experiment, path, data, listener, data_parallel=data_parallel)
 
     key, hyper = jax.random.key(experiment.seed, impl=fitting.PRNG), fitting.traced(experiment.hyper)
     state = fitting.compiled_begin(spec, hyper, key)
     state, rows = _resume(path, state, listener, begun=begun)
     (path / SUMMARY).unlink(missing_ok=True)  # there are more epochs to run than when it was written
 
-    on_device = jax.device_put(splits)
-    compile_seconds = fitting.warm_up(spec, hyper, key, on_device, state)
+    hyper, key, on_device, state = place.put((hyper, key, splits, state))
+    compile_seconds = fitting.warm_up(spec, hyper, key, on_device, state, place.advance)
     listener.training(len(rows), spec.training.max_epochs, len(splits.train.x))
     saved = time.monotonic()
-    for after, row in fitting.run_epochs(spec, hyper, key, on_device, state):
+    for after, row in fitting.run_epochs(spec, hyper, key, on_device, state, place.advance):
         state = after
-        rows.append(_line(row))
+        rows.append(line_of(row))
         append_metrics(path, rows[-1])
         listener.epoch(row)
         stopping = stop()
@@ -114,7 +124,8 @@ def run(
             return Outcome(None, int(state.epoch))
     checkpoints.save(path / CHECKPOINTS, int(state.epoch), state, {})
     listener.finishing()
-    summary = _finish(spec, path, state, rows, on_device, preparation)
+    state, on_device = place.back((state, on_device))
+    summary = finish(spec, path, state, rows, on_device, preparation)
     train_seconds = sum(row["seconds"] for row in rows)
     summary["seconds"] = {
         "compile": compile_seconds,
@@ -146,7 +157,7 @@ def _resume(
     return jax.device_put(found.tree), directory.cut_metrics(path, found.epoch)
 
 
-def _line(row: Epoch) -> dict[str, Any]:
+def line_of(row: Epoch) -> dict[str, Any]:
     """The line of an epoch in metrics.jsonl."""
     line = {
         "epoch": row.epoch,
@@ -163,7 +174,7 @@ def measured(part: Measured) -> dict[str, Any]:
     return {"loss": part.loss, "accuracy": part.accuracy, "correct": part.correct, "count": part.count}
 
 
-def _finish(
+def finish(
     spec: Spec, path: Path, state: TrainState, rows: list[dict[str, Any]], splits: Splits, preparation: Preparation
 ) -> dict[str, Any]:
     """Write the model and the pictures, read the test rows once, and return the summary but for its times."""
@@ -205,13 +216,16 @@ def draw(path: Path, trained: Model, rows: list[dict[str, Any]], best_epoch: int
         plots.confident_mistakes(path / directory.MISTAKES, images, labels, found, confidence, classes, shape)
 
 
-def record_environment(experiment: Experiment, path: Path, data: Loaded, listener: Listener) -> bool:
+def record_environment(
+    experiment: Experiment, path: Path, data: Loaded, listener: Notes, *, data_parallel: bool = False
+) -> bool:
     """Write environment.json; where a run goes on (it tells whether), other data are refused, other versions are said."""
     device = jax.devices()[0]
     now = {
         "versions": {"jaxmlp": jaxmlp.__version__, "python": platform.python_version()}
         | {name: version(name) for name in ("jax", "jaxlib", "optax", "numpy")},
-        "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
+        "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()}
+        | ({"data_parallel": True} if data_parallel else {}),
         "machine": platform.platform(),
         "seed": experiment.seed,
         "prng": fitting.PRNG,

@@ -1,15 +1,17 @@
 """The host's side of training: compile once, run epoch by epoch, and say how it ended."""
 
 import time
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxmlp.nn.network import Params
-from jaxmlp.spec import Examples, Hyper, Spec, Splits
+from jaxmlp.spec import Examples, Hyper, Spec, Splits, Training
+from jaxmlp.training import data_parallel as parallel
 from jaxmlp.training.checking import check
 from jaxmlp.training.loop import EpochLog, TrainState, advance, begin, evaluate
 
@@ -18,6 +20,20 @@ PRNG = "threefry2x32"  # counter-based and the same on every backend; recorded w
 compiled_begin = jax.jit(begin, static_argnums=0)
 compiled_advance = jax.jit(advance, static_argnums=0, static_argnames="epochs")
 compiled_evaluate = jax.jit(evaluate, static_argnums=0)
+
+
+Advance = Callable[..., tuple[TrainState, EpochLog]]
+
+
+class Place(NamedTuple):
+    """Where a network is trained: `advance` compiled for it, how its arguments get there, and how they come back."""
+
+    advance: Advance
+    put: Callable[[Any], Any]
+    back: Callable[[Any], Any]  # to one device, to be measured and kept
+
+
+ONE_DEVICE = Place(compiled_advance, jax.device_put, lambda tree: tree)
 
 
 class Measured(NamedTuple):
@@ -57,22 +73,34 @@ class Fit(NamedTuple):
     compile_seconds: float
 
 
-def fit(spec: Spec, hyper: Hyper, splits: Splits, seed: int = 0) -> Fit:
+def fit(spec: Spec, hyper: Hyper, splits: Splits, seed: int = 0, *, data_parallel: bool = False) -> Fit:
     """Train to the end, and measure the best parameters on validation and test rows.
 
-    `splits` may hold NumPy or JAX arrays. The same spec compiles once, whatever the numbers are.
-    Raises UsageError where `spec` or `hyper` make no sense (an unknown name, a number out of range or never read).
+    `splits` may hold NumPy or JAX arrays. The same spec compiles once, whatever the numbers are. With `data_parallel`
+    every minibatch is split over all devices; the result is the same to rounding.
+    Raises UsageError where `spec` or `hyper` make no sense (an unknown name, a number out of range or never read), or
+    the devices cannot share a batch equally, and JaxmlpError where there is only one.
     """
     check(spec, hyper)
-    splits = jax.device_put(splits)
+    place = place_for(spec.training, data_parallel=data_parallel)
     key, numbers = jax.random.key(seed, impl=PRNG), traced(hyper)
     state = compiled_begin(spec, numbers, key)
-    compile_seconds = warm_up(spec, numbers, key, splits, state)
+    numbers, key, splits, state = place.put((numbers, key, splits, state))
+    compile_seconds = warm_up(spec, numbers, key, splits, state, place.advance)
     rows = []
-    for after, row in run_epochs(spec, numbers, key, splits, state):
+    for after, row in run_epochs(spec, numbers, key, splits, state, place.advance):
         state = after
         rows.append(row)
+    state, splits = place.back((state, splits))
     return finished(spec, state, rows, splits, compile_seconds)
+
+
+def place_for(training: Training, *, data_parallel: bool) -> Place:
+    """One device, or all of them. Raises JaxmlpError and UsageError as `data_parallel.mesh_for` does."""
+    if not data_parallel:
+        return ONE_DEVICE
+    mesh = parallel.mesh_for(training)
+    return Place(parallel.compiled_advance(mesh), partial(parallel.everywhere, mesh), parallel.on_the_first)
 
 
 def finished(spec: Spec, state: TrainState, rows: list[Epoch], splits: Splits, compile_seconds: float) -> Fit:
@@ -91,30 +119,32 @@ def finished(spec: Spec, state: TrainState, rows: list[Epoch], splits: Splits, c
 
 def traced(hyper: Hyper) -> Hyper:
     """The numbers as arrays (float32 and int32), so that a new value never compiles anew."""
-    return Hyper._make(jnp.asarray(value, jnp.int32 if type(value) is int else jnp.float32) for value in _typed(hyper))
+    return jax.tree.map(jnp.asarray, typed(hyper))
 
 
-def _typed(hyper: Hyper) -> Iterator[float | int]:
-    """Each number in the type of its default, so that 1 and 1.0 are the same program."""
-    for value, default in zip(hyper, Hyper(), strict=True):
-        yield type(default)(value)
+def typed(hyper: Hyper) -> Hyper:
+    """The numbers in NumPy, each float32 or int32 as its default is, so that 1 and 1.0 are the same program."""
+    kinds = (np.int32 if type(default) is int else np.float32 for default in Hyper())
+    return Hyper._make(np.asarray(value, kind) for value, kind in zip(hyper, kinds, strict=True))
 
 
-def warm_up(spec: Spec, hyper: Hyper, key: jax.Array, splits: Splits, state: TrainState) -> float:
+def warm_up(
+    spec: Spec, hyper: Hyper, key: jax.Array, splits: Splits, state: TrainState, advance: Advance = compiled_advance
+) -> float:
     """Compile `advance` and return the seconds it took, by running it on a state that has no epoch left."""
     started = time.perf_counter()
-    finished = state._replace(epoch=jnp.asarray(spec.training.max_epochs, jnp.int32))
-    jax.block_until_ready(compiled_advance(spec, hyper, key, splits, finished))
+    finished = state._replace(epoch=jnp.full_like(state.epoch, spec.training.max_epochs))  # where it lies itself
+    jax.block_until_ready(advance(spec, hyper, key, splits, finished))
     return time.perf_counter() - started
 
 
 def run_epochs(
-    spec: Spec, hyper: Hyper, key: jax.Array, splits: Splits, state: TrainState
+    spec: Spec, hyper: Hyper, key: jax.Array, splits: Splits, state: TrainState, advance: Advance = compiled_advance
 ) -> Iterator[tuple[TrainState, Epoch]]:
     """Run epoch by epoch until there is none left; yields the state after each, and what it came to."""
     while True:
         started = time.perf_counter()
-        state, log = jax.block_until_ready(compiled_advance(spec, hyper, key, splits, state))
+        state, log = jax.block_until_ready(advance(spec, hyper, key, splits, state))
         seconds = time.perf_counter() - started
         log = jax.tree.map(np.asarray, log)
         if not log.ran[0]:

@@ -1,5 +1,6 @@
 """The training loop: `begin` makes a state, `advance` runs a chunk of epochs, both pure."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -19,6 +20,9 @@ from jaxmlp.training.shuffling import permutation
 from jaxmlp.training.stopping import Stopping
 
 EVALUATED_TOGETHER = 4096  # rows of one product when a split is measured: bounds the memory of the hidden layers
+
+
+Spread = Callable[[Examples], Examples]  # says where the rows of a minibatch are computed; their values it leaves alone
 
 
 class TrainState(NamedTuple):
@@ -67,18 +71,33 @@ def begin(spec: Spec, hyper: Hyper, key: Key[Array, ""]) -> TrainState:
     return TrainState(params, opt_state, params, stopping.begin(), jnp.asarray(0, jnp.int32))
 
 
+def in_one_place(batch: Examples) -> Examples:
+    """The `Spread` that leaves a minibatch where it is."""
+    return batch
+
+
 def advance(
-    spec: Spec, hyper: Hyper, key: Key[Array, ""], splits: Splits, state: TrainState, epochs: int = 1
+    spec: Spec,
+    hyper: Hyper,
+    key: Key[Array, ""],
+    splits: Splits,
+    state: TrainState,
+    epochs: int = 1,
+    spread: Spread = in_one_place,
 ) -> tuple[TrainState, EpochLog]:
     """Train for one chunk of `epochs` epochs, or as many of them as early stopping and `max_epochs` allow.
 
-    Pure in all arguments: jit it with `spec` and `epochs` static; vmap it over `hyper` and `state`. The log has one row
-    for each epoch of the chunk. Under vmap a stopped member still costs its epochs (cond becomes select); its result is
-    the same. `key` is the one `begin` was given; epoch e draws from streams folded with e, so that chunks do not matter.
+    Pure in all arguments: jit it with `spec` and `epochs` static. The log has one row for each epoch of the chunk. `key`
+    is the one `begin` was given; epoch e draws from streams folded with e, so that chunks do not matter. For many
+    members see `members.advance_rows`: a vmap of this would make a copy of the data for each (its cond becomes a select,
+    whose operands are all batched). `spread` is for one network on many devices: see `data_parallel`.
     """
 
     def one(state: TrainState, _: None) -> tuple[TrainState, EpochLog]:
-        return jax.lax.cond(running(spec, hyper, state), partial(_epoch, spec, hyper, key, splits), _rest, state)
+        def next_epoch(state: TrainState) -> tuple[TrainState, EpochLog]:
+            return epoch(spec, hyper, key, splits, state, state.epoch, spread)
+
+        return jax.lax.cond(running(spec, hyper, state), next_epoch, rest, state)
 
     return jax.lax.scan(one, state, length=epochs)
 
@@ -88,14 +107,14 @@ def running(spec: Spec, hyper: Hyper, state: TrainState) -> Bool[Array, ""]:
     return ~stopping.stopped(hyper, state.stopping) & (state.epoch < spec.training.max_epochs)
 
 
-def evaluate(spec: Spec, params: Params, examples: Examples) -> Metrics:
+def evaluate(spec: Spec, params: Params, examples: Examples, spread: Spread = in_one_place) -> Metrics:
     """Loss and correct count of a split, without dropout; rows of weight 0 are left out, each other row counts once."""
     rows = len(examples.x)
     size = min(rows, EVALUATED_TOGETHER)
 
     def block(index: Int[Array, ""]) -> tuple[Float[Array, ""], Int[Array, ""]]:
         first = jnp.minimum(index * size, rows - size)  # the last block reaches back into the one before
-        part = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first, size), examples)
+        part = spread(jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first, size), examples))
         new = first + jnp.arange(size) >= index * size  # its rows that have not been counted yet
         logits = network.forward(spec, params, part.x)
         loss = losses.loss(spec.network.loss)
@@ -107,19 +126,28 @@ def evaluate(spec: Spec, params: Params, examples: Examples) -> Metrics:
     return Metrics(loss / _weight(examples, loss), correct, _count(examples))
 
 
-def _epoch(
-    spec: Spec, hyper: Hyper, key: Key[Array, ""], splits: Splits, state: TrainState
+def epoch(
+    spec: Spec,
+    hyper: Hyper,
+    key: Key[Array, ""],
+    splits: Splits,
+    state: TrainState,
+    clock: Int[Array, ""],
+    spread: Spread = in_one_place,
 ) -> tuple[TrainState, EpochLog]:
-    """One pass over the training rows in a new order, then the validation rows, then the question whether to go on."""
+    """One pass over the training rows in a new order, then the validation rows, then the question whether to go on.
+
+    `clock` is `state.epoch`, given apart: vmapped over `hyper` and `state` only, members share their order and batches.
+    """
     _, order_key, dropout_key = jax.random.split(key, 3)
-    dropout_key = jax.random.fold_in(dropout_key, state.epoch) if spec.network.dropout else None
+    dropout_key = jax.random.fold_in(dropout_key, clock) if spec.network.dropout else None
     rows = len(splits.train.x)
     batch_size = spec.training.batch_size
     full = rows // batch_size
     steps = -(-rows // batch_size)
-    order = permutation(jax.random.fold_in(order_key, state.epoch), rows)  # [N]
-    rates = learning_rates(spec.training.schedule, hyper, spec.training.max_epochs, state.epoch, steps)  # [steps]
-    step = partial(_step, spec, hyper, splits.train, dropout_key)
+    order = permutation(jax.random.fold_in(order_key, clock), rows)  # [N]
+    rates = learning_rates(spec.training.schedule, hyper, spec.training.max_epochs, clock, steps)  # [steps]
+    step = partial(_step, spec, hyper, splits.train, spread, dropout_key)
     carry = (state.params, state.opt_state, _no_totals())
     if full:
         batches = order[: full * batch_size].reshape(full, batch_size)
@@ -129,12 +157,12 @@ def _epoch(
     params, opt_state, totals = carry
 
     train_loss = totals.loss / _weight(splits.train, totals.loss)
-    validation = evaluate(spec, params, splits.validation)
-    epoch = state.epoch + 1
+    validation = evaluate(spec, params, splits.validation, spread)
+    done = clock + 1
     watched = validation.loss
     if spec.training.monitor == "objective":
         watched = watched + penalty_term(hyper, params)
-    after, better = stopping.step(spec.training.stop_rule, hyper, state.stopping, epoch, train_loss, watched)
+    after, better = stopping.step(spec.training.stop_rule, hyper, state.stopping, done, train_loss, watched)
     best_params = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, state.best_params)
     log = EpochLog(
         ran=jnp.asarray(True),
@@ -145,10 +173,10 @@ def _epoch(
         validation_correct=validation.correct,
         disagreement=totals.disagreement,
     )
-    return TrainState(params, opt_state, best_params, after, epoch), log
+    return TrainState(params, opt_state, best_params, after, done), log
 
 
-def _rest(state: TrainState) -> tuple[TrainState, EpochLog]:
+def rest(state: TrainState) -> tuple[TrainState, EpochLog]:
     """An epoch that is not run leaves the state as it is."""
     zero, none = jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32)
     return state, EpochLog(jnp.asarray(False), zero, zero, none, zero, none, zero)
@@ -161,6 +189,7 @@ def _step(
     spec: Spec,
     hyper: Hyper,
     train: Examples,
+    spread: Spread,
     dropout_key: Key[Array, ""] | None,
     carry: Carry,
     minibatch: tuple[Int[Array, " B"], Float[Array, ""], Int[Array, ""]],
@@ -168,7 +197,7 @@ def _step(
     """One minibatch: gather its rows, take the gradient, apply the update rule, add to the totals."""
     params, opt_state, totals = carry
     rows, rate, index = minibatch
-    batch = jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds", unique_indices=True), train)
+    batch = spread(jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds", unique_indices=True), train))
     key = None if dropout_key is None else jax.random.fold_in(dropout_key, index)
     both = spec.training.gradient == "both"
     route = by_autodiff if both else gradient(spec.training.gradient)

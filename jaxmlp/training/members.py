@@ -1,115 +1,145 @@
-"""Several trainings as one program: members with numbers and seeds of their own, split over the devices.
+"""Many trainings as one program: rows of members that share their batches, rows side by side, devices apart.
 
-Members differ in traced values only, so all of them share one compiled program. They lie along the axis "members" of a
-mesh, and need nothing of each other: no device waits for another within an epoch. On each device they run `lanes` at a
-time: one after the other (1), where a stopped member costs nothing, or vectorised (more), which fills an accelerator.
+A member is a network with numbers and a seed of its own. Members with one seed, at the same epoch, make a row: they see
+the same batches, so a row gathers a batch once, and its first layer is one wide product. The arrays of a program are
+[devices, S, P]: on each device S rows of P members. Devices lie along a mesh axis and need nothing of each other.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Bool, Int, Key, PyTree
 
 from jaxmlp.spec import Hyper, Spec, Splits
-from jaxmlp.training import fitting
-from jaxmlp.training.checking import check
-from jaxmlp.training.fitting import Epoch, Fit
-from jaxmlp.training.loop import EpochLog, TrainState, advance, begin
+from jaxmlp.training import loop
+from jaxmlp.training.loop import EpochLog, TrainState, running
 
 AXIS = "members"
+Devices = Sequence[Any]  # of jax.Device, which is no type to a checker
 
 
-class Programs(NamedTuple):
-    """`begin` and `advance` over a leading axis of members, compiled for a mesh."""
+class Slab(NamedTuple):
+    """What one call of a program works on: leaves of [devices, S, ...], of hyper and state [devices, S, P, ...]."""
 
-    begin: Callable[..., TrainState]
-    advance: Callable[..., tuple[TrainState, EpochLog]]
+    hyper: Hyper
+    keys: Key[Array, "devices S"]  # of each row: what its seed gives
+    state: TrainState
+    clocks: Int[Array, "devices S"]  # epochs done by the running members of each row
 
 
-def fit_members(
-    spec: Spec,
-    hypers: Sequence[Hyper],
-    seeds: Sequence[int],
-    splits: Splits,
-    *,
-    lanes: int | None = None,
-    on_epoch: Callable[[int, int], None] = lambda running, epochs: None,
-) -> list[Fit]:
-    """Train one member for each pair of `hypers` and `seeds` (of equal length), to its own end; see `fit`.
+class Advanced(NamedTuple):
+    """A slab after a call: its new state and clocks, which members have not ended, and what E epochs came to."""
 
-    `lanes` defaults to 1 on a CPU and to all members of a device elsewhere. After every epoch `on_epoch` is told how
-    many members are still running, and how many epochs all of them have run together.
-    Raises UsageError as `fit` does, and ValueError where the lengths differ.
+    state: TrainState
+    clocks: Int[Array, "devices S"]
+    live: Bool[Array, "devices S P"]
+    log: EpochLog  # [devices, S, P, E]
+
+
+def advance_rows(
+    spec: Spec, epochs: int, hyper: Hyper, keys: Array, splits: Splits, state: TrainState, clocks: Array, until: Array
+) -> Advanced:
+    """`loop.advance` for S rows of P members [S, P], by a vmap over numbers and states only, up to the epoch `until`.
+
+    A member that has stopped stays as it is, but costs its place until the slab is packed anew; a slab whose members
+    have all stopped costs nothing. Equals `loop.advance` to rounding.
     """
-    if len(hypers) != len(seeds) or not seeds:
-        raise ValueError(f"{len(hypers)} hypers and {len(seeds)} seeds: as many of one as of the other are wanted")
-    for hyper in hypers:
-        check(spec, hyper)
-    G = len(seeds)
-    devices = jax.devices()[: min(G, jax.device_count())]
-    mesh = jax.make_mesh((len(devices),), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))
-    slots = -(-G // len(devices)) * len(devices)
-    programs = compiled(spec, mesh, lanes or (1 if devices[0].platform == "cpu" else slots))
+    S, P = jnp.shape(hyper.learning_rate)
 
-    member = NamedSharding(mesh, PartitionSpec(AXIS))
-    filled = [*range(G), *[G - 1] * (slots - G)]  # the last member fills up the places that are left over
-    keys = jnp.stack([jax.random.key(seeds[i], impl=fitting.PRNG) for i in filled])
-    numbers = jax.tree.map(lambda *values: jnp.stack(values), *(fitting.traced(hypers[i]) for i in filled))
-    keys, numbers = jax.device_put((keys, numbers), member)
-    shared = jax.device_put(splits, NamedSharding(mesh, PartitionSpec()))
-    state = programs.begin(numbers, keys)
-    spare = jnp.asarray(np.arange(slots) >= G)
-    state = state._replace(epoch=jnp.where(spare, spec.training.max_epochs, state.epoch))
+    def row(hyper: Hyper, key: Array, state: TrainState, clock: Array) -> tuple[TrainState, EpochLog]:
+        def member(hyper: Hyper, state: TrainState) -> tuple[TrainState, EpochLog]:
+            return loop.epoch(spec, hyper, key, splits, state, clock)
 
-    started = time.perf_counter()
-    ended = state._replace(epoch=jnp.full_like(state.epoch, spec.training.max_epochs))
-    jax.block_until_ready(programs.advance(numbers, keys, shared, ended))
-    compile_seconds = time.perf_counter() - started
+        return _vmap(member, P)(hyper, state)
 
-    rows: list[list[Epoch]] = [[] for _ in range(G)]
-    while True:
-        started = time.perf_counter()
-        state, log = jax.block_until_ready(programs.advance(numbers, keys, shared, state))
-        log = jax.tree.map(lambda column: np.asarray(column)[:G, 0], log)
-        running = int(np.sum(log.ran))
-        if not running:
-            break
-        seconds = (time.perf_counter() - started) / running
-        for index in np.flatnonzero(log.ran):
-            rows[index].append(fitting.epoch_row(spec, splits, log, int(index), len(rows[index]) + 1, seconds))
-        on_epoch(running, sum(map(len, rows)))
-    return [_member(spec, state, index, rows[index], splits, compile_seconds) for index in range(G)]
+    def one(carry: tuple[TrainState, Array], _: None) -> tuple[tuple[TrainState, Array], EpochLog]:
+        state, clocks = carry
+        on = _live(spec, hyper, state) & (clocks < until)[:, None]
+
+        def train(state: TrainState) -> tuple[TrainState, EpochLog]:
+            return jax.tree.map(partial(_choose, on), _vmap(row, S)(hyper, keys, state, clocks), rest(state))
+
+        state, log = jax.lax.cond(jnp.any(on), train, rest, state)
+        return (state, clocks + 1), log
+
+    def rest(state: TrainState) -> tuple[TrainState, EpochLog]:
+        return jax.vmap(jax.vmap(loop.rest))(state)
+
+    (state, clocks), log = jax.lax.scan(one, (state, clocks), length=epochs)
+    log = jax.tree.map(lambda column: jnp.moveaxis(column, 0, -1), log)  # [S, P, E]
+    return Advanced(state, clocks, _live(spec, hyper, state), log)
+
+
+def advance_alone(
+    spec: Spec, epochs: int, hyper: Hyper, keys: Array, splits: Splits, state: TrainState, clocks: Array, until: Array
+) -> Advanced:
+    """`loop.advance` itself for a single member [1, 1]: the same bits."""
+    alone, number = jax.tree.map(lambda leaf: leaf[0, 0], (state, hyper))
+
+    def one(state: TrainState, _: None) -> tuple[TrainState, EpochLog]:
+        advance = partial(loop.advance, spec, number, keys[0], splits)
+        state, log = jax.lax.cond(state.epoch < until, advance, _rest_alone, state)
+        return state, jax.tree.map(lambda column: column[0], log)
+
+    alone, log = jax.lax.scan(one, alone, length=epochs)
+    state, log = jax.tree.map(lambda leaf: leaf[None, None], (alone, log))
+    return Advanced(state, clocks + epochs, _live(spec, hyper, state), log)
+
+
+def _rest_alone(state: TrainState) -> tuple[TrainState, EpochLog]:
+    state, log = loop.rest(state)
+    return state, jax.tree.map(lambda column: column[None], log)
+
+
+def _live(spec: Spec, hyper: Hyper, state: TrainState) -> Bool[Array, "S P"]:
+    return jax.vmap(jax.vmap(partial(running, spec)))(hyper, state)
+
+
+def _vmap(function: Callable[..., Any], size: int) -> Callable[..., Any]:
+    """`jax.vmap`, but an axis of 1 is no axis: what is not batched compiles to better code."""
+    if size > 1:
+        return jax.vmap(function)
+
+    def single(*arguments: PyTree) -> PyTree:
+        found = function(*jax.tree.map(lambda leaf: leaf[0], arguments))
+        return jax.tree.map(lambda leaf: leaf[None], found)
+
+    return single
+
+
+def _choose(on: Bool[Array, "S P"], new: Array, old: Array) -> Array:
+    return jnp.where(on.reshape(on.shape + (1,) * (new.ndim - 2)), new, old)
+
+
+def mesh_of(devices: Devices) -> Mesh:
+    """The devices along the axis "members"."""
+    return jax.make_mesh((len(devices),), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))
+
+
+def shared_out(mesh: Mesh) -> NamedSharding:
+    """The first axis over the devices."""
+    return NamedSharding(mesh, PartitionSpec(AXIS))
+
+
+def everywhere(mesh: Mesh) -> NamedSharding:
+    """A copy for each device."""
+    return NamedSharding(mesh, PartitionSpec())
 
 
 @lru_cache
-def compiled(spec: Spec, mesh: Mesh, lanes: int) -> Programs:
-    """The programs of a spec on a mesh: the same ones for all numbers and seeds."""
-    member, everywhere = PartitionSpec(AXIS), PartitionSpec()
+def compiled(spec: Spec, mesh: Mesh, epochs: int, *, alone: bool) -> Callable[[Slab, Splits, Array], Advanced]:
+    """A call for slabs on a mesh, of so many epochs; compiles once for each S x P. `alone`: S and P are 1, bits are kept."""
+    program = partial(advance_alone if alone else advance_rows, spec, epochs)
+    member, whole = PartitionSpec(AXIS), PartitionSpec()
 
-    def over_members(program: Callable[..., object]) -> Callable[..., object]:
-        if lanes == 1:
-            return lambda *xs: jax.lax.map(lambda x: program(*x), xs)
-        return lambda *xs: jax.lax.map(lambda x: program(*x), xs, batch_size=lanes)
+    def on_device(slab: Slab, splits: Splits, until: Array) -> Advanced:
+        mine = jax.tree.map(lambda leaf: leaf[0], slab)
+        advanced = program(mine.hyper, mine.keys, splits, mine.state, mine.clocks, until)
+        return jax.tree.map(lambda leaf: leaf[None], advanced)
 
-    def advance_all(numbers: Hyper, keys: jax.Array, splits: Splits, state: TrainState) -> tuple[TrainState, EpochLog]:
-        one = lambda hyper, key, state: advance(spec, hyper, key, splits, state)  # noqa: E731
-        return over_members(one)(numbers, keys, state)  # pyright: ignore[reportReturnType]
-
-    shard = partial(jax.shard_map, mesh=mesh, check_vma=False)
-    return Programs(
-        jax.jit(shard(over_members(partial(begin, spec)), in_specs=(member, member), out_specs=member)),
-        jax.jit(shard(advance_all, in_specs=(member, member, everywhere, member), out_specs=member)),
-    )
-
-
-def _member(
-    spec: Spec, states: TrainState, index: int, rows: list[Epoch], splits: Splits, compile_seconds: float
-) -> Fit:
-    """The result of one member, measured on one device."""
-    state = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf[index])), states)
-    return fitting.finished(spec, state, rows, splits, compile_seconds)
+    sharded = jax.shard_map(on_device, mesh=mesh, in_specs=(member, whole, whole), out_specs=member, check_vma=False)
+    return jax.jit(sharded)

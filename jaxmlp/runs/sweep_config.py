@@ -1,0 +1,230 @@
+"""A sweep as a file: an experiment, the axes of its grid, how they are sampled and pruned, and the members it has."""
+
+import math
+import tomllib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, get_type_hints
+
+import tomli_w
+from annotated_types import Ge, Interval
+
+from jaxmlp.errors import UsageError, nearest
+from jaxmlp.runs import config, sweep_space
+from jaxmlp.runs.config import SECTIONS, Experiment, value_of
+from jaxmlp.runs.sweep_space import MOST, Axis, Sample
+from jaxmlp.spec import Hyper
+from jaxmlp.training.checking import check_range, check_ranges, reads
+
+TABLES = ("grid", "sample", "prune")
+HYPER = "hyper."
+
+
+@dataclass(frozen=True)
+class Prune:
+    """Successive halving: after so many epochs, the best share of the configurations goes on."""
+
+    rung_epochs: tuple[Annotated[int, Ge(1)], ...]
+    """Epochs at which configurations are compared, rising, and below max_epochs."""
+    keep: Annotated[float, Interval(gt=0, lt=1)]
+    """Share of the configurations that goes on from each rung."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Everything that determines a sweep; `sweep_of` makes one that is checked."""
+
+    experiment: Experiment
+    axes: tuple[Axis, ...] = ()
+    seeds: int = 1
+    sample: Sample | None = None
+    prune: Prune | None = None
+
+
+class Member(NamedTuple):
+    """One training of a sweep: its number from 0, the values of the axes that it reads, and its experiment."""
+
+    number: int
+    values: dict[str, Any]
+    experiment: Experiment
+
+
+def read(path: Path) -> tuple[Experiment, frozenset[str], dict[str, Any]]:
+    """The experiment a file describes, the names of the keys that it sets, and its tables grid, sample and prune, raw.
+
+    Raises UsageError as `config.read` does.
+    """
+    tree, file = config.load(path)
+    known = [*SECTIONS, "seed", *TABLES]
+    for name in tree:
+        if name not in known:
+            raise UsageError(f"{file}: [{sweep_space.plain(name)}] is no section or key; {nearest(name, known)}")
+    tables = {name: tree.pop(name) for name in TABLES if name in tree}
+    return *config.parse(tree, file), tables
+
+
+def sweep_of(
+    experiment: Experiment,
+    given: Iterable[str],
+    tables: Mapping[str, Any],
+    lines: Sequence[str] = (),
+    seeds: int | None = None,
+) -> Sweep:
+    """The sweep that the tables of `read`, over the experiment, make; checked as a whole, with each of its members.
+
+    `lines` (--grid) are TOML that replaces or adds axes of [grid]; `seeds` (--seeds) beats both. `given` are the full
+    names of the keys that were set. Numbers that no member reads are set to their defaults.
+    Raises UsageError for what is unknown, of a wrong type, out of range, read by no member, or too much.
+    """
+    sample = sweep_space.sample_of(_table(tables, "sample")) if "sample" in tables else None
+    prune = _prune(_table(tables, "prune")) if "prune" in tables else None
+    entries = sweep_space.entries("grid.", [_table(tables, "grid")]) | sweep_space.entries("--grid ", map(_line, lines))
+    field, found = entries.pop("seeds", ("grid.seeds", 1)) if seeds is None else ("--seeds", seeds)
+    entries.pop("seeds", None)
+    count = value_of(field, found, int)
+    check_range(field, count, Annotated[int, Ge(1)])
+    axes = [sweep_space.axis_of(field, key, found, sample is not None) for key, (field, found) in entries.items()]
+    if not axes and (count == 1 or sample is not None):
+        raise UsageError("[grid] has no axis: write one below it, or after --grid, as in learning_rate = [0.01, 0.1]")
+    experiment.reads()  # raises for unknown names, which an axis would hide
+    return _checked(Sweep(experiment, tuple(axes), count, sample, prune), given)
+
+
+def members(sweep: Sweep) -> list[Member]:
+    """The trainings: row-major over the axes (the last is the fastest) or in the order drawn, each with all its seeds.
+
+    What a member does not read is left out of its values, and members that this makes equal are one.
+    Raises UsageError for a member that `config.check` refuses, or more than MOST of them.
+    """
+    seeds = range(sweep.experiment.seed, sweep.experiment.seed + sweep.seeds)
+    pairs = product(_configurations(sweep).items(), seeds)
+    return [Member(i, dict(values), replace(found, seed=seed)) for i, ((values, found), seed) in enumerate(pairs)]
+
+
+def configuration(member: Member) -> tuple[tuple[str, Any], ...]:
+    """What the seeds of one configuration have in common, and nothing else has: its values, to be hashed."""
+    return tuple(member.values.items())
+
+
+def tree(sweep: Sweep) -> dict[str, Any]:
+    """The sweep as nested dictionaries, its values as lists, or as ranges where they are drawn. Paths are absolute."""
+    numbers = _read_by(_configurations(sweep).values())
+    hyper = {key: value for key, value in sweep.experiment.hyper._asdict().items() if key in numbers}
+    grid = {axis.key: _written(sweep.experiment, axis) for axis in sweep.axes} | {"seeds": sweep.seeds}
+    found = config.tree(sweep.experiment) | {"hyper": hyper, "grid": grid}
+    if sweep.sample is not None:
+        found["sample"] = asdict(sweep.sample)
+    if sweep.prune is not None:
+        found["prune"] = asdict(sweep.prune) | {"rung_epochs": list(sweep.prune.rung_epochs)}
+    return found
+
+
+def _written(experiment: Experiment, axis: Axis) -> Any:
+    if axis.space is not None:
+        return axis.space._asdict()
+    section, key = axis.key.split(".")
+    if section == "data":  # may be a path
+        each = (sweep_space.with_values(experiment, [(axis.key, value)]) for value in axis.values)
+        return [config.tree(one)[section][key] for one in each]
+    return [list(value) if isinstance(value, tuple) else value for value in axis.values]
+
+
+def write(sweep: Sweep) -> str:
+    """The TOML of `tree`: `read` and `sweep_of` make an equal sweep of it."""
+    rest = tree(sweep)
+    grid = rest.pop("grid")
+    return tomli_w.dumps(rest) + "\n[grid]\n" + "".join(_assignment(key, value) for key, value in grid.items())
+
+
+def _assignment(key: str, value: Any) -> str:
+    if not isinstance(value, dict):
+        return tomli_w.dumps({key: value})
+    parts = (tomli_w.dumps({name: part}).strip() for name, part in value.items())
+    return f'"{key}" = {{{", ".join(parts)}}}\n'  # in line: a table of its own would come after the lists
+
+
+def _table(tables: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = tables.get(name, {})
+    if not isinstance(found, dict):
+        raise UsageError(f"{name} is a table: write [{name}] and its keys below")
+    return found
+
+
+def _prune(found: Mapping[str, Any]) -> Prune:
+    kinds = get_type_hints(Prune)
+    prune = Prune(**sweep_space.parts("prune", found, kinds, kinds))
+    check_ranges("prune", prune)
+    rungs = list(prune.rung_epochs)
+    if not rungs or rungs != sorted(set(rungs)):
+        raise UsageError(f"prune.rung_epochs is {rungs}; accepted are one or more numbers that rise, as in [1, 3, 9]")
+    return prune
+
+
+def _line(line: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(line)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"--grid {line!r} is not TOML: {error}; write it as in 'learning_rate = [0.1, 0.3]'") from None
+
+
+def _configurations(sweep: Sweep) -> dict[tuple[tuple[str, Any], ...], Experiment]:
+    """The members without their seeds: the values that each reads, and its experiment, with defaults for the rest."""
+    count = sweep.sample.count if sweep.sample else math.prod(len(axis.values) for axis in sweep.axes)
+    if count * sweep.seeds > MOST:
+        raise UsageError(
+            f"the sweep has {count * sweep.seeds:,} members; accepted are at most {MOST:,}: take fewer values or seeds,"
+            " or draw some of them with [sample]"
+        )
+    for axis in sweep.axes:
+        sweep_space.check_axis(axis)
+    names = [axis.key for axis in sweep.axes]
+    fixed = cache(partial(_fixed, sweep.experiment))
+    found: dict[tuple[tuple[str, Any], ...], Experiment] = {}
+    for point in sweep_space.points(sweep.axes, sweep.sample):
+        pairs = tuple(zip(names, point, strict=True))
+        base, read = fixed(tuple(pair for pair in pairs if not pair[0].startswith(HYPER)))
+        values = tuple(pair for pair in pairs if not pair[0].startswith(HYPER) or pair[0] in read)
+        if values not in found:
+            numbers = {key.removeprefix(HYPER): value for key, value in values if key.startswith(HYPER)}
+            found[values] = replace(base, hyper=base.hyper._replace(**numbers))
+    return found
+
+
+def _fixed(experiment: Experiment, pairs: tuple[tuple[str, Any], ...]) -> tuple[Experiment, frozenset[str]]:
+    """The experiment with these values, its numbers but for those it reads at their defaults, and the names of these."""
+    found = sweep_space.with_values(experiment, pairs)
+    try:
+        config.check(found, ())
+    except UsageError as error:
+        values = ", ".join(f"{key} {sweep_space.shown(value)}" for key, value in pairs)
+        raise UsageError(f"{error} (in the member with {values})" if pairs else str(error)) from None
+    read = found.reads()
+    return replace(found, hyper=_only(found.hyper, read)), frozenset(HYPER + number for number in read)
+
+
+def _only(hyper: Hyper, numbers: Collection[str]) -> Hyper:
+    return Hyper(**{key: value for key, value in hyper._asdict().items() if key in numbers})
+
+
+def _read_by(experiments: Iterable[Experiment]) -> frozenset[str]:
+    """The numbers that any of them reads."""
+    return frozenset().union(*(reads(*each) for each in {(one.network, one.training) for one in experiments}))
+
+
+def _checked(sweep: Sweep, given: Iterable[str]) -> Sweep:
+    """The sweep, without the numbers that no member reads. Raises UsageError if one of those was set, and see `members`."""
+    experiments = list(_configurations(sweep).values())
+    check_range("seed + seeds - 1", sweep.experiment.seed + sweep.seeds - 1, Annotated[int, Ge(0)])
+    read = _read_by(experiments)
+    wanted = [key.removeprefix(HYPER) for key in [*(axis.key for axis in sweep.axes), *sorted(given)] if HYPER in key]
+    experiments[0].refuse_unread(number for number in wanted if number not in read)
+    shortest = min(one.training.max_epochs for one in experiments)
+    if sweep.prune and sweep.prune.rung_epochs[-1] >= shortest:
+        raise UsageError(
+            f"prune.rung_epochs ends at {sweep.prune.rung_epochs[-1]}; accepted is a last rung below training.max_epochs,"
+            f" which is {shortest}"
+        )
+    return replace(sweep, experiment=replace(sweep.experiment, hyper=_only(sweep.experiment.hyper, read)))

@@ -1,0 +1,110 @@
+"""The end of a sweep: the table, the run directory of the best member, the pictures, the page, and the summary."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxmlp.runs import checkpoints, directory, files, running, sweep_page, sweep_plots, sweep_store
+from jaxmlp.runs.directory import CHECKPOINTS, PLOTS, SUMMARY, append_metrics, write_json
+from jaxmlp.runs.running import Notes
+from jaxmlp.runs.sweep_config import Member, Sweep
+from jaxmlp.runs.sweep_groups import SweepGroup
+from jaxmlp.runs.sweep_results import Best, interval
+from jaxmlp.training.cohort import COLUMNS
+from jaxmlp.training.fitting_many import epochs_of
+
+
+class Work(NamedTuple):
+    """What a sweep took, over all processes and sessions, but for compiling and total: those are of the last session."""
+
+    compiles: int  # shapes of this process
+    epochs: int  # of members, all together
+    seconds: float  # in the compiled program
+    compile_seconds: float
+    total_seconds: float
+    processes: int
+
+
+def finish(
+    path: Path,
+    sweep: Sweep,
+    every: Sequence[Member],
+    groups: Sequence[SweepGroup],
+    rows: list[dict[str, Any]],
+    best: Best | None,
+    work: Work,
+    listener: Notes,
+) -> dict[str, Any]:
+    """Write all that a sweep leaves but its summary, which is returned."""
+    sweep_store.write_table(path, rows)
+    statuses = [row["status"] for row in rows]
+    summary: dict[str, Any] = {
+        "members": len(every),
+        "groups": len(groups),
+        "compiles": work.compiles,
+        "seconds": {"total": work.total_seconds, "train": work.seconds, "compile": work.compile_seconds},
+        "member_epochs": work.epochs,
+        "member_epochs_per_second": work.epochs / work.seconds if work.seconds else None,
+        "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
+        "processes": work.processes,
+        "best": None,
+    }
+    if sweep.prune is not None:
+        summary["pruning"] = saving(rows)
+    if best is not None:
+        row = next(row for row in rows if row["member"] == best.member)
+        test = leave_best(path / sweep_store.BEST, every[best.member], groups[best.group], best, path, listener)["test"]
+        low, high = interval(test["correct"], test["count"])
+        summary["best"] = row | {"test": test | {"interval_95": [low, high]}, "directory": sweep_store.BEST}
+    files.make_directory(path / PLOTS)
+    axes = [axis.key for axis in sweep.axes]
+    curves = sweep_store.curves(path)
+    pictures = sweep_plots.draw(
+        path / PLOTS, rows, axes, curves, None if best is None else best.member, sweep.prune is not None
+    )
+    sweep_page.write(path, summary, rows, axes, pictures)
+    return summary
+
+
+def saving(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What pruning spared: a pruned member would have run as many epochs as the others did on the average."""
+    whole = [row["epochs_run"] for row in rows if row["status"] != "pruned"]
+    pruned = [row["epochs_run"] for row in rows if row["status"] == "pruned"]
+    spent, without = sum(whole) + sum(pruned), float(np.mean(whole)) * len(rows)
+    return {
+        "pruned": len(pruned),
+        "member_epochs": spent,
+        "member_epochs_without": without,
+        "saved": 1 - spent / without,
+    }
+
+
+def leave_best(
+    path: Path, member: Member, group: SweepGroup, best: Best, sweep: Path, listener: Notes
+) -> dict[str, Any]:
+    """The run directory of a member, as `train` would have left it: it can be predicted with, and resumed. Its summary."""
+    data = group.data()
+    directory.create(path, member.experiment, overwrite=True)
+    running.record_environment(member.experiment, path, data, listener)
+    curve = sweep_store.curves(sweep)[best.member]
+    epochs = epochs_of(group.spec, data.splits, history_of(curve))
+    rows = [running.line_of(epoch) for epoch in epochs]
+    for row in rows:
+        append_metrics(path, row)
+    state = jax.device_put(best.state)
+    checkpoints.save(path / CHECKPOINTS, int(best.state.epoch), best.state, {})
+    summary = running.finish(group.spec, path, state, rows, jax.device_put(data.splits), data.preparation)
+    seconds = sum(row["seconds"] for row in rows)
+    summary |= {"seconds": {"compile": 0.0, "train": seconds, "total": seconds}}
+    summary["examples_per_second"] = len(data.splits.train.x) * len(rows) / seconds
+    write_json(path / SUMMARY, summary)
+    return summary
+
+
+def history_of(curve: dict[str, list[float | None]]) -> np.ndarray:
+    """The history that a line of curves.jsonl was made from; what was not finite is NaN."""
+    columns = [[np.nan if value is None else value for value in curve[name]] for name in COLUMNS]
+    return np.array(columns, float).T.reshape(-1, len(COLUMNS))

@@ -1,0 +1,236 @@
+"""`python -m jaxmlp.sweep CONFIG.toml [--out DIR] [--resume] [--dry-run] [overrides]`: train a whole grid as one program."""
+
+import signal
+import sys
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+from annotated_types import Gt
+
+from jaxmlp import terminal
+from jaxmlp.errors import UsageError, unknown
+from jaxmlp.progress import SweepBar
+from jaxmlp.runs import config, directory, processes, sweep_config, sweep_store
+from jaxmlp.runs.config import Experiment
+from jaxmlp.runs.sweep_config import Member, Sweep
+
+if TYPE_CHECKING:
+    from jaxmlp.runs.sweep_groups import SweepGroup
+
+MODES = ("packed", "sequential")
+
+
+@dataclass(frozen=True)
+class SweepCommand(Experiment):
+    """Train every member of a grid, packed into few programs on all devices; leave a table, pictures and the best run."""
+
+    config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[CONFIG.toml]")] = None
+    """A TOML file with a table [grid], such as configs/sweeps/seeds.toml. Flags override its keys."""
+    grid: Annotated[tuple[str, ...], tyro.conf.arg(metavar="LINE...")] = field(default=())
+    """Axes as in [grid]: 'learning_rate = [0.03, 0.1]' 'l2 = {low = 1e-5, high = 1e-2, scale = "log", count = 4}'."""
+    seeds: int | None = None
+    """Seeds of each point of the grid, from --seed upwards."""
+    out: Path | None = None
+    """The directory of the sweep; without it, a fresh one under runs/."""
+    resume: bool = False
+    """Go on with the sweep in --out."""
+    overwrite: bool = False
+    """Replace the sweep in --out."""
+    dry_run: bool = False
+    """Say what it would take: members, groups, memory, and seconds by a short probe. Trains and writes nothing."""
+    mode: str = "packed"
+    """packed: members side by side; sequential: one on a device at a time, to the bits of train."""
+    chunk: int | None = None
+    """Members side by side on a device, a power of two; without it, measured where that pays."""
+    resident: int | None = None
+    """Members in the memory of a process at a time; without it, as many as there is room for."""
+    test_all: bool = False
+    """Measure every member on the test rows, not only the best."""
+    device: str = "auto"
+    """auto, cpu, gpu, tpu."""
+    quiet: bool = False
+    """Print nothing but errors."""
+    checkpoint_seconds: Annotated[float, Gt(0)] = 30.0
+    """Save the state at most so often."""
+    distributed: bool = False
+    """Share the members out to several processes; see --coordinator, or let the cluster say."""
+    coordinator: str | None = None
+    """HOST:PORT of process 0 (variable JAX_COORDINATOR_ADDRESS)."""
+    processes: int | None = None
+    """How many processes there are (variable JAX_NUM_PROCESSES)."""
+    process_id: int | None = None
+    """Which one this is, from 0 (variable JAX_PROCESS_ID)."""
+
+    @property
+    def sequential(self) -> bool:
+        """Whether one member is on a device at a time."""
+        return self.mode == "sequential"
+
+
+def read(arguments: list[str]) -> tuple[SweepCommand, Sweep]:
+    """The command line, over the file it names, over the defaults (or, to resume, the sweep that was begun)."""
+    command = terminal.parse(SweepCommand, arguments, SweepCommand(), "sweep")
+    _check(command)
+    keys = terminal.given(arguments)
+    if command.resume and command.out is not None:
+        begun = sweep_store.reopen(command.out)
+        if command.config is not None or keys & set(config.keys()) or command.grid or command.seeds:
+            _, wanted = _described(command, arguments)
+            if sweep_config.tree(wanted) != sweep_config.tree(begun):
+                raise UsageError(
+                    f"{command.out} was begun with another config; leave it out to resume, or give another --out"
+                )
+        return command, begun
+    return _described(command, arguments)
+
+
+def _described(command: SweepCommand, arguments: list[str]) -> tuple[SweepCommand, Sweep]:
+    keys = terminal.given(arguments)
+    tables: dict[str, Any] = {}
+    if command.config is not None:
+        under, in_file, tables = sweep_config.read(command.config)
+        default = SweepCommand(**{part.name: getattr(under, part.name) for part in fields(Experiment)})
+        command = terminal.parse(SweepCommand, arguments, default, "sweep")
+        keys |= in_file
+    sweep = sweep_config.sweep_of(terminal.experiment(command), keys, tables, command.grid, command.seeds)
+    for axis in sweep.axes:
+        if axis.key in terminal.given(arguments):
+            flag = axis.key.replace("_", "-")
+            raise UsageError(
+                f"--{flag} sets one value, but {axis.key} is an axis of the grid: use --grid '{axis.key} = [...]'"
+            )
+    return command, sweep
+
+
+def _check(command: SweepCommand) -> None:
+    """Raise UsageError where the flags contradict each other."""
+    if command.mode not in MODES:
+        raise unknown("--mode", command.mode, MODES)
+    if command.resume and command.out is None:
+        raise UsageError("--resume goes on with the sweep in --out DIR: say which")
+    if command.resume and command.overwrite:
+        raise UsageError("--resume goes on with a sweep, --overwrite replaces it: take one of them")
+    if not command.checkpoint_seconds > 0:
+        raise UsageError(f"--checkpoint-seconds is {command.checkpoint_seconds}; accepted is a number above 0")
+    if command.chunk is not None and (command.chunk < 1 or command.chunk & (command.chunk - 1)):
+        raise UsageError(f"--chunk is {command.chunk}; accepted is a power of two, such as 8")
+    if command.chunk is not None and command.sequential:
+        raise UsageError("--chunk puts members side by side, --mode sequential does not: take one of them")
+    if command.resident is not None and command.resident < 1:
+        raise UsageError(f"--resident is {command.resident}; accepted is a whole number of at least 1")
+    flags = {"--coordinator": command.coordinator, "--processes": command.processes, "--process-id": command.process_id}
+    for flag, value in flags.items():
+        if value is not None and not command.distributed:
+            raise UsageError(f"{flag} is for --distributed: add that, or leave it out")
+    if command.distributed and command.out is None:
+        raise UsageError("--distributed needs --out DIR: a folder that all processes see")
+
+
+def main(arguments: list[str]) -> int:
+    """Parse, train, print a table."""
+    command, sweep = read(arguments)
+    members = sweep_config.members(sweep)
+    terminal.use_all_cores(len(members))
+    if command.distributed:
+        processes.connect(command.coordinator, command.processes, command.process_id)
+    bar = SweepBar(quiet=command.quiet or processes.index() > 0)
+    try:
+        return _sweep(command, sweep, members, bar)
+    finally:
+        bar.finishing()
+        processes.disconnect()
+
+
+def _sweep(command: SweepCommand, sweep: Sweep, members: list[Member], bar: SweepBar) -> int:
+    if command.out is not None and not command.resume and not command.dry_run and processes.index() == 0:
+        sweep_store.check_new(command.out, overwrite=command.overwrite)
+    summary = sweep_store.ended(command.out) if command.resume and command.out else None
+    if summary is not None and command.out is not None:
+        bar.note("this sweep had already ended; nothing was changed")
+        return _end(bar, command.out, summary, sweep)
+    bar.note(f"device: {terminal.choose_device(command.device)}")
+
+    from jaxmlp.runs import sweep_groups, sweeping
+
+    groups = sweep_groups.groups_of(members)
+    if command.dry_run:
+        return _dry_run(command, sweep, groups, bar)
+    out = command.out or directory.fresh(sweep.experiment, "sweep-")
+    if processes.index() == 0 and not command.resume:
+        sweep_store.create(out, sweep, overwrite=command.overwrite)
+    processes.exchange({})  # the others wait for the directory
+    options = sweeping.Options(
+        command.sequential, command.chunk, command.resident, command.test_all, command.checkpoint_seconds
+    )
+    with terminal.interruptible("saving after this call") as interruption:
+        outcome = sweeping.run(sweep, members, groups, out, bar, options, stop=interruption.asked)
+    bar.finishing()
+    if outcome.stopped:
+        bar.note(
+            f"stopped with {outcome.done:,} of {len(members):,} members ended, saved; go on with: python -m jaxmlp.sweep"
+            f" --out {terminal.shown(out)} --resume"
+        )
+        return 128 + (interruption.number or signal.SIGTERM)
+    code = 0 if outcome.summary is None else _end(bar, out, outcome.summary, sweep)
+    return 128 + interruption.number if interruption.asked() else code
+
+
+def _dry_run(command: SweepCommand, sweep: Sweep, groups: "list[SweepGroup]", bar: SweepBar) -> int:
+    """Say what the sweep would take."""
+    import jax
+    from rich.table import Table
+
+    from jaxmlp.runs import sweep_estimate
+
+    devices = jax.local_devices()
+    found = sweep_estimate.estimate(groups, devices, command, processes.count())
+    table = Table("group", "network", "members", "together", "memory", "an epoch of all", "at most")
+    for number, group in enumerate(found):
+        seconds = f"{group.seconds_an_epoch:,.2f} s", terminal.duration(group.most_seconds)
+        sizes = "-".join(map(str, group.sizes))
+        memory = f"{group.memory / 2**20:,.0f} MiB"
+        table.add_row(str(number), sizes, f"{group.members:,}", f"{len(devices)} x {group.chunk}", memory, *seconds)
+    bar.console.print(table)
+    epochs = sum(len(group.members) * group.spec.training.max_epochs for group in groups)
+    bar.note(
+        f"{sum(group.members for group in found):,} members in {len(found)} groups, at least one compiled program each;"
+        f" about {max(group.memory for group in found) / 2**20:,.0f} MiB of memory; at most {epochs:,} member-epochs, which"
+        f" take {terminal.duration(sum(group.most_seconds for group in found))} if no member stops early"
+        + (" and none is pruned" if sweep.prune else "")
+    )
+    return 0
+
+
+def _end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -> int:
+    """Print how the sweep ended; returns the exit code."""
+    statuses = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in summary["statuses"].items())
+    seconds, rate = summary["seconds"], summary["member_epochs_per_second"] or 0.0
+    bar.note(
+        f"{summary['members']:,} members ({statuses}) in {summary['groups']} groups, {summary['compiles']} compiled"
+        f" programs; {summary['member_epochs']:,} member-epochs in {seconds['train']:.1f} s ({rate:,.1f} a second),"
+        f" {seconds['compile']:.1f} s of compiling"
+    )
+    if "pruning" in summary:
+        bar.note(f"pruning spared {100 * summary['pruning']['saved']:.0f} % of the member-epochs")
+    best = summary["best"]
+    if best is None:
+        print("error: no member came to a finite validation loss; try smaller learning rates", file=sys.stderr)
+        return 1
+    test = best["test"]
+    low, high = test["interval_95"]
+    values = ", ".join(f"{axis.key.rsplit('.', 1)[-1]} {best[axis.key]}" for axis in sweep.axes if axis.key in best)
+    bar.note(
+        f"best by validation loss: member {best['member']} ({values + ', ' if values else ''}seed {best['seed']}):"
+        f" validation loss {best['validation_loss']:.4f}, {100 * best['validation_accuracy']:.2f} %; test"
+        f" {100 * test['accuracy']:.2f} % ({test['correct']:,} of {test['count']:,}; 95 %: {100 * low:.2f} to"
+        f" {100 * high:.2f})"
+    )
+    bar.note("the best of many is an optimistic pick on the validation rows; its test result was read once")
+    bar.note(f"directory: {terminal.shown(out)} (results.csv, sweep.html, plots, best)")
+    return 0
+
+
+if __name__ == "__main__":
+    terminal.main(main)

@@ -1,0 +1,359 @@
+"""The members of one spec on the devices of one process: begun, seated in slabs, advanced call by call, and let go."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxmlp.spec import Hyper, Spec, Splits
+from jaxmlp.training import fitting, members, packing
+from jaxmlp.training.loop import EpochLog, TrainState
+from jaxmlp.training.members import Devices, Slab
+from jaxmlp.training.packing import EMPTY, Layout, Place
+
+COLUMNS = (*EpochLog._fields[1:], "seconds")  # of a history: what an epoch came to
+History = np.ndarray  # float64 [epochs, columns]
+
+
+class Member(NamedTuple):
+    """What is to be trained: the numbers, and the seed of first weights, orders and dropout."""
+
+    hyper: Hyper
+    seed: int
+
+
+class Packing(NamedTuple):
+    """How members are put together. The last bits of a result depend on it, so it is kept with a run."""
+
+    chunk: int  # members of one call on a device, at most: a power of two
+    epochs: int  # of one call
+    resident: int  # members on the devices at a time; the others wait
+    price: float  # of compiling a new shape, in epochs of a member
+
+
+class Ended(NamedTuple):
+    """A member that has come to its end."""
+
+    member: int
+    status: str  # early_stopping, max_epochs, diverged, pruned
+    history: History
+    state: TrainState  # NumPy
+
+
+class Call(NamedTuple):
+    """What one call of the program came to."""
+
+    ended: list[Ended]
+    epochs: int  # that members ran, all together
+    seconds: float
+
+
+class Snapshot(NamedTuple):
+    """All it takes to go on: arrays by name, and what JSON can hold."""
+
+    states: TrainState | None  # NumPy, [left, ...], in the order of `left`; None where there are none
+    histories: History  # one after the other
+    facts: dict
+
+
+def column(history: History, name: str) -> np.ndarray:
+    """One number of every epoch."""
+    return history[:, COLUMNS.index(name)]
+
+
+class Cohort:
+    """Members of one spec on some devices. `alone` trains each by the program of a single network, to the same bits."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        numbers: Mapping[int, Member],
+        devices: Devices,
+        settings: Packing,
+        *,
+        alone: bool = False,
+    ) -> None:
+        self.spec, self.numbers, self.settings, self.alone = spec, dict(numbers), settings, alone
+        self.mesh = members.mesh_of(devices)
+        self.waiting = sorted(numbers)  # not begun
+        self.parked: dict[int, TrainState] = {}  # begun, in no slab; NumPy
+        self.histories: dict[int, list[History]] = {}  # of the members that have begun and not ended
+        self.best: dict[int, float] = {}  # the lowest finite validation loss so far, of all that have begun
+        self.layout: Layout = []
+        self.slabs: list[Slab] = []
+        self.next = 0  # the slab of the next call
+        self.going: set[int] = set()  # members in slabs that have an epoch left
+        self.until = 0
+        self.compile_seconds = 0.0
+        self.shapes: set[tuple[int, ...]] = (
+            set()
+        )  # that have been compiled, before an interruption too: packing minds them
+        self._compiled: set[tuple[int, ...]] = set()
+        self._splits: Splits | None = None
+        self._first: dict[tuple[int, float], TrainState] = {}
+
+    def load(self, splits: Splits) -> None:
+        """Put the data on every device."""
+        self._splits = jax.device_put(splits, members.everywhere(self.mesh))
+
+    def unload(self) -> None:
+        """Let the devices' memory go: nobody is seated, and the data are dropped."""
+        self._park_all()
+        self._splits = None
+
+    def enter(self, until: int) -> None:
+        """Begin a stage: everybody who has not ended, and has not come to the epoch `until`, is to come there."""
+        self.until = until
+        self._pack()
+
+    @property
+    def seated(self) -> bool:
+        """Whether there is a next call in this stage."""
+        return bool(self.slabs)
+
+    def call(self) -> Call:
+        """Advance the next slab by `settings.epochs` epochs, or as many of them as its members have left."""
+        at = self.next
+        slab, ids = self.slabs[at], self.layout[at]
+        program = self._program(ids.shape)
+        started = time.perf_counter()
+        advanced = jax.block_until_ready(program(slab, self._data(), self._until()))
+        seconds = time.perf_counter() - started
+        self.slabs[at] = slab._replace(state=advanced.state, clocks=advanced.clocks)
+        ran = self._note(ids, advanced.log, seconds)
+        ended = self._let_go(ids, self.slabs[at], np.asarray(advanced.live))
+        self.next += 1
+        if self.next == len(self.slabs):
+            self._pack()
+        return Call(ended, ran, seconds)
+
+    def prune(self, unwanted: Iterable[int]) -> list[Ended]:
+        """Take these members out, those of them that have not ended; nobody may be seated."""
+        return [
+            Ended(member, "pruned", self._history(member), self.parked.pop(member))
+            for member in sorted(unwanted)
+            if member in self.parked
+        ]
+
+    def snapshot(self) -> Snapshot:
+        """The state of everybody who has begun and not ended, and how they are seated."""
+        states = self._states()
+        left = sorted(states)
+        histories = [
+            np.concatenate(self.histories[member]) if self.histories[member] else _nothing() for member in left
+        ]
+        facts = {
+            "left": left,
+            "epochs": [len(history) for history in histories],
+            "waiting": self.waiting,
+            "best": {str(member): loss for member, loss in self.best.items()},
+            "layout": [ids.tolist() for ids in self.layout],
+            "clocks": [np.asarray(slab.clocks).tolist() for slab in self.slabs],
+            "next": self.next,
+            "until": self.until,
+            "devices": self.mesh.size,
+            "shapes": sorted(self.shapes),
+        }
+        return Snapshot(_stacked([states[member] for member in left]), np.concatenate([_nothing(), *histories]), facts)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot: seated as it was, if there are as many devices; else packed anew."""
+        facts = snapshot.facts
+        left, ends = facts["left"], np.cumsum(facts["epochs"], dtype=int)
+        self.waiting, self.until = list(facts["waiting"]), facts["until"]
+        self.best = {int(member): loss for member, loss in facts["best"].items()}
+        for index, member in enumerate(left):
+            self.parked[member] = jax.tree.map(lambda leaf, index=index: leaf[index], snapshot.states)
+            self.histories[member] = [snapshot.histories[ends[index] - facts["epochs"][index] : ends[index]]]
+        if facts["devices"] == self.mesh.size:
+            self.shapes = set(map(tuple, facts["shapes"]))
+            clocks = [np.asarray(clock, np.int32) for clock in facts["clocks"]]
+            self._seat([np.asarray(ids) for ids in facts["layout"]], clocks)
+            self.next = facts["next"]
+        elif self.until:
+            self._pack()
+
+    def _pack(self) -> None:
+        """Between two rounds: those who ended have left their places, those who wait move in, and rows close up."""
+        self.next = 0
+        left = [self._place(member) for member in sorted([*self.going, *self._entering()])]
+        shape = packing.Terms(self.mesh.size, self.settings.chunk, self.settings.price)
+        layout = packing.packed_anew(self.layout, left, shape, self.shapes)
+        kept = {ids.tobytes(): slab for ids, slab in zip(self.layout, self.slabs, strict=True)}
+        if all(ids.tobytes() in kept for ids in layout):
+            self.layout, self.slabs = layout, [kept[ids.tobytes()] for ids in layout]
+            return
+        self._park_all()
+        self._seat(layout, None)
+
+    def _entering(self) -> list[int]:
+        """Who is to be seated now: once there is room for a whole slab of them, for all of them, or nobody is seated."""
+        queue = [member for member in sorted(self.parked) if self._place(member).epoch < self.until] + self.waiting
+        room = self.settings.resident - len(self.going)
+        if self.going and room < min(len(queue), self.settings.chunk * self.mesh.size):
+            return []
+        entering = queue[: max(room, 0)]
+        for member in entering:
+            if member not in self.parked:
+                self.waiting.remove(member)
+                self.parked[member], self.histories[member] = self._begin(member), []
+        return entering
+
+    def _place(self, member: int) -> Place:
+        return Place(member, self.numbers[member].seed, sum(map(len, self.histories[member])))
+
+    def _begin(self, member: int) -> TrainState:
+        """The state before the first epoch: as `loop.begin` makes it, from the seed and (if it is read) init_scale."""
+        hyper, seed = self.numbers[member]
+        scale = hyper.init_scale if self.spec.network.init == "uniform" else 0.0
+        if (seed, scale) not in self._first:
+            key = jax.random.key(seed, impl=fitting.PRNG)
+            state = fitting.compiled_begin(self.spec, fitting.traced(hyper), key)
+            self._first[seed, scale] = jax.device_get(state)
+        return self._first[seed, scale]
+
+    def _seat(self, layout: Layout, clocks: list[np.ndarray] | None) -> None:
+        """Make the slabs of a layout from the parked states; clocks are the members' epochs if they are not given."""
+        epochs = {member: self._place(member).epoch for member in _seated(layout)}
+        self.layout, self.slabs = layout, []
+        for index, ids in enumerate(layout):
+            at = np.vectorize(lambda member: epochs.get(int(member), 0), otypes=[np.int32])(ids).max(axis=-1)
+            self.slabs.append(self._slab(ids, at if clocks is None else clocks[index]))  # [devices, S]
+        for member in _seated(layout):
+            if self.parked.pop(member, None) is not None:
+                self.going.add(member)
+
+    def _slab(self, ids: np.ndarray, clocks: np.ndarray) -> Slab:
+        """The arrays of a slab. An empty place holds a copy of a member that has no epoch left."""
+        stand_in = next(member for member in ids.flat if member in self.parked)
+        ended = self.parked[stand_in]._replace(epoch=np.asarray(self.spec.training.max_epochs, np.int32))
+        states = _stacked([self.parked.get(int(member), ended) for member in ids.flat])
+        numbers = [self.numbers[int(member) if member != EMPTY else stand_in] for member in ids.flat]
+        hyper = _stacked([fitting.typed(number.hyper) for number in numbers])
+        state, hyper = jax.tree.map(lambda leaf: leaf.reshape(ids.shape + leaf.shape[1:]), (states, hyper))
+        row_members = ids.reshape(-1, ids.shape[-1]).max(axis=-1)  # one of each row
+        seeds = [self.numbers[int(member) if member != EMPTY else stand_in].seed for member in row_members]
+        data = np.stack([np.asarray(jax.random.key_data(jax.random.key(seed, impl=fitting.PRNG))) for seed in seeds])
+        place = members.shared_out(self.mesh)
+        words = jax.device_put(data.reshape(*clocks.shape, -1), place)
+        hyper, state, placed = jax.device_put((hyper, state, clocks), place)
+        return Slab(hyper, jax.random.wrap_key_data(words, impl=fitting.PRNG), state, placed)
+
+    def _states(self) -> dict[int, TrainState]:
+        """Everybody who has begun and not ended; NumPy."""
+        found = dict(self.parked)
+        for ids, slab in zip(self.layout, self.slabs, strict=True):
+            host = jax.device_get(slab.state)
+            for place in np.ndindex(*ids.shape):
+                if (member := int(ids[place])) in self.going:
+                    found[member] = jax.tree.map(lambda leaf, place=place: leaf[place], host)
+        return found
+
+    def _park_all(self) -> None:
+        self.parked = self._states()
+        self.layout, self.slabs, self.going, self.next = [], [], set(), 0
+
+    def _program(self, shape: tuple[int, ...]):
+        """The compiled call for slabs of this shape; the first time it is compiled, by a call that runs no epoch."""
+        program = members.compiled(self.spec, self.mesh, self.settings.epochs, alone=self.alone)
+        self.shapes.add(shape)
+        if shape not in self._compiled:
+            started = time.perf_counter()
+            slab = next(slab for ids, slab in zip(self.layout, self.slabs, strict=True) if ids.shape == shape)
+            jax.block_until_ready(program(slab, self._data(), jnp.asarray(0, jnp.int32)))
+            self.compile_seconds += time.perf_counter() - started
+            self._compiled.add(shape)
+        return program
+
+    def _data(self) -> Splits:
+        if self._splits is None:
+            raise RuntimeError("load the data first")
+        return self._splits
+
+    def _until(self) -> jax.Array:
+        return jnp.asarray(self.until, jnp.int32)
+
+    def _note(self, ids: np.ndarray, log: EpochLog, seconds: float) -> int:
+        """Add the epochs of a call to the histories, and return how many members' epochs they are."""
+        log = jax.device_get(log)
+        ran = np.asarray(log.ran)  # [devices, S, P, E]
+        counts = ran.sum(axis=-1)
+        total = int(counts[np.isin(ids, list(self.going))].sum())
+        columns = [np.asarray(part, float) for part in log[1:]]
+        rows = np.stack([*columns, np.full(ran.shape, seconds / max(total, 1))], axis=-1)
+        losses = rows[..., COLUMNS.index("validation_loss")]
+        for place in np.ndindex(*ids.shape):
+            member = int(ids[place])
+            if member not in self.going or not counts[place]:
+                continue
+            self.histories[member].append(rows[place][: counts[place]])  # epochs that ran come first
+            seen = losses[place][: counts[place]]
+            best = min(self.best.get(member, np.inf), float(np.min(seen, initial=np.inf, where=np.isfinite(seen))))
+            if np.isfinite(best):
+                self.best[member] = best
+        return total
+
+    def _let_go(self, ids: np.ndarray, slab: Slab, live: np.ndarray) -> list[Ended]:
+        """The members of a slab that have ended; those at the end of the stage are parked."""
+        going = live & (np.asarray(slab.clocks) < self.until)[..., None]
+        places = [place for place in np.ndindex(*ids.shape) if int(ids[place]) in self.going and not going[place]]
+        if not places:
+            return []
+        host, ended = jax.device_get(slab.state), []
+        for place in places:
+            member = int(ids[place])
+            state = jax.tree.map(lambda leaf, place=place: leaf[place], host)
+            self.going.remove(member)
+            if live[place]:
+                self.parked[member] = state
+            else:
+                ended.append(Ended(member, fitting.stop_reason(self.spec, state), self._history(member), state))
+        return ended
+
+    def _history(self, member: int) -> History:
+        return np.concatenate([_nothing(), *self.histories.pop(member)])
+
+
+def merged(snapshots: Sequence[Snapshot], numbers: Iterable[int]) -> Snapshot:
+    """What the snapshots of several processes hold of some members: to go on with another number of processes."""
+    wanted = set(numbers)
+    states, histories, epochs, left = [], [_nothing()], [], []
+    for snapshot in snapshots:
+        ends = np.cumsum(snapshot.facts["epochs"], dtype=int)
+        for index, member in enumerate(snapshot.facts["left"]):
+            if member in wanted:
+                count = snapshot.facts["epochs"][index]
+                left.append(member)
+                epochs.append(count)
+                states.append(jax.tree.map(lambda leaf, index=index: leaf[index], snapshot.states))
+                histories.append(snapshot.histories[ends[index] - count : ends[index]])
+    waiting = sorted(wanted & {member for snapshot in snapshots for member in snapshot.facts["waiting"]})
+    best = {number: loss for snapshot in snapshots for number, loss in snapshot.facts["best"].items()}
+    facts = {
+        "left": left,
+        "epochs": epochs,
+        "waiting": waiting,
+        "best": {number: loss for number, loss in best.items() if int(number) in wanted},
+        "layout": [],
+        "clocks": [],
+        "next": 0,
+        "until": max(snapshot.facts["until"] for snapshot in snapshots),
+        "devices": 0,
+        "shapes": [],
+    }
+    return Snapshot(_stacked(states), np.concatenate(histories), facts)
+
+
+def _seated(layout: Layout) -> list[int]:
+    return [int(member) for ids in layout for member in ids.flat if member != EMPTY]
+
+
+def _nothing() -> History:
+    return np.zeros((0, len(COLUMNS)))
+
+
+def _stacked(trees: list):
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees) if trees else None

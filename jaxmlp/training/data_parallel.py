@@ -1,0 +1,64 @@
+"""One network on several devices: every minibatch is split over them, by sharding alone.
+
+The devices lie along the axis "batch" of a mesh. Each has a copy of the parameters and of the data, gathers its own
+share of the rows of a minibatch, and adds its share to the sums over them: the gradient, the loss, the correct count. So
+all-reduces of these sums are what the compiler puts into a step, and no row of the data ever travels. The functions that
+train say nothing of it: only `spread` does. The result is that of one device, to rounding: the sums have another order.
+"""
+
+from functools import lru_cache, partial
+from typing import TypeVar
+
+import jax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from jaxmlp.errors import JaxmlpError, UsageError
+from jaxmlp.spec import Examples, Training
+from jaxmlp.training.loop import Spread, advance
+
+AXIS = "batch"
+Tree = TypeVar("Tree")
+
+
+def mesh_for(training: Training) -> Mesh:
+    """All the devices that JAX has. Raises JaxmlpError if it is one, UsageError if they cannot share a batch equally."""
+    devices = jax.devices()
+    if len(devices) == 1:
+        raise JaxmlpError(
+            f"data parallelism takes several devices, and JAX finds one here ({devices[0].platform}): leave it out; or, to"
+            " make N devices of a CPU, set JAX_NUM_CPU_DEVICES=N in the environment"
+        )
+    if training.batch_size % len(devices):
+        raise UsageError(
+            f"training.batch_size is {training.batch_size}; accepted with data parallelism on {len(devices)} devices is"
+            f" a multiple of {len(devices)}"
+        )
+    return jax.make_mesh((len(devices),), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))
+
+
+def spread_over(mesh: Mesh) -> Spread:
+    """Share the rows of a minibatch equally among the devices; where that cannot be done, each computes all of them."""
+
+    def spread(batch: Examples) -> Examples:
+        equal = len(batch.x) % mesh.size == 0  # not always in the last, smaller batch of an epoch, nor in validation
+        shares = PartitionSpec(AXIS) if equal else PartitionSpec()
+        return jax.lax.with_sharding_constraint(batch, NamedSharding(mesh, shares))
+
+    return spread
+
+
+@lru_cache
+def compiled_advance(mesh: Mesh) -> jax.stages.Wrapped:
+    """`advance`, compiled for a mesh: once for each spec. Its arguments are to lie `everywhere`, as its results do."""
+    program, on_every_device = partial(advance, spread=spread_over(mesh)), NamedSharding(mesh, PartitionSpec())
+    return jax.jit(program, static_argnums=0, static_argnames="epochs", out_shardings=on_every_device)
+
+
+def everywhere(mesh: Mesh, tree: Tree) -> Tree:
+    """A copy of every array on every device."""
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+
+
+def on_the_first(tree: Tree) -> Tree:
+    """Of arrays that lie everywhere, the copy on the first device; nothing is moved."""
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)

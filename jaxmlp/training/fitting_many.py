@@ -1,0 +1,199 @@
+"""Many trainings from Python, in memory: members given one by one, or a grid of numbers, shapes and names."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from itertools import product
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxmlp.errors import UsageError, unknown
+from jaxmlp.nn.network import Params
+from jaxmlp.spec import Hyper, Network, Spec, Splits, Training
+from jaxmlp.training import sizing
+from jaxmlp.training.checking import check
+from jaxmlp.training.cohort import COLUMNS, Call, Ended, History, Member, column
+from jaxmlp.training.fitting import Epoch, Fit, Measured, epoch_row, finished, measure
+from jaxmlp.training.grid import Grid, Group, Rungs
+from jaxmlp.training.loop import EpochLog
+
+MODES = ("packed", "sequential")
+OnCall = Callable[[int, int], None]
+
+
+class GridFit(NamedTuple):
+    """A grid of trained networks: all of them as a table, and the best by validation loss."""
+
+    table: dict[str, list]  # of columns, a value a member: as pandas.DataFrame takes it
+    histories: list[History]  # of each member [epochs, COLUMNS of jaxmlp.training.cohort]
+    best: int  # the row of the table; -1 where no member came to a finite validation loss
+    params: Params | None  # of the best, at its best epoch
+    test: Measured | None  # of the best: read once. As the best of many, its validation loss is an optimistic pick
+    compiles: int
+    compile_seconds: float
+
+
+def fit_grid(
+    spec: Spec,
+    hyper: Hyper,
+    splits: Splits,
+    grid: Mapping[str, Sequence[Any]],
+    *,
+    seeds: int | Sequence[int] = 1,
+    rung_epochs: Sequence[int] = (),
+    keep: float = 1 / 3,
+    mode: str = "packed",
+    chunk: int | None = None,
+    on_call: OnCall = lambda running, epochs: None,
+) -> GridFit:
+    """Train every combination of the values in `grid`, over `spec` and `hyper`, with each of the `seeds` (n: 0 to n-1).
+
+    Keys are fields of Hyper (traced: they share a compile) and of Network and Training (each combination of these is a
+    group with a compile of its own). At `rung_epochs` only the share `keep` of the combinations goes on: successive
+    halving. Mode "sequential" gives the bits of `fit`; "packed" puts `chunk` members (a power of two; guessed from the
+    sizes) side by side on each device, equal to rounding. `on_call` is told how many members are running, and how many
+    epochs all have run. Raises UsageError as `fit` does, and for a key or mode that is unknown.
+    """
+    _check_mode(mode)
+    numbers = range(seeds) if isinstance(seeds, int) else seeds
+    points = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+    if not numbers or not points:
+        raise UsageError("the grid has no member: give each key at least one value, and at least one seed")
+    chosen = [(point, *_changed(spec, hyper, point)) for point in points]
+    specs = list(dict.fromkeys(found for _, found, _ in chosen))
+    members: list[dict[int, Member]] = [{} for _ in specs]
+    columns: dict[str, list] = {name: [] for name in ("member", *grid, "seed")}
+    configurations: list[int] = []
+    for configuration, (point, found, number) in enumerate(chosen):
+        check(found, number)
+        for seed in numbers:
+            members[specs.index(found)][len(configurations)] = Member(number, seed)
+            for name, value in ({"member": len(configurations), "seed": seed} | point).items():
+                columns[name].append(value)
+            configurations.append(configuration)
+    if keep <= 0 or list(rung_epochs) != sorted(set(rung_epochs)):
+        raise UsageError(f"rung_epochs {list(rung_epochs)} must rise, and keep {keep} be above 0")
+    rungs = Rungs(tuple(rung_epochs), keep, configurations)
+    groups = [Group(found, mine, lambda: splits) for found, mine in zip(specs, members, strict=True)]
+    made, ended = _trained(groups, splits, rungs, mode, chunk, on_call)
+    rows = [_row(splits, one) for one in ended]
+    table = columns | {name: [row[name] for row in rows] for name in rows[0]}
+    losses = [np.inf if row["status"] == "diverged" else row["validation_loss"] for row in rows]
+    best = int(np.nanargmin(losses)) if np.isfinite(losses).any() else -1
+    params = test = None
+    if best >= 0:
+        params = jax.device_put(ended[best].state.best_params)
+        group = next(found for found, mine in zip(specs, members, strict=True) if best in mine)
+        test = measure(group, params, splits.test)
+    return GridFit(table, [one.history for one in ended], best, params, test, made.compiles, made.compile_seconds)
+
+
+def fit_members(
+    spec: Spec,
+    hypers: Sequence[Hyper],
+    seeds: Sequence[int],
+    splits: Splits,
+    *,
+    mode: str | None = None,
+    chunk: int | None = None,
+    on_call: OnCall = lambda running, epochs: None,
+) -> list[Fit]:
+    """Train one member for each pair of `hypers` and `seeds` (of equal length), to its own end; see `fit` and `fit_grid`.
+
+    By default members on a CPU whose seeds all differ are sequential (the bits of `fit`), all others packed.
+    Raises UsageError as `fit` does, and ValueError where the lengths differ.
+    """
+    if len(hypers) != len(seeds) or not seeds:
+        raise ValueError(f"{len(hypers)} hypers and {len(seeds)} seeds: as many of one as of the other are wanted")
+    for hyper in hypers:
+        check(spec, hyper)
+    if mode is None:
+        own = len(set(seeds)) == len(seeds) and jax.local_devices()[0].platform == "cpu"
+        mode = "sequential" if own and chunk is None else "packed"
+    _check_mode(mode)
+    members = {i: Member(hyper, seed) for i, (hyper, seed) in enumerate(zip(hypers, seeds, strict=True))}
+    made, ended = _trained([Group(spec, members, lambda: splits)], splits, Rungs(), mode, chunk, on_call)
+    return [_fit(spec, one, splits, made.compile_seconds) for one in ended]
+
+
+class _Host:
+    """The host of a grid that lives in this process, and in memory only."""
+
+    def __init__(self, on_call: OnCall) -> None:
+        self.ended: dict[int, Ended] = {}
+        self.epochs = 0
+        self.on_call = on_call
+
+    def called(self, grid: Grid, call: Call | None) -> bool:
+        if call is not None:
+            self.epochs += call.epochs
+            self.ended |= {one.member: one for one in call.ended}
+            self.on_call(len(grid.cohort.going), self.epochs)
+        return grid.cohort.seated
+
+    def gathered(self, scores: dict[int, float]) -> dict[int, float]:
+        return scores
+
+    def pruned(self, grid: Grid, ended: dict[int, list[Ended]]) -> None:
+        self.ended |= {one.member: one for found in ended.values() for one in found}
+
+
+def _trained(
+    groups: Sequence[Group], splits: Splits, rungs: Rungs, mode: str, chunk: int | None, on_call: OnCall
+) -> tuple[Grid, list[Ended]]:
+    """The grid after its last call, and how each member ended, in the order of their numbers."""
+    total = sum(len(group.members) for group in groups)
+    devices, alone = jax.local_devices()[:total], mode == "sequential"
+    rows = len(splits.train.x)
+    settings = [sizing.settings(group.spec, rows, devices, alone=alone, chunk=chunk) for group in groups]
+    grid, host = Grid(groups, settings, devices, rungs, alone=alone), _Host(on_call)
+    grid.run(host)
+    return grid, [host.ended[number] for number in range(total)]
+
+
+def _changed(spec: Spec, hyper: Hyper, point: Mapping[str, Any]) -> tuple[Spec, Hyper]:
+    """The spec and the numbers with the values of a point of the grid."""
+    network = {field.name for field in fields(Network)}
+    training = {field.name for field in fields(Training)}
+    for name, value in point.items():
+        if name in Hyper._fields:
+            hyper = hyper._replace(**{name: value})
+        elif name in network:
+            value = tuple(value) if isinstance(value, list) else value
+            spec = replace(spec, network=replace(spec.network, **{name: value}))
+        elif name in training:
+            spec = replace(spec, training=replace(spec.training, **{name: value}))
+        else:
+            raise unknown("the grid's key", name, [*Hyper._fields, *sorted(network), *sorted(training)])
+    return spec, hyper
+
+
+def _row(splits: Splits, ended: Ended) -> dict[str, Any]:
+    best = int(ended.state.stopping.best_epoch)
+    correct = int(column(ended.history, "validation_correct")[best - 1]) if best else 0
+    return {
+        "status": ended.status,
+        "epochs_run": len(ended.history),
+        "best_epoch": best,
+        "validation_loss": float(column(ended.history, "validation_loss")[best - 1]) if best else float("nan"),
+        "validation_correct": correct,
+        "validation_accuracy": correct / len(splits.validation.x),
+    }
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in MODES:
+        raise unknown("mode", mode, MODES)
+
+
+def _fit(spec: Spec, ended: Ended, splits: Splits, compile_seconds: float) -> Fit:
+    state = jax.device_put(ended.state)
+    return finished(spec, state, epochs_of(spec, splits, ended.history), splits, compile_seconds)
+
+
+def epochs_of(spec: Spec, splits: Splits, history: History) -> list[Epoch]:
+    """A history for people."""
+    log = EpochLog(np.ones(len(history), bool), *history[:, :-1].T)  # pyright: ignore[reportArgumentType]
+    seconds = history[:, COLUMNS.index("seconds")]
+    return [epoch_row(spec, splits, log, i, i + 1, float(seconds[i])) for i in range(len(history))]

@@ -1,0 +1,377 @@
+"""Members of one program are the networks they would have been alone, wherever and with whomever they sit."""
+
+import jax
+import numpy as np
+import pytest
+
+from jaxmlp.errors import UsageError
+from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
+from jaxmlp.training import cohort as cohort_module
+from jaxmlp.training import loop, members
+from jaxmlp.training.cohort import Cohort, Member, Packing, column, merged
+from jaxmlp.training.fitting import fit
+from jaxmlp.training.fitting_many import fit_grid, fit_members
+from jaxmlp.training.grid import Grid, Group, Rungs
+
+SPEC = Spec(Network((5,)), Training(max_epochs=9, batch_size=8), inputs=4, classes=3)
+SPECS = {
+    "relu": SPEC,
+    "dropout": Spec(Network((5, 4), "tanh", dropout=True), Training(max_epochs=7, batch_size=8), 4, 3),
+    "uniform, adam": Spec(Network((5,), init="uniform"), Training("adam", "cosine", 10, 7), 4, 3),
+    "delta rule, objective": Spec(
+        Network((4,), "silu"),
+        Training("nesterov", "exponential", 8, 7, monitor="objective", gradient="delta_rule"),
+        4,
+        3,
+    ),
+}
+NUMBERS = {
+    "relu": [
+        Hyper(0.3, patience=1),
+        Hyper(0.1, momentum=0.5),
+        Hyper(0.3, l2=0.01),
+        Hyper(0.2),
+        Hyper(0.05, patience=0),
+    ],
+    "dropout": [Hyper(0.3, dropout_rate=rate) for rate in (0.0, 0.2, 0.5)],
+    "uniform, adam": [Hyper(0.01, init_scale=scale, warmup_epochs=1.0) for scale in (0.03, 0.3, 1.0)],
+    "delta rule, objective": [Hyper(0.1, l1=0.001, decay_rate=rate) for rate in (0.5, 0.9, 1.0)],
+}
+SEEDS = (3, 3, 8, 3, 8)
+DIVERGES = Hyper(1e30, momentum=0.0)
+
+
+@pytest.fixture(scope="module")
+def splits():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, 60).astype(np.int32)
+    x = (np.eye(3, 4)[labels] + 0.6 * generator.standard_normal((60, 4))).astype(np.float32)
+    return Splits(*(Examples(x[part], labels[part]) for part in (slice(0, 35), slice(35, 50), slice(50, 60))))
+
+
+def solo(splits, spec, hypers):
+    return [fit(spec, hyper, splits, seed) for hyper, seed in zip(hypers, SEEDS, strict=False)]
+
+
+@pytest.fixture(scope="module")
+def alone(splits):
+    return solo(splits, SPEC, NUMBERS["relu"])
+
+
+def same_run(one, other):
+    assert [row.epoch for row in one.epochs] == [row.epoch for row in other.epochs]
+    ends = [(found.best_epoch, found.stop_reason, found.test.correct) for found in (one, other)]
+    assert ends[0] == ends[1]
+    assert [row.train.correct for row in one.epochs] == [row.train.correct for row in other.epochs]
+
+
+def close(one, other, rtol=1e-4, atol=1e-5):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=atol), one, other)
+
+
+def test_one_after_the_other_they_equal_their_solo_runs_to_the_bit(splits, alone):
+    assert jax.device_count() > 1, "the suite is meant to run on two CPU devices"
+    found = fit_members(SPEC, NUMBERS["relu"], SEEDS, splits, mode="sequential")
+    for one, single in zip(found, alone, strict=True):
+        same_run(one, single)
+        jax.tree.map(np.testing.assert_array_equal, one.params, single.params)
+        assert [row.validation.loss for row in one.epochs] == [row.validation.loss for row in single.epochs]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_side_by_side_they_equal_their_solo_runs_to_rounding(splits, name):
+    """After an epoch to rounding; after all of them as far as rounding grows on so small a network."""
+    spec, hypers = SPECS[name], NUMBERS[name]
+    with jax.numpy_dtype_promotion("standard"):  # optax needs it
+        found = fit_members(spec, hypers, SEEDS[: len(hypers)], splits, mode="packed", chunk=2)
+        expected_of = solo(splits, spec, hypers)
+    for one, single in zip(found, expected_of, strict=True):
+        assert one.epochs[0].train.correct == single.epochs[0].train.correct
+        for row, expected in zip(one.epochs[:1], single.epochs[:1], strict=True):
+            np.testing.assert_allclose(row.train.loss, expected.train.loss, rtol=1e-6)
+            np.testing.assert_allclose(row.validation.loss, expected.validation.loss, rtol=1e-6)
+            assert row.learning_rate == pytest.approx(expected.learning_rate, rel=1e-6)
+        same_run(one, single)
+        close(one.params, single.params)
+
+
+def test_a_row_shares_its_batches(splits):
+    """In the traced program the batch is gathered once for a row of members: [B, D], not [P, B, D]."""
+    keys = jax.random.split(jax.random.key(0), 1)
+    hyper = jax.tree.map(
+        lambda *leaves: np.stack(leaves)[None], *[cohort_module.fitting.typed(h) for h in NUMBERS["relu"]]
+    )
+    state = jax.tree.map(
+        lambda leaf: np.broadcast_to(leaf, (1, 5, *leaf.shape)), loop.begin(SPEC, Hyper(), jax.random.key(0))
+    )
+    text = str(
+        jax.make_jaxpr(lambda *a: members.advance_rows(SPEC, 1, *a))(
+            hyper, keys, splits, state, np.zeros(1, np.int32), np.int32(9)
+        )
+    )
+    gathers = [line.split(":")[1].split("=")[0].strip() for line in text.splitlines() if "= gather[" in line]
+    assert "f32[8,4]" in gathers
+    assert not [shape for shape in gathers if shape.startswith("f32[5,")]
+
+
+def test_a_member_that_diverges_is_marked_and_disturbs_nobody(splits, alone):
+    hypers = [*NUMBERS["relu"][:4], DIVERGES]
+    found = fit_members(SPEC, hypers, [*SEEDS[:4], 3], splits, mode="packed", chunk=8)
+    assert found[4].stop_reason == "diverged"
+    assert not np.isfinite(found[4].epochs[-1].validation.loss)
+    for one, single in zip(found[:4], alone, strict=False):
+        same_run(one, single)
+        close(one.params, single.params)
+
+
+@pytest.mark.parametrize(("chunk", "resident"), [(1, 2), (2, 3), (4, 4), (8, 100)])
+def test_however_few_are_in_memory_all_come_to_their_end(splits, alone, chunk, resident):
+    """Waiting members move in, rows close up, and nobody is trained otherwise than alone."""
+    numbers = {i: Member(*pair) for i, pair in enumerate(zip(NUMBERS["relu"], SEEDS, strict=True))}
+    group = Cohort(SPEC, numbers, jax.devices(), Packing(chunk, 2, resident, 0.0))
+    group.load(splits)
+    ended = {}
+    for until in (3, 9):  # a rung
+        group.enter(until)
+        while group.seated:
+            assert len(group.going) <= resident
+            ended |= {one.member: one for one in group.call().ended}
+    assert sorted(ended) == sorted(numbers)
+    for i, single in enumerate(alone):
+        assert (ended[i].status, len(ended[i].history)) == (single.stop_reason, len(single.epochs))
+        close(ended[i].state.best_params, single.params)
+
+
+@pytest.mark.parametrize("sequential", [True, False], ids=["sequential", "packed"])
+@pytest.mark.parametrize("calls", [1, 2, 3, 5])
+def test_a_snapshot_is_gone_on_from_to_the_bit(splits, sequential, calls):
+    numbers = {i: Member(*pair) for i, pair in enumerate(zip(NUMBERS["relu"], SEEDS, strict=True))}
+    settings = Packing(1 if sequential else 4, 1, 4, 0.0)
+
+    def cohort():
+        made = Cohort(SPEC, numbers, jax.devices(), settings, alone=sequential)
+        made.load(splits)
+        return made
+
+    def finish(group, ended):
+        while group.seated:
+            ended |= {one.member: one for one in group.call().ended}
+        return ended
+
+    whole = cohort()
+    whole.enter(9)
+    expected = finish(whole, {})
+    cut = cohort()
+    cut.enter(9)
+    ended = {}
+    for _ in range(calls):
+        ended |= {one.member: one for one in cut.call().ended}
+    again = cohort()
+    again.restore(cut.snapshot())
+    found = finish(again, ended)
+    assert sorted(found) == sorted(expected)
+    for i, one in found.items():
+        without = [name != "seconds" for name in cohort_module.COLUMNS]
+        np.testing.assert_array_equal(one.history[:, without], expected[i].history[:, without])
+        jax.tree.map(np.testing.assert_array_equal, one.state, expected[i].state)
+
+
+def test_another_number_of_processes_goes_on_to_rounding(splits, alone):
+    """Two cohorts that share the members out are cut, and one goes on with all of them; then the other way round."""
+    numbers = {i: Member(*pair) for i, pair in enumerate(zip(NUMBERS["relu"], SEEDS, strict=True))}
+    shares = [{i: m for i, m in numbers.items() if i % 2 == part} for part in range(2)]
+
+    def cohort(mine, devices):
+        made = Cohort(SPEC, mine, devices, Packing(2, 1, 3, 0.0))
+        made.load(splits)
+        return made
+
+    def run(group, calls):
+        ended = {}
+        while group.seated and calls:
+            ended |= {one.member: one for one in group.call().ended}
+            calls -= 1
+        return ended
+
+    parts = [cohort(mine, jax.devices()[:1]) for mine in shares]
+    ended = {}
+    for part in parts:
+        part.enter(9)
+        ended |= run(part, 4)
+    one = cohort(numbers, jax.devices())
+    one.restore(merged([part.snapshot() for part in parts], numbers))
+    ended |= run(one, 2)
+    again = [cohort(mine, jax.devices()[:1]) for mine in shares]
+    for part, mine in zip(again, shares, strict=True):
+        part.restore(merged([one.snapshot()], mine))
+        ended |= run(part, 1000)
+    assert sorted(ended) == sorted(numbers)
+    for i, single in enumerate(alone):
+        assert (ended[i].status, len(ended[i].history)) == (single.stop_reason, len(single.epochs))
+        close(ended[i].state.best_params, single.params)
+
+
+def traces_of(monkeypatch, run):
+    """How many times the program of an epoch is traced."""
+    traces = []
+    epoch = loop.epoch
+    monkeypatch.setattr(loop, "epoch", lambda *a, **k: traces.append(1) or epoch(*a, **k))
+    members.compiled.cache_clear()
+    run()
+    members.compiled.cache_clear()
+    return len(traces)
+
+
+def test_one_compile_for_a_thousand_values(splits, monkeypatch):
+    spec = Spec(Network((3,)), Training(max_epochs=2, batch_size=16), 4, 3)
+    rates = np.geomspace(1e-4, 1, 1000).tolist()
+    found = []
+
+    def run():
+        found.append(fit_grid(spec, Hyper(patience=0), splits, {"learning_rate": rates}, chunk=128))
+
+    assert traces_of(monkeypatch, run) == 1
+    assert found[0].compiles == 1
+    assert len(set(found[0].table["validation_loss"])) > 900  # the smallest rates move no bit of it
+
+
+@pytest.mark.parametrize("mode", ["sequential", "packed"])
+def test_one_trace_for_all_numbers_and_seeds(splits, monkeypatch, mode):
+    def run():
+        for rate in (0.1, 0.2, 0.3):
+            fit_members(SPEC, [Hyper(rate), Hyper(rate / 2)], [0, 1], splits, mode=mode)
+
+    assert traces_of(monkeypatch, run) == 1
+
+
+def test_keys_that_change_the_program_make_groups(splits):
+    grid = {"hidden": [(4,), (3, 3)], "activation": ["relu", "tanh"], "learning_rate": [0.1, 0.3]}
+    found = fit_grid(SPEC, Hyper(), splits, grid, seeds=[5, 6])
+    assert found.compiles == 4
+    assert found.table["member"] == list(range(16))
+    assert found.table["hidden"] == [(4,)] * 8 + [(3, 3)] * 8
+    assert found.table["seed"] == [5, 6] * 8
+    assert found.table["learning_rate"] == [0.1, 0.1, 0.3, 0.3] * 4
+    best = found.best
+    assert found.table["validation_loss"][best] == min(found.table["validation_loss"])
+    network = Network(found.table["hidden"][best], found.table["activation"][best])
+    single = fit(
+        Spec(network, SPEC.training, 4, 3), Hyper(found.table["learning_rate"][best]), splits, found.table["seed"][best]
+    )
+    close(found.params, single.params)
+    assert (found.test.correct, found.test.count) == (single.test.correct, single.test.count)
+    assert column(found.histories[best], "validation_loss").min() == found.table["validation_loss"][best]
+
+
+def test_pruning_takes_the_worst_out_at_each_rung(splits):
+    rates = [1e-5, 1e-4, 0.3, 0.1, 1e-6, 0.2]
+    grid = {"learning_rate": rates, "hidden": [(5,), (6,)]}
+    found = fit_grid(SPEC, Hyper(patience=0), splits, grid, rung_epochs=(2, 4), keep=0.5)
+    whole = fit_grid(SPEC, Hyper(patience=0), splits, grid)
+    epochs = found.table["epochs_run"]
+    assert sorted(epochs) == [2] * 6 + [4] * 3 + [9] * 3
+    at = [[column(history, "validation_loss")[:rung].min() for history in whole.histories] for rung in (2, 4)]
+    first = sorted(np.argsort(at[0])[:6])
+    assert [i for i, ran in enumerate(epochs) if ran > 2] == first
+    assert [i for i, ran in enumerate(epochs) if ran > 4] == sorted(sorted(first, key=lambda i: at[1][i])[:3])
+    assert [status == "pruned" for status in found.table["status"]] == [ran < 9 for ran in epochs]
+    for i, history in enumerate(found.histories):  # what was not pruned is not disturbed
+        losses = column(whole.histories[i], "validation_loss")[: epochs[i]]
+        np.testing.assert_allclose(column(history, "validation_loss"), losses, rtol=1e-4)
+
+
+def test_seeds_of_a_configuration_are_pruned_together(splits):
+    grid = {"learning_rate": [0.3, 0.2, 1e-5, 1e-6]}
+    found = fit_grid(SPEC, Hyper(patience=0), splits, grid, seeds=3, rung_epochs=(2,), keep=0.5)
+    assert found.table["epochs_run"] == [9] * 6 + [2] * 6
+
+
+def test_the_best_is_none_where_all_diverge(splits):
+    found = fit_grid(SPEC, Hyper(patience=0), splits, {"learning_rate": [1e30, 1e31]})
+    assert found.table["status"] == ["diverged"] * 2
+    assert (found.best, found.params, found.test) == (-1, None, None)
+
+
+def test_it_tells_how_many_are_running(splits):
+    told = []
+    fits = fit_members(
+        SPEC, NUMBERS["relu"][:3], SEEDS[:3], splits, mode="packed", on_call=lambda *call: told.append(call)
+    )
+    assert told[-1] == (0, sum(len(one.epochs) for one in fits))
+
+
+@pytest.mark.parametrize(
+    ("hypers", "error"), [([], ValueError), ([Hyper()], ValueError), ([Hyper(-1.0)] * 5, UsageError)]
+)
+def test_what_makes_no_sense_is_refused(splits, hypers, error):
+    with pytest.raises(error):
+        fit_members(SPEC, hypers, SEEDS, splits)
+
+
+@pytest.mark.parametrize(
+    ("grid", "more", "words"),
+    [
+        ({"lerning_rate": [0.1]}, {}, "learning_rate"),
+        ({"learning_rate": [0.1, -1.0]}, {}, "learning_rate is -1"),
+        ({"learning_rate": []}, {}, "at least one value"),
+        ({"learning_rate": [0.1]}, {"seeds": 0}, "at least one seed"),
+        ({"beta1": [0.1]}, {}, "not read"),
+        ({"learning_rate": [0.1]}, {"mode": "paked"}, "packed"),
+        ({"learning_rate": [0.1]}, {"rung_epochs": (3, 2)}, "must rise"),
+    ],
+)
+def test_a_grid_that_makes_no_sense_is_refused(splits, grid, more, words):
+    with pytest.raises(UsageError, match=words):
+        fit_grid(SPEC, Hyper(), splits, grid, **more)
+
+
+def test_the_host_may_leave_and_the_grid_goes_on(splits):
+    """An exception between two calls, a snapshot, another grid: the same bits, over groups and rungs."""
+    other = Spec(Network((4,)), Training(max_epochs=9, batch_size=8), 4, 3)
+    numbers = [Hyper(0.3, patience=0), Hyper(0.1, patience=0), Hyper(1e-4, patience=0)]
+    groups = [
+        Group(SPEC, {i: Member(h, 0) for i, h in enumerate(numbers)}, lambda: splits),
+        Group(other, {i + 3: Member(h, 0) for i, h in enumerate(numbers)}, lambda: splits),
+    ]
+    rungs = Rungs((2, 4), 0.5, range(6))
+    settings = [Packing(2, 1, 10, 0.0)] * 2
+
+    class Leaves(Exception):  # noqa: N818
+        pass
+
+    class Host:
+        def __init__(self, calls):
+            self.ended, self.calls = {}, calls
+
+        def called(self, grid, call):
+            if call is not None:
+                self.ended |= {one.member: one for one in call.ended}
+            self.calls -= 1
+            if not self.calls:
+                self.at = grid.snapshot()
+                raise Leaves
+            return grid.cohort.seated
+
+        def gathered(self, scores):
+            return scores
+
+        def pruned(self, grid, ended):
+            self.ended |= {one.member: one for found in ended.values() for one in found}
+
+    whole = Host(-1)
+    Grid(groups, settings, jax.devices(), rungs).run(whole)
+    calls = -whole.calls - 1
+    assert calls > 8
+    for cut in range(1, calls, 3):
+        first = Host(cut)
+        with pytest.raises(Leaves):
+            Grid(groups, settings, jax.devices(), rungs).run(first)
+        second = Host(-1)
+        second.ended = first.ended
+        grid = Grid(groups, settings, jax.devices(), rungs)
+        grid.restore(*first.at)
+        grid.run(second)
+        assert sorted(second.ended) == list(range(6))
+        for i, one in second.ended.items():
+            assert (one.status, len(one.history)) == (whole.ended[i].status, len(whole.ended[i].history))
+            jax.tree.map(np.testing.assert_array_equal, one.state, whole.ended[i].state)
