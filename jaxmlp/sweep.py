@@ -3,6 +3,7 @@
 import signal
 import sys
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,24 +74,25 @@ def read(arguments: list[str]) -> tuple[SweepCommand, Sweep]:
     """The command line, over the file it names, over the defaults (or, to resume, the sweep that was begun)."""
     command = terminal.parse(SweepCommand, arguments, SweepCommand(), "sweep")
     _check(command)
-    keys = terminal.given(arguments)
-    if command.resume and command.out is not None:
-        begun = sweep_store.reopen(command.out)
-        if command.config is not None or keys & set(config.keys()) or command.grid or command.seeds:
-            _, wanted = _described(command, arguments)
-            if sweep_config.tree(wanted) != sweep_config.tree(begun):
-                raise UsageError(
-                    f"{command.out} was begun with another config; leave it out to resume, or give another --out"
-                )
-        return command, begun
-    return _described(command, arguments)
+    if not command.resume or command.out is None:
+        return _described(command, command.config, arguments)
+    begun = sweep_store.reopen(command.out)
+    command, wanted = _described(command, command.config or command.out / directory.CONFIG, arguments)
+    changed = config.changes(sweep_config.tree(begun), sweep_config.tree(wanted))
+    if changed:
+        listed = ", ".join(f"{key} (was {before}, now {after})" for key, (before, after) in changed.items())
+        raise UsageError(
+            f"{command.out} cannot be resumed with another sweep: {listed}; leave it out, or give another --out"
+        )
+    return command, begun
 
 
-def _described(command: SweepCommand, arguments: list[str]) -> tuple[SweepCommand, Sweep]:
+def _described(command: SweepCommand, path: Path | None, arguments: list[str]) -> tuple[SweepCommand, Sweep]:
+    """The command and the sweep that it, over the file at `path`, describes."""
     keys = terminal.given(arguments)
     tables: dict[str, Any] = {}
-    if command.config is not None:
-        under, in_file, tables = sweep_config.read(command.config)
+    if path is not None:
+        under, in_file, tables = sweep_config.read(path)
         default = SweepCommand(**{part.name: getattr(under, part.name) for part in fields(Experiment)})
         command = terminal.parse(SweepCommand, arguments, default, "sweep")
         keys |= in_file
@@ -134,7 +136,8 @@ def main(arguments: list[str]) -> int:
     members = sweep_config.members(sweep)
     terminal.use_all_cores(len(members))
     if command.distributed:
-        processes.connect(command.coordinator, command.processes, command.process_id)
+        devices = partial(terminal.choose_device, command.device)
+        processes.connect(command.coordinator, command.processes, command.process_id, devices=devices)
     bar = SweepBar(quiet=command.quiet or processes.index() > 0)
     try:
         return _sweep(command, sweep, members, bar)

@@ -49,7 +49,7 @@ def write(out: Path, parts: dict[str, dict[str, Any]], about: dict[str, Any]) ->
         "seconds": {name: part["seconds"] for name, part in parts.items()},
     }
     for name in ("report.html", "report.md"):
-        files.write_atomically(out / name, _environment(out).get_template(name).render(shared))
+        files.write_atomically(out / name, environment(out / "figures").get_template(name).render(shared))
 
 
 def results(about: dict[str, Any], summaries: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
@@ -93,8 +93,8 @@ def draw(folder: Path, trained: dict[str, Any], parts: dict[str, Any]) -> dict[s
     return captions
 
 
-def _environment(out: Path) -> Any:
-    """Templates with the filters that both pages use."""
+def environment(pictures: Path) -> Any:
+    """Templates with the filters that all pages use; `pictures` is the folder that pictures are taken from."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -110,7 +110,7 @@ def _environment(out: Path) -> Any:
     environment.filters["range"] = lambda s: f"{s['min']:,.0f} to {s['max']:,.0f}"
     environment.filters["sci"] = lambda number: "none" if number is None else f"{number:.2e}"
     environment.filters["thousands"] = lambda number: f"{number:,.0f}"
-    environment.filters["embedded"] = lambda name: _embedded(out / "figures" / f"{name}.png")
+    environment.filters["embedded"] = lambda name: _embedded(pictures / f"{name}.png")
     return environment
 
 

@@ -20,7 +20,6 @@ from jaxmlp.training.grid import Grid, Rungs
 from jaxmlp.training.members import Devices
 
 CHECKPOINT_SECONDS = 30.0
-SAVING_SHARE = 0.05  # of the time, at most, goes into checkpoints
 
 
 class Progress(NamedTuple):
@@ -189,7 +188,7 @@ class _Host:
         self.rows = sweep_store.cut(path, self.done) if self.index == 0 else []
         self.saved_at = time.monotonic()
         self.pause = options.checkpoint_seconds
-        self.tidy = saved is not None  # parts of another number of processes may be there
+        self.saved = False  # since the last exchange
 
     def called(self, grid: Grid, call: Call | None) -> bool:
         """Exchange what the calls of all processes came to; save, when it is time."""
@@ -212,9 +211,9 @@ class _Host:
         self._write(messages)
         if self.index == 0:
             self.listener.progress(self._progress(sum(message["running"] for message in messages)))
-        if self.tidy and self.index == 0 and self.saved_at > 0 and self._saved_once:
+        if self.saved and self.index == 0:  # and so have all, or they would not be here
             sweep_store.remove_others(self.path, self.count)
-            self.tidy = False
+            self.saved = False
         stop = any(message["stop"] for message in messages)
         if stop or any(message["save"] for message in messages):
             self.save(grid)
@@ -241,11 +240,8 @@ class _Host:
         sweep_store.save(
             self.path, self.index, self.count, Saved(self.calls, snapshots, at, self.done, totals, self.best)
         )
-        self.saved_at = time.monotonic()
-        self.pause = max(self.options.checkpoint_seconds, (self.saved_at - started) / SAVING_SHARE)
-        self._saved_once = True
-
-    _saved_once = False
+        self.saved_at, self.saved = time.monotonic(), True
+        self.pause = max(self.options.checkpoint_seconds, self.saved_at - started)
 
     def _record(self, group: int, ended: Sequence[Ended]) -> list[dict[str, Any]]:
         """The lines of members that have ended; the best of them is kept."""

@@ -4,6 +4,9 @@ The devices lie along the axis "batch" of a mesh. Each has a copy of the paramet
 share of the rows of a minibatch, and adds its share to the sums over them: the gradient, the loss, the correct count. So
 all-reduces of these sums are what the compiler puts into a step, and no row of the data ever travels. The functions that
 train say nothing of it: only `spread` does. The result is that of one device, to rounding: the sums have another order.
+
+It is for accelerators. The devices of a CPU share its cores, which one device fills already with a large product: on
+two cores 784-1024-1024-10 in batches of 512 took 1.2 to 2.4 times as long on two devices as on one.
 """
 
 from functools import lru_cache, partial

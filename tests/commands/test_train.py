@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxmlp import terminal, train
+from jaxmlp import progress, train
 from jaxmlp.data.preparing import NORMALISATIONS
 from jaxmlp.data.sources import BUNDLED, IDX_SETS
 from jaxmlp.errors import JaxmlpError, UsageError
 from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.nn.losses import LOSSES
-from jaxmlp.runs import config, running
+from jaxmlp.runs import config, model, running
 from jaxmlp.training.optimizers import OPTIMIZERS
 from jaxmlp.training.schedules import SCHEDULES
 from jaxmlp.training.stopping import STOP_RULES
@@ -84,7 +84,9 @@ def test_help_documents_every_key(help_text, key):
 def test_help_names_every_name(help_text):
     known = (*ACTIVATIONS, *LOSSES, *OPTIMIZERS, *SCHEDULES, *STOP_RULES, *NORMALISATIONS, *BUNDLED, *IDX_SETS)
     assert [name for name in known if not re.search(rf"\b{name}\b", help_text)] == []
-    assert all(flag in help_text for flag in ("--out", "--resume", "--overwrite", "--device", "--quiet"))
+    assert all(
+        flag in help_text for flag in ("--out", "--resume", "--overwrite", "--device", "--data-parallel", "--quiet")
+    )
 
 
 @pytest.mark.parametrize(
@@ -223,11 +225,90 @@ def test_a_run_that_diverges_fails_and_says_where(tmp_path, small, capsys):
 
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path, small, capsys, monkeypatch):
-    monkeypatch.setattr(terminal.Bar, "epoch", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(progress.Bar, "epoch", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     before = signal.getsignal(signal.SIGTERM)
     assert train.main([*small, "--out", str(tmp_path / "run")]) == 143
     assert signal.getsignal(signal.SIGTERM) is before
     assert f"go on with: python -m jaxmlp.train --out {tmp_path / 'run'} --resume" in capsys.readouterr().out
+
+
+def rows_close(one, other):
+    """The same run to rounding: every row of metrics.jsonl, and the weights."""
+    for row, twin in zip(bits(one)[1], bits(other)[1], strict=True):
+        assert [row[part]["correct"] for part in ("train", "validation")] == [
+            twin[part]["correct"] for part in ("train", "validation")
+        ]
+        for part in ("train", "validation"):
+            assert row[part] == pytest.approx(twin[part], rel=1e-5)
+    for layer, twin in zip(model.load(one).params, model.load(other).params, strict=True):
+        np.testing.assert_allclose(layer.w, twin.w, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(layer.b, twin.b, rtol=1e-4, atol=1e-6)
+
+
+SPLIT = "--data-parallel"
+DROPOUT = ["--network.dropout", "--hyper.dropout-rate", "0.25"]
+
+
+@pytest.fixture(scope="module")
+def on_one_device(tmp_path_factory, small):
+    """The run directory of three epochs with dropout, on one device."""
+    out = tmp_path_factory.mktemp("one") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(running, "draw", lambda *_: None)
+        assert train.main([*small, *DROPOUT, "--out", str(out), "--quiet"]) == 0
+    return out
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize(("first", "then"), [([SPLIT], []), ([], [SPLIT]), ([SPLIT], [SPLIT])])
+def test_a_run_goes_on_with_data_parallelism_or_without(tmp_path, small, on_one_device, capsys, first, then):
+    """Stopped after its first epoch and resumed, it is the run of one device to rounding; a mixed one says so."""
+    out = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress.Bar, "epoch", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        assert train.main([*small, *DROPOUT, "--out", str(out), *first]) == 143
+    said = capsys.readouterr().out
+    assert said.splitlines()[-1].endswith(" ".join(["--resume", *first]))
+    assert ("every minibatch is split over 2 devices" in said) == bool(first)
+    assert train.main(["--out", str(out), "--resume", *then]) == 0
+    assert ("the last bits may differ" in capsys.readouterr().out) == (first != then)
+    rows_close(out, on_one_device)
+    if first == then:
+        assert train.main([*small, *DROPOUT, "--out", str(tmp_path / "whole"), "--quiet", *then]) == 0
+        assert bits(out) == bits(tmp_path / "whole")
+
+
+def environment_with(devices):
+    """Of a process that has so many CPU devices, made in the way that the refusal names."""
+    flags = {"XLA_FLAGS": "--xla_backend_optimization_level=0", "JAX_PLATFORMS": "cpu"}
+    return os.environ | flags | {"JAX_NUM_CPU_DEVICES": str(devices)}
+
+
+def test_four_devices_give_the_run_of_one(tmp_path, small, on_one_device):
+    process = start(*small, *DROPOUT, SPLIT, "--out", tmp_path / "run", env=environment_with(4))
+    out, error = process.communicate(timeout=120)
+    assert (process.returncode, error) == (0, "")
+    assert "every minibatch is split over 4 devices" in out
+    rows_close(tmp_path / "run", on_one_device)
+    assert json.loads((tmp_path / "run/environment.json").read_text())["device"]["data_parallel"]
+
+
+@pytest.mark.parametrize(
+    ("devices", "code", "words"),
+    [
+        (1, 1, ["JAX finds one here (cpu)", "JAX_NUM_CPU_DEVICES=N"]),
+        (3, 2, ["training.batch_size is 16", "3 devices", "a multiple of 3"]),
+    ],
+)
+def test_devices_that_cannot_share_a_batch_cost_one_line(tmp_path, small, devices, code, words):
+    process = start(*small, SPLIT, cwd=tmp_path, env=environment_with(devices))
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "run directory" not in out
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert all(word in error for word in words), error
+    assert list(tmp_path.iterdir()) == []
 
 
 def start(*arguments, **options):
