@@ -188,7 +188,7 @@ def _dry_run(command: SweepCommand, sweep: Sweep, groups: "list[SweepGroup]", ba
     from jaxmlp.runs import sweep_estimate
 
     devices = jax.local_devices()
-    found = sweep_estimate.estimate(groups, devices, command, processes.count())
+    found = sweep_estimate.estimate(groups, devices, command, processes.count(), command.checkpoint_seconds)
     table = Table("group", "network", "members", "together", "memory", "an epoch of all", "at most")
     for number, group in enumerate(found):
         seconds = f"{group.seconds_an_epoch:,.2f} s", terminal.duration(group.most_seconds)
@@ -197,11 +197,13 @@ def _dry_run(command: SweepCommand, sweep: Sweep, groups: "list[SweepGroup]", ba
         table.add_row(str(number), sizes, f"{group.members:,}", f"{len(devices)} x {group.chunk}", memory, *seconds)
     bar.console.print(table)
     epochs = sum(len(group.members) * group.spec.training.max_epochs for group in groups)
+    memory = f"{max(group.memory for group in found) / 2**20:,.0f} MiB"
+    place = "memory" if devices[0].platform == "cpu" else "memory on a device"
+    most = terminal.duration(sum(group.most_seconds for group in found))
     bar.note(
-        f"{sum(group.members for group in found):,} members in {len(found)} groups, at least one compiled program each;"
-        f" about {max(group.memory for group in found) / 2**20:,.0f} MiB of memory; at most {epochs:,} member-epochs, which"
-        f" take {terminal.duration(sum(group.most_seconds for group in found))} if no member stops early"
-        + (" and none is pruned" if sweep.prune else "")
+        f"{sum(group.members for group in found):,} members in {len(found)} group{'s' * (len(found) > 1)}, at least one"
+        f" compiled program each; about {memory} of {place}; at most {epochs:,} member-epochs, which take {most} if no"
+        f" member stops early{' and none is pruned' if sweep.prune else ''}"
     )
     return 0
 

@@ -26,6 +26,7 @@ from jaxmlp.training.schedules import schedule
 
 CONFIG, ENVIRONMENT, METRICS, SUMMARY = "config.toml", "environment.json", "metrics.jsonl", "summary.json"
 CHECKPOINTS, PLOTS = "checkpoints", "plots"
+PRUNED = "pruned"  # why a member of a sweep was stopped that had an epoch left
 CURVES, CONFUSION, WEIGHTS, MISTAKES = "curves.png", "confusion.png", "weights.png", "mistakes.png"
 OURS = (  # all that a run writes, as patterns
     *(CONFIG, ENVIRONMENT, METRICS, SUMMARY, "model.safetensors", CHECKPOINTS, PLOTS),
@@ -134,7 +135,7 @@ def reopen(path: Path, experiment: Experiment) -> None:
 def ended(path: Path, experiment: Experiment) -> dict[str, Any] | None:
     """The summary of the run in `path`, if no epoch is left of those that `experiment` grants it; else None."""
     summary = read_json(path / SUMMARY)
-    if summary is None:
+    if summary is None or summary["stop_reason"] == PRUNED:
         return None
     if summary["stop_reason"] == "max_epochs" and summary["epochs_run"] < experiment.training.max_epochs:
         return None

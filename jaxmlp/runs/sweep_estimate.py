@@ -5,15 +5,14 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import psutil
-
 from jaxmlp.runs import sweep_groups
 from jaxmlp.runs.sweep_groups import Asked, SweepGroup
 from jaxmlp.training import sizing
-from jaxmlp.training.cohort import Packing
 from jaxmlp.training.members import Devices
 
 FOUR = 4  # bytes of a number
+SEATED = 2.0  # times the states of all members, as NumPy stacks them and the devices hold them
+SAVED = 4.5  # times the states more, while a checkpoint is written: taken from the devices, sorted, encoded
 
 
 class GroupEstimate(NamedTuple):
@@ -24,35 +23,32 @@ class GroupEstimate(NamedTuple):
     chunk: int
     seconds_an_epoch: float  # of all its members
     most_seconds: float  # if none of them stops early
-    memory: int  # of a process at its peak, in bytes
+    memory: int  # bytes at the peak: of a process on CPU devices, else of a device
 
 
-def estimate(groups: Sequence[SweepGroup], devices: Devices, asked: Asked, processes: int) -> list[GroupEstimate]:
+def estimate(
+    groups: Sequence[SweepGroup], devices: Devices, asked: Asked, processes: int, checkpoint_seconds: float
+) -> list[GroupEstimate]:
     """The time of each group, by a probe of the chunk that it would run with, and its memory."""
     found = []
     for group in groups:
         chunk = 1 if asked.sequential else asked.chunk
         measured = sweep_groups.probed(group, devices, chunk=chunk)
-        settings = sweep_groups.settings_of(group, devices, asked, measured)
         epoch = measured.seconds * len(group.members) / processes
         most = epoch * group.spec.training.max_epochs
-        bytes_ = memory([group], [settings], devices, processes)
+        bytes_ = _memory(group, measured.chunk, devices, processes, saved=most > checkpoint_seconds)
         found.append(GroupEstimate(group.spec.sizes, len(group.members), measured.chunk, epoch, most, bytes_))
     return found
 
 
-def memory(groups: Sequence[SweepGroup], settings: Sequence[Packing], devices: Devices, processes: int) -> int:
-    """Bytes at the peak, of this process: what it holds now, and what its largest group will add."""
-    return psutil.Process().memory_info().rss + max(
-        _of_group(group, setting, devices, processes) for group, setting in zip(groups, settings, strict=True)
-    )
-
-
-def _of_group(group: SweepGroup, settings: Packing, devices: Devices, processes: int) -> int:
-    members = -(-len(group.members) // processes)
-    state = sizing.state_bytes(group.spec)
-    data = sum(group.rows) * (group.spec.inputs + 1) * FOUR * len(devices)
-    return data + members * state
+def _memory(group: SweepGroup, chunk: int, devices: Devices, processes: int, *, saved: bool) -> int:
+    """On CPU devices: what this process has held already (its data, its compiler), and what its members will add."""
+    state, members = sizing.state_bytes(group.spec), -(-len(group.members) // processes)
+    data = sum(group.rows) * (group.spec.inputs + 1) * FOUR
+    if devices[0].platform != "cpu":
+        return data + (-(-members // len(devices)) + chunk) * state
+    states = members * (SEATED + SAVED * saved) + chunk * len(devices)
+    return peak_bytes() + data * len(devices) + round(states * state)
 
 
 def peak_bytes() -> int:

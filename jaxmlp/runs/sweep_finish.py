@@ -26,6 +26,7 @@ class Work(NamedTuple):
     compile_seconds: float
     total_seconds: float
     processes: int
+    peak_bytes: int  # of memory, of this process
 
 
 def finish(
@@ -50,13 +51,15 @@ def finish(
         "member_epochs_per_second": work.epochs / work.seconds if work.seconds else None,
         "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
         "processes": work.processes,
+        "peak_bytes": work.peak_bytes,
         "best": None,
     }
     if sweep.prune is not None:
         summary["pruning"] = saving(rows)
     if best is not None:
         row = next(row for row in rows if row["member"] == best.member)
-        test = leave_best(path / sweep_store.BEST, every[best.member], groups[best.group], best, path, listener)["test"]
+        member, group = every[best.member], groups[best.group]
+        test = leave_best(path / sweep_store.BEST, member, row["status"], group, best, path, listener)["test"]
         low, high = interval(test["correct"], test["count"])
         summary["best"] = row | {"test": test | {"interval_95": [low, high]}, "directory": sweep_store.BEST}
     files.make_directory(path / PLOTS)
@@ -83,9 +86,12 @@ def saving(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def leave_best(
-    path: Path, member: Member, group: SweepGroup, best: Best, sweep: Path, listener: Notes
+    path: Path, member: Member, status: str, group: SweepGroup, best: Best, sweep: Path, listener: Notes
 ) -> dict[str, Any]:
-    """The run directory of a member, as `train` would have left it: it can be predicted with, and resumed. Its summary."""
+    """The run directory of a member, as `train` would have left it: it can be predicted with, and resumed. Its summary.
+
+    One that was pruned was stopped from without: resumed, it goes on.
+    """
     data = group.data()
     directory.create(path, member.experiment, overwrite=True)
     running.record_environment(member.experiment, path, data, listener)
@@ -98,6 +104,7 @@ def leave_best(
     checkpoints.save(path / CHECKPOINTS, int(best.state.epoch), best.state, {})
     summary = running.finish(group.spec, path, state, rows, jax.device_put(data.splits), data.preparation)
     seconds = sum(row["seconds"] for row in rows)
+    summary["stop_reason"] = status
     summary |= {"seconds": {"compile": 0.0, "train": seconds, "total": seconds}}
     summary["examples_per_second"] = len(data.splits.train.x) * len(rows) / seconds
     write_json(path / SUMMARY, summary)

@@ -163,11 +163,12 @@ def commands(path: Path, best: Row | None, tree: dict[str, Any]) -> dict[str, st
         if best["status"] == "max_epochs" and not schedule(_schedule(best, tree)).reads_max_epochs:
             longer = f"{resume} --training.max-epochs {2 * best['epochs_run']}"
             found["Train it on, as its epochs were used up (this reads the test rows again):"] = longer
-        elif best["status"] != "pruned":
+        elif best["status"] == "pruned":
+            found["It was pruned: train it to its end (this reads the test rows again):"] = resume
+        else:
             found["It had come to its end, so this trains no further, and prints its results:"] = resume
-        purpose = "to the end, as it was pruned" if best["status"] == "pruned" else "perhaps with other flags"
         again = f"python -m jaxmlp.train {shlex.quote(str(path / BEST / directory.CONFIG))}"
-        found[f"Train it anew, {purpose}:"] = again
+        found["Train it anew, perhaps with other flags:"] = again
     found["Every member is a line of the table, for pandas:"] = f"pandas.read_csv({str(path / TABLE)!r})"
     return found
 

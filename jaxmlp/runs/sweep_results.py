@@ -1,11 +1,11 @@
 """What is written of a member: a row of results, its curve, and which of two is the better one."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from scipy import stats
 
 from jaxmlp.runs.sweep_config import Member
 from jaxmlp.runs.sweep_groups import SweepGroup
@@ -79,9 +79,11 @@ def sparsity(state: TrainState) -> float:
 
 
 def interval(correct: int, count: int) -> tuple[float, float]:
-    """The 95 % interval of an accuracy: Wilson 1927."""
-    low, high = stats.binomtest(correct, count).proportion_ci(0.95, "wilson")
-    return float(low), float(high)
+    """The 95 % interval of an accuracy, from exact counts (Wilson 1927): scipy.stats has it, and takes a second to load."""
+    z, share = 1.959963984540054, correct / count
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
+    return middle - half, middle + half
 
 
 def _cause(ended: Ended) -> str | None:

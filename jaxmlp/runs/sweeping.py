@@ -36,7 +36,6 @@ class Progress(NamedTuple):
 
 
 @runtime_checkable
-@runtime_checkable
 class Listener(running.Notes, Protocol):
     """Who is told what happens."""
 
@@ -107,13 +106,15 @@ def run(
         return Outcome(None, host.done, stopped=False)
     best = sweep_store.best_of(path, specs, host.calls, count)
     work = sweep_finish.Work(
-        grid.compiles, host.epochs, host.seconds, grid.compile_seconds, time.perf_counter() - started, count
+        compiles=grid.compiles,
+        epochs=host.epochs,
+        seconds=host.seconds,
+        compile_seconds=grid.compile_seconds,
+        total_seconds=time.perf_counter() - started,
+        processes=count,
+        peak_bytes=sweep_estimate.peak_bytes(),
     )
     summary = sweep_finish.finish(path, sweep, every, groups, host.rows, best, work, listener)
-    summary["memory"] = {
-        "estimated_bytes": (read_json(path / GROUPS) or {}).get("estimated_bytes"),
-        "peak_bytes": sweep_estimate.peak_bytes(),
-    }
     write_json(path / SUMMARY, summary)
     return Outcome(summary, host.done, stopped=False)
 
@@ -142,9 +143,8 @@ def _settings(
                 listener.note(f"trying how many members of {'-'.join(map(str, group.spec.sizes))} go together best")
                 measured = sweep_groups.probed(group, devices)
             settings.append(sweep_groups.settings_of(group, devices, options, measured))
-        estimated = sweep_estimate.memory(groups, settings, devices, processes.count())
         kept = [group.described() | {"packing": found._asdict()} for group, found in zip(groups, settings, strict=True)]
-        write_json(path / GROUPS, {"groups": kept, "sequential": options.sequential, "estimated_bytes": estimated})
+        write_json(path / GROUPS, {"groups": kept, "sequential": options.sequential})
     found = processes.exchange({"packing": [setting._asdict() for setting in settings]})[0]["packing"]
     return [Packing(**setting) for setting in found]
 

@@ -8,7 +8,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-AT_LEAST = {"gradients", "perceptron", "report"}
+AT_LEAST = {"gradients", "grids", "perceptron", "report"}
 # run by the kernel before the first cell: what tests/conftest.py does for the tests
 STARTUP = """
 import socket
