@@ -201,11 +201,16 @@ def _dry_run(command: SweepCommand, sweep: Sweep, groups: "list[SweepGroup]", ba
     place = "memory" if devices[0].platform == "cpu" else "memory on a device"
     most = terminal.duration(sum(group.most_seconds for group in found))
     bar.note(
-        f"{sum(group.members for group in found):,} members in {len(found)} group{'s' * (len(found) > 1)}, at least one"
+        f"{sum(group.members for group in found):,} members in {counted(len(found), 'group')}, at least one"
         f" compiled program each; about {memory} of {place}; at most {epochs:,} member-epochs, which take {most} if no"
         f" member stops early{' and none is pruned' if sweep.prune else ''}"
     )
     return 0
+
+
+def counted(number: int, what: str) -> str:
+    """1 group, 2 groups."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -> int:
@@ -213,8 +218,8 @@ def _end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -> int
     statuses = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in summary["statuses"].items())
     seconds, rate = summary["seconds"], summary["member_epochs_per_second"] or 0.0
     bar.note(
-        f"{summary['members']:,} members ({statuses}) in {summary['groups']} groups, {summary['compiles']} compiled"
-        f" programs; {summary['member_epochs']:,} member-epochs in {seconds['train']:.1f} s ({rate:,.1f} a second),"
+        f"{summary['members']:,} members ({statuses}) in {counted(summary['groups'], 'group')},"
+        f" {counted(summary['compiles'], 'compiled program')}; {summary['member_epochs']:,} member-epochs in {seconds['train']:.1f} s ({rate:,.1f} a second),"
         f" {seconds['compile']:.1f} s of compiling"
     )
     if "pruning" in summary:
