@@ -129,6 +129,8 @@ def parse(tree: Mapping[str, Any], file: str, kind: type[Kind] = Experiment) -> 
             values_of["seed"] = value_of(f"{file}: seed", values, int)
             given.add("seed")
             continue
+        if section in ("grid", "sample", "prune"):
+            raise UsageError(f"{file}: [{section}] belongs to a sweep; run it with python -m jaxmlp.sweep")
         if section not in known:
             raise UsageError(f"{file}: [{section}] is no section or key; {nearest(section, [*known, 'seed'])}")
         if not isinstance(values, dict):

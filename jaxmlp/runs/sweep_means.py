@@ -143,7 +143,7 @@ def lines_over_axis(path: Path, rows: Rows, axis: str, best: int | None) -> None
     ring, losses = winner(groups, best), measured(rows, LOSS)
     shares = measured(rows, "sparsity")
     keys = {LOSS: ("Validation loss", TRAIN), ACCURACY: ("Validation accuracy", TRAIN)}
-    keys |= {"sparsity": ("Sparsity: weights that are 0", THIRD)} if shares.size and np.ptp(shares) > 0.01 else {}
+    keys |= {"sparsity": ("Sparsity: weights below 1e-3", THIRD)} if shares.size and np.ptp(shares) > 0.01 else {}
     width = 405 if len(keys) == 2 else 320
     under = scale.depth(width) + 10
     figure = page(70 + len(keys) * (width + 100) - 80, under + 380)

@@ -182,8 +182,9 @@ def main() -> None:
 
 def one_thread() -> None:
     """A process computes on one core, as there are as many processes as cores."""
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[variable] = "1"
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
+    threadpool_limits(1)
 
 
 if __name__ == "__main__":

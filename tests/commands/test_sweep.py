@@ -175,6 +175,12 @@ def test_a_file_with_a_grid_and_lines_that_replace_its_axes(tmp_path, small):
     assert results(tmp_path / "again") == results(tmp_path / "one")  # the config fed back gives the same sweep
 
 
+def test_train_says_where_a_sweep_belongs(tmp_path):
+    (tmp_path / "a.toml").write_text("[grid]\nlearning_rate = [0.1, 0.2]\n")
+    with pytest.raises(UsageError, match=r"\[grid\] belongs to a sweep; run it with python -m jaxmlp.sweep"):
+        train.main([str(tmp_path / "a.toml")])
+
+
 @pytest.mark.usefixtures("without_pictures")
 def test_pruning_says_what_it_spared(tmp_path, small, capsys):
     (tmp_path / "a.toml").write_text(
