@@ -217,10 +217,10 @@ def _end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -> int
     """Print how the sweep ended; returns the exit code."""
     statuses = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in summary["statuses"].items())
     seconds, rate = summary["seconds"], summary["member_epochs_per_second"] or 0.0
+    programs = f"{counted(summary['groups'], 'group')}, {counted(summary['compiles'], 'compiled program')}"
     bar.note(
-        f"{summary['members']:,} members ({statuses}) in {counted(summary['groups'], 'group')},"
-        f" {counted(summary['compiles'], 'compiled program')}; {summary['member_epochs']:,} member-epochs in {seconds['train']:.1f} s ({rate:,.1f} a second),"
-        f" {seconds['compile']:.1f} s of compiling"
+        f"{counted(summary['members'], 'member')} ({statuses}) in {programs}; {summary['member_epochs']:,} member-epochs in"
+        f" {seconds['train']:.1f} s ({rate:,.1f} a second), {seconds['compile']:.1f} s of compiling"
     )
     if "pruning" in summary:
         bar.note(f"pruning spared {100 * summary['pruning']['saved']:.0f} % of the member-epochs")
