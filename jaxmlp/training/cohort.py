@@ -170,9 +170,14 @@ class Cohort:
             self.histories[member] = [snapshot.histories[ends[index] - facts["epochs"][index] : ends[index]]]
         if facts["devices"] == self.mesh.size:
             self.shapes = set(map(tuple, facts["shapes"]))
-            clocks = [np.asarray(clock, np.int32) for clock in facts["clocks"]]
-            self._seat([np.asarray(ids) for ids in facts["layout"]], clocks)
-            self.next = facts["next"]
+            found = zip(facts["layout"], facts["clocks"], strict=True)
+            slabs = [(np.asarray(ids), np.asarray(clocks, np.int32)) for ids, clocks in found]
+            alive = [bool(np.isin(ids, left).any()) for ids, _ in slabs]  # of a round that was cut, some may have ended
+            kept = [slab for slab, some in zip(slabs, alive, strict=True) if some]
+            self._seat([ids for ids, _ in kept], [clocks for _, clocks in kept])
+            self.next = sum(alive[: facts["next"]])
+            if self.until and self.next == len(self.slabs):
+                self._pack()
         elif self.until:
             self._pack()
 
@@ -217,7 +222,7 @@ class Cohort:
 
     def _seat(self, layout: Layout, clocks: list[np.ndarray] | None) -> None:
         """Make the slabs of a layout from the parked states; clocks are the members' epochs if they are not given."""
-        epochs = {member: self._place(member).epoch for member in _seated(layout)}
+        epochs = {member: self._place(member).epoch for member in _seated(layout) if member in self.parked}
         self.layout, self.slabs = layout, []
         for index, ids in enumerate(layout):
             at = np.vectorize(lambda member: epochs.get(int(member), 0), otypes=[np.int32])(ids).max(axis=-1)

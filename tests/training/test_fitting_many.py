@@ -176,6 +176,36 @@ def test_a_snapshot_is_gone_on_from_to_the_bit(splits, sequential, calls):
         jax.tree.map(np.testing.assert_array_equal, one.state, expected[i].state)
 
 
+def test_wherever_it_is_cut_it_goes_on_to_the_bit(splits):
+    """After every call, in the middle of a round too, when some or all members of a slab have ended already."""
+    numbers = {i: Member(Hyper(0.05 * (i + 1), patience=1 + i % 3), i % 2) for i in range(13)}
+
+    def cohort():
+        made = Cohort(SPEC, numbers, jax.devices(), Packing(2, 1, 100, 1e6))
+        made.load(splits)
+        return made
+
+    def run(group, calls):
+        ended = {}
+        while group.seated and calls:
+            ended |= {one.member: one for one in group.call().ended}
+            calls -= 1
+        return ended, calls
+
+    whole = cohort()
+    whole.enter(9)
+    expected, rest = run(whole, 1000)
+    for cut in range(1, 1000 - rest):
+        first, second = cohort(), cohort()
+        first.enter(9)
+        ended, _ = run(first, cut)
+        second.restore(first.snapshot())
+        ended |= run(second, 1000)[0]
+        assert sorted(ended) == sorted(expected)
+        for i, one in ended.items():
+            jax.tree.map(np.testing.assert_array_equal, one.state, expected[i].state)
+
+
 def test_another_number_of_processes_goes_on_to_rounding(splits, alone):
     """Two cohorts that share the members out are cut, and one goes on with all of them; then the other way round."""
     numbers = {i: Member(*pair) for i, pair in enumerate(zip(NUMBERS["relu"], SEEDS, strict=True))}
