@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxmlp.spec import Examples, Hyper, Spec, Splits
+from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training import loop
 from jaxmlp.training.cohort import Cohort, Member, Packing
 from jaxmlp.training.members import Devices
@@ -78,13 +78,13 @@ def state_bytes(spec: Spec) -> int:
 
 
 def memory_for_members(devices: Devices) -> int:
-    """Bytes that the states of members may take: half of what the devices have free, or a quarter on a CPU (copies)."""
+    """Bytes that the states of members may take: half of what devices have free, an eighth on a CPU (checkpoints copy)."""
     stats = [device.memory_stats() for device in devices]
     if all(stats):
         return sum(found["bytes_limit"] - found["bytes_in_use"] for found in stats if found) // 2
     import psutil
 
-    return psutil.virtual_memory().available // 4
+    return psutil.virtual_memory().available // 8
 
 
 def probe(spec: Spec, splits: Splits, devices: Devices, members: int, seeds: int, *, chunk: int | None = None) -> Probe:
@@ -95,7 +95,7 @@ def probe(spec: Spec, splits: Splits, devices: Devices, members: int, seeds: int
     """
     rows = min(len(splits.train.x), PROBED_STEPS * spec.training.batch_size)
     few = jax.tree.map(lambda leaf: leaf[:rows], splits.train)
-    some = Splits(few, jax.tree.map(lambda leaf: leaf[:1], splits.validation), _none(splits.test))
+    some = Splits(few, *(jax.tree.map(lambda leaf: leaf[:1], part) for part in splits[1:]))
     per_seed = -(-members // seeds)
     most = 1 << (max(1, -(-members // len(devices))) - 1).bit_length()
     scale = len(splits.train.x) / rows
@@ -127,7 +127,3 @@ def _timed(spec: Spec, splits: Splits, devices: Devices, chunk: int, per_seed: i
         call = cohort.call()
         calls.append(call.seconds / call.epochs)
     return min(calls)
-
-
-def _none(examples: Examples) -> Examples:
-    return jax.tree.map(lambda leaf: leaf[:1], examples)
