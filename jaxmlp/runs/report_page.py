@@ -16,7 +16,8 @@ from jaxmlp.runs.published import (
     PERCEPTRON,
     THRESHOLD_ACCURACY,
 )
-from jaxmlp.runs.reporting import SPARSE, summarise
+from jaxmlp.runs.reporting import summarise
+from jaxmlp.training.results import SPARSE
 
 WEIGHTS = {"momentum": "no penalty", "l2": "L2", "l1": "L1"}  # whose first layers stand side by side
 

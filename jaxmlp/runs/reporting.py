@@ -17,8 +17,7 @@ from jaxmlp.runs.running import Loaded, measured, read_data, spec_of
 from jaxmlp.runs.spread import Spread
 from jaxmlp.training.fitting import Fit
 from jaxmlp.training.fitting_many import fit_members
-
-SPARSE = 1e-3  # a weight of smaller magnitude counts as none
+from jaxmlp.training.results import SPARSE
 
 
 class Listener:

@@ -13,8 +13,8 @@ from jaxmlp.runs.running import Notes
 from jaxmlp.runs.sweep_config import Member, Sweep
 from jaxmlp.runs.sweep_groups import SweepGroup
 from jaxmlp.runs.sweep_results import Best, interval
-from jaxmlp.training.cohort import COLUMNS
 from jaxmlp.training.fitting_many import epochs_of
+from jaxmlp.training.histories import COLUMNS
 
 
 class Work(NamedTuple):

@@ -31,8 +31,9 @@ from jaxmlp.runs.sweep_config import Sweep
 from jaxmlp.runs.sweep_results import Best
 from jaxmlp.spec import Hyper, Spec
 from jaxmlp.training import loop
-from jaxmlp.training.cohort import COLUMNS, Snapshot, merged
+from jaxmlp.training.histories import COLUMNS
 from jaxmlp.training.loop import TrainState
+from jaxmlp.training.snapshots import Snapshot, merged
 
 RESULTS, TABLE, CURVES, GROUPS, BEST, PAGE = (
     *("results.jsonl", "results.csv", "curves.jsonl", "groups.json", "best", "sweep.html"),

@@ -1,21 +1,18 @@
 """The members of one spec on the devices of one process: begun, seated in slabs, advanced call by call, and let go."""
 
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxmlp.spec import Hyper, Spec, Splits
-from jaxmlp.training import fitting, members, packing
+from jaxmlp.training import fitting, histories, members, packing, snapshots
+from jaxmlp.training.histories import COLUMNS, History
 from jaxmlp.training.loop import EpochLog, TrainState
-from jaxmlp.training.members import Devices, Slab
+from jaxmlp.training.members import Devices, Programs, Slab
 from jaxmlp.training.packing import EMPTY, Layout, Place
-
-COLUMNS = (*EpochLog._fields[1:], "seconds")  # of a history: what an epoch came to
-History = np.ndarray  # float64 [epochs, columns]
+from jaxmlp.training.snapshots import Snapshot, stacked
 
 
 class Member(NamedTuple):
@@ -51,19 +48,6 @@ class Call(NamedTuple):
     seconds: float
 
 
-class Snapshot(NamedTuple):
-    """All it takes to go on: arrays by name, and what JSON can hold."""
-
-    states: TrainState | None  # NumPy, [left, ...], in the order of `left`; None where there are none
-    histories: History  # one after the other
-    facts: dict
-
-
-def column(history: History, name: str) -> np.ndarray:
-    """One number of every epoch."""
-    return history[:, COLUMNS.index(name)]
-
-
 class Cohort:
     """Members of one spec on some devices. `alone` trains each by the program of a single network, to the same bits."""
 
@@ -76,8 +60,8 @@ class Cohort:
         *,
         alone: bool = False,
     ) -> None:
-        self.spec, self.numbers, self.settings, self.alone = spec, dict(numbers), settings, alone
-        self.mesh = members.mesh_of(devices)
+        self.spec, self.numbers, self.settings = spec, dict(numbers), settings
+        self.programs = Programs(spec, devices, settings.epochs, alone=alone)
         self.waiting = sorted(numbers)  # not begun
         self.parked: dict[int, TrainState] = {}  # begun, in no slab; NumPy
         self.histories: dict[int, list[History]] = {}  # of the members that have begun and not ended
@@ -87,22 +71,16 @@ class Cohort:
         self.next = 0  # the slab of the next call
         self.going: set[int] = set()  # members in slabs that have an epoch left
         self.until = 0
-        self.compile_seconds = 0.0
-        self.shapes: set[tuple[int, ...]] = (
-            set()
-        )  # that have been compiled, before an interruption too: packing minds them
-        self._compiled: set[tuple[int, ...]] = set()
-        self._splits: Splits | None = None
         self._first: dict[tuple[int, float], TrainState] = {}
 
     def load(self, splits: Splits) -> None:
         """Put the data on every device."""
-        self._splits = jax.device_put(splits, members.everywhere(self.mesh))
+        self.programs.load(splits)
 
     def unload(self) -> None:
         """Let the devices' memory go: nobody is seated, and the data are dropped."""
         self._park_all()
-        self._splits = None
+        self.programs.unload()
 
     def enter(self, until: int) -> None:
         """Begin a stage: everybody who has not ended, and has not come to the epoch `until`, is to come there."""
@@ -118,10 +96,7 @@ class Cohort:
         """Advance the next slab by `settings.epochs` epochs, or as many of them as its members have left."""
         at = self.next
         slab, ids = self.slabs[at], self.layout[at]
-        program = self._program(ids.shape)
-        started = time.perf_counter()
-        advanced = jax.block_until_ready(program(slab, self._data(), self._until()))
-        seconds = time.perf_counter() - started
+        advanced, seconds = self.programs.call(slab, self.until)
         self.slabs[at] = slab._replace(state=advanced.state, clocks=advanced.clocks)
         ran = self._note(ids, advanced.log, seconds)
         ended = self._let_go(ids, self.slabs[at], np.asarray(advanced.live))
@@ -140,39 +115,31 @@ class Cohort:
 
     def snapshot(self) -> Snapshot:
         """The state of everybody who has begun and not ended, and how they are seated."""
-        states = self._states()
-        left = sorted(states)
-        histories = [
-            np.concatenate(self.histories[member]) if self.histories[member] else _nothing() for member in left
-        ]
         facts = {
-            "left": left,
-            "epochs": [len(history) for history in histories],
             "waiting": self.waiting,
             "best": {str(member): loss for member, loss in self.best.items()},
             "layout": [ids.tolist() for ids in self.layout],
             "clocks": [np.asarray(slab.clocks).tolist() for slab in self.slabs],
             "next": self.next,
             "until": self.until,
-            "devices": self.mesh.size,
-            "shapes": sorted(self.shapes),
+            "devices": self.programs.mesh.size,
+            "shapes": sorted(self.programs.shapes),
         }
-        return Snapshot(_stacked([states[member] for member in left]), np.concatenate([_nothing(), *histories]), facts)
+        states = self._states()
+        return snapshots.taken(states, {i: histories.joined(self.histories[i]) for i in states}, facts)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot: seated as it was, if there are as many devices; else packed anew."""
         facts = snapshot.facts
-        left, ends = facts["left"], np.cumsum(facts["epochs"], dtype=int)
         self.waiting, self.until = list(facts["waiting"]), facts["until"]
         self.best = {int(member): loss for member, loss in facts["best"].items()}
-        for index, member in enumerate(left):
-            self.parked[member] = jax.tree.map(lambda leaf, index=index: leaf[index], snapshot.states)
-            self.histories[member] = [snapshot.histories[ends[index] - facts["epochs"][index] : ends[index]]]
-        if facts["devices"] == self.mesh.size:
-            self.shapes = set(map(tuple, facts["shapes"]))
+        for member, (state, history) in snapshots.members_of(snapshot).items():
+            self.parked[member], self.histories[member] = state, [history]
+        if facts["devices"] == self.programs.mesh.size:
+            self.programs.shapes = set(map(tuple, facts["shapes"]))
             found = zip(facts["layout"], facts["clocks"], strict=True)
             slabs = [(np.asarray(ids), np.asarray(clocks, np.int32)) for ids, clocks in found]
-            alive = [bool(np.isin(ids, left).any()) for ids, _ in slabs]  # of a round that was cut, some may have ended
+            alive = [bool(np.isin(ids, facts["left"]).any()) for ids, _ in slabs]  # not all, where a round was cut
             kept = [slab for slab, some in zip(slabs, alive, strict=True) if some]
             self._seat([ids for ids, _ in kept], [clocks for _, clocks in kept])
             self.next = sum(alive[: facts["next"]])
@@ -185,8 +152,8 @@ class Cohort:
         """Between two rounds: those who ended have left their places, those who wait move in, and rows close up."""
         self.next = 0
         left = [self._place(member) for member in sorted([*self.going, *self._entering()])]
-        shape = packing.Terms(self.mesh.size, self.settings.chunk, self.settings.price)
-        layout = packing.packed_anew(self.layout, left, shape, self.shapes)
+        shape = packing.Terms(self.programs.mesh.size, self.settings.chunk, self.settings.price)
+        layout = packing.packed_anew(self.layout, left, shape, self.programs.shapes)
         kept = {ids.tobytes(): slab for ids, slab in zip(self.layout, self.slabs, strict=True)}
         if all(ids.tobytes() in kept for ids in layout):
             self.layout, self.slabs = layout, [kept[ids.tobytes()] for ids in layout]
@@ -198,7 +165,7 @@ class Cohort:
         """Who is to be seated now: once there is room for a whole slab of them, for all of them, or nobody is seated."""
         queue = [member for member in sorted(self.parked) if self._place(member).epoch < self.until] + self.waiting
         room = self.settings.resident - len(self.going)
-        if self.going and room < min(len(queue), self.settings.chunk * self.mesh.size):
+        if self.going and room < min(len(queue), self.settings.chunk * self.programs.mesh.size):
             return []
         entering = queue[: max(room, 0)]
         for member in entering:
@@ -235,17 +202,13 @@ class Cohort:
         """The arrays of a slab. An empty place holds a copy of a member that has no epoch left."""
         stand_in = next(member for member in ids.flat if member in self.parked)
         ended = self.parked[stand_in]._replace(epoch=np.asarray(self.spec.training.max_epochs, np.int32))
-        states = _stacked([self.parked.get(int(member), ended) for member in ids.flat])
+        states = stacked([self.parked.get(int(member), ended) for member in ids.flat])
         numbers = [self.numbers[int(member) if member != EMPTY else stand_in] for member in ids.flat]
-        hyper = _stacked([fitting.typed(number.hyper) for number in numbers])
+        hyper = stacked([fitting.typed(number.hyper) for number in numbers])
         state, hyper = jax.tree.map(lambda leaf: leaf.reshape(ids.shape + leaf.shape[1:]), (states, hyper))
         row_members = ids.reshape(-1, ids.shape[-1]).max(axis=-1)  # one of each row
         seeds = [self.numbers[int(member) if member != EMPTY else stand_in].seed for member in row_members]
-        data = np.stack([np.asarray(jax.random.key_data(jax.random.key(seed, impl=fitting.PRNG))) for seed in seeds])
-        place = members.shared_out(self.mesh)
-        words = jax.device_put(data.reshape(*clocks.shape, -1), place)
-        hyper, state, placed = jax.device_put((hyper, state, clocks), place)
-        return Slab(hyper, jax.random.wrap_key_data(words, impl=fitting.PRNG), state, placed)
+        return members.slab(self.programs.mesh, hyper, seeds, state, clocks)
 
     def _states(self) -> dict[int, TrainState]:
         """Everybody who has begun and not ended; NumPy."""
@@ -261,34 +224,13 @@ class Cohort:
         self.parked = self._states()
         self.layout, self.slabs, self.going, self.next = [], [], set(), 0
 
-    def _program(self, shape: tuple[int, ...]):
-        """The compiled call for slabs of this shape; the first time it is compiled, by a call that runs no epoch."""
-        program = members.compiled(self.spec, self.mesh, self.settings.epochs, alone=self.alone)
-        self.shapes.add(shape)
-        if shape not in self._compiled:
-            started = time.perf_counter()
-            slab = next(slab for ids, slab in zip(self.layout, self.slabs, strict=True) if ids.shape == shape)
-            jax.block_until_ready(program(slab, self._data(), jnp.asarray(0, jnp.int32)))
-            self.compile_seconds += time.perf_counter() - started
-            self._compiled.add(shape)
-        return program
-
-    def _data(self) -> Splits:
-        if self._splits is None:
-            raise RuntimeError("load the data first")
-        return self._splits
-
-    def _until(self) -> jax.Array:
-        return jnp.asarray(self.until, jnp.int32)
-
     def _note(self, ids: np.ndarray, log: EpochLog, seconds: float) -> int:
         """Add the epochs of a call to the histories, and return how many members' epochs they are."""
         log = jax.device_get(log)
         ran = np.asarray(log.ran)  # [devices, S, P, E]
         counts = ran.sum(axis=-1)
         total = int(counts[np.isin(ids, list(self.going))].sum())
-        columns = [np.asarray(part, float) for part in log[1:]]
-        rows = np.stack([*columns, np.full(ran.shape, seconds / max(total, 1))], axis=-1)
+        rows = histories.rows_of(log, seconds / max(total, 1))
         losses = rows[..., COLUMNS.index("validation_loss")]
         for place in np.ndindex(*ids.shape):
             member = int(ids[place])
@@ -319,46 +261,8 @@ class Cohort:
         return ended
 
     def _history(self, member: int) -> History:
-        return np.concatenate([_nothing(), *self.histories.pop(member)])
-
-
-def merged(snapshots: Sequence[Snapshot], numbers: Iterable[int]) -> Snapshot:
-    """What the snapshots of several processes hold of some members: to go on with another number of processes."""
-    wanted = set(numbers)
-    states, histories, epochs, left = [], [_nothing()], [], []
-    for snapshot in snapshots:
-        ends = np.cumsum(snapshot.facts["epochs"], dtype=int)
-        for index, member in enumerate(snapshot.facts["left"]):
-            if member in wanted:
-                count = snapshot.facts["epochs"][index]
-                left.append(member)
-                epochs.append(count)
-                states.append(jax.tree.map(lambda leaf, index=index: leaf[index], snapshot.states))
-                histories.append(snapshot.histories[ends[index] - count : ends[index]])
-    waiting = sorted(wanted & {member for snapshot in snapshots for member in snapshot.facts["waiting"]})
-    best = {number: loss for snapshot in snapshots for number, loss in snapshot.facts["best"].items()}
-    facts = {
-        "left": left,
-        "epochs": epochs,
-        "waiting": waiting,
-        "best": {number: loss for number, loss in best.items() if int(number) in wanted},
-        "layout": [],
-        "clocks": [],
-        "next": 0,
-        "until": max(snapshot.facts["until"] for snapshot in snapshots),
-        "devices": 0,
-        "shapes": [],
-    }
-    return Snapshot(_stacked(states), np.concatenate(histories), facts)
+        return histories.joined(self.histories.pop(member))
 
 
 def _seated(layout: Layout) -> list[int]:
     return [int(member) for ids in layout for member in ids.flat if member != EMPTY]
-
-
-def _nothing() -> History:
-    return np.zeros((0, len(COLUMNS)))
-
-
-def _stacked(trees: list):
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees) if trees else None

@@ -13,10 +13,12 @@ from jaxmlp.nn.network import Params
 from jaxmlp.spec import Hyper, Network, Spec, Splits, Training
 from jaxmlp.training import sizing
 from jaxmlp.training.checking import check
-from jaxmlp.training.cohort import COLUMNS, Call, Ended, History, Member, column
+from jaxmlp.training.cohort import Call, Ended, Member
 from jaxmlp.training.fitting import Epoch, Fit, Measured, epoch_row, finished, measure
 from jaxmlp.training.grid import Grid, Group, Rungs
+from jaxmlp.training.histories import COLUMNS, History
 from jaxmlp.training.loop import EpochLog
+from jaxmlp.training.results import curve_of, row_of
 
 MODES = ("packed", "sequential")
 OnCall = Callable[[int, int], None]
@@ -26,12 +28,17 @@ class GridFit(NamedTuple):
     """A grid of trained networks: all of them as a table, and the best by validation loss."""
 
     table: dict[str, list]  # of columns, a value a member: as pandas.DataFrame takes it
-    histories: list[History]  # of each member [epochs, COLUMNS of jaxmlp.training.cohort]
+    curves: list[dict[str, list]]  # of each member: for each name a list, a number an epoch
     best: int  # the row of the table; -1 where no member came to a finite validation loss
     params: Params | None  # of the best, at its best epoch
     test: Measured | None  # of the best: read once. As the best of many, its validation loss is an optimistic pick
-    compiles: int
-    compile_seconds: float
+    compiles: int  # programs: one for each group and shape of a slab
+    compile_seconds: float  # of those that this process had not compiled before
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The table, a dict a member: as the pictures of `jaxmlp.runs.sweep_plots` take it."""
+        return [dict(zip(self.table, row, strict=True)) for row in zip(*self.table.values(), strict=True)]
 
 
 def fit_grid(
@@ -76,17 +83,35 @@ def fit_grid(
         raise UsageError(f"rung_epochs {list(rung_epochs)} must rise, and keep {keep} be above 0")
     rungs = Rungs(tuple(rung_epochs), keep, configurations)
     groups = [Group(found, mine, lambda: splits) for found, mine in zip(specs, members, strict=True)]
-    made, ended = _trained(groups, splits, rungs, mode, chunk, on_call)
-    rows = [_row(splits, one) for one in ended]
-    table = columns | {name: [row[name] for row in rows] for name in rows[0]}
-    losses = [np.inf if row["status"] == "diverged" else row["validation_loss"] for row in rows]
-    best = int(np.nanargmin(losses)) if np.isfinite(losses).any() else -1
+    counts = len(splits.train.x), len(splits.validation.x)
+    rows: dict[int, dict[str, Any]] = {}
+    curves: dict[int, dict[str, list]] = {}
+    best: Ended | None = None
+    lowest = np.inf
+
+    def note(ended: Ended) -> None:
+        nonlocal best, lowest
+        rows[ended.member], curves[ended.member] = row_of(ended, *counts), curve_of(ended.history, *counts)
+        loss = rows[ended.member]["validation_loss"]
+        if ended.status != "diverged" and (best is None or (loss, ended.member) < (lowest, best.member)):
+            best, lowest = ended, loss  # the states of the others are let go
+
+    made = _trained(groups, splits, rungs, mode, chunk, note, on_call)
+    table = columns | {name: [rows[number][name] for number in sorted(rows)] for name in rows[0]}
     params = test = None
-    if best >= 0:
-        params = jax.device_put(ended[best].state.best_params)
-        group = next(found for found, mine in zip(specs, members, strict=True) if best in mine)
+    if best is not None:
+        params = jax.device_put(best.state.best_params)
+        group = next(found for found, mine in zip(specs, members, strict=True) if best.member in mine)
         test = measure(group, params, splits.test)
-    return GridFit(table, [one.history for one in ended], best, params, test, made.compiles, made.compile_seconds)
+    return GridFit(
+        table,
+        [curves[number] for number in sorted(curves)],
+        -1 if best is None else best.member,
+        params,
+        test,
+        made.compiles,
+        made.compile_seconds,
+    )
 
 
 def fit_members(
@@ -113,22 +138,27 @@ def fit_members(
         mode = "sequential" if own and chunk is None else "packed"
     _check_mode(mode)
     members = {i: Member(hyper, seed) for i, (hyper, seed) in enumerate(zip(hypers, seeds, strict=True))}
-    made, ended = _trained([Group(spec, members, lambda: splits)], splits, Rungs(), mode, chunk, on_call)
-    return [_fit(spec, one, splits, made.compile_seconds) for one in ended]
+    ended: dict[int, Ended] = {}
+
+    def note(one: Ended) -> None:
+        ended[one.member] = one
+
+    made = _trained([Group(spec, members, lambda: splits)], splits, Rungs(), mode, chunk, note, on_call)
+    return [_fit(spec, ended[number], splits, made.compile_seconds) for number in sorted(ended)]
 
 
 class _Host:
     """The host of a grid that lives in this process, and in memory only."""
 
-    def __init__(self, on_call: OnCall) -> None:
-        self.ended: dict[int, Ended] = {}
+    def __init__(self, note: Callable[[Ended], None], on_call: OnCall) -> None:
         self.epochs = 0
-        self.on_call = on_call
+        self.note, self.on_call = note, on_call
 
     def called(self, grid: Grid, call: Call | None) -> bool:
         if call is not None:
             self.epochs += call.epochs
-            self.ended |= {one.member: one for one in call.ended}
+            for one in call.ended:
+                self.note(one)
             self.on_call(len(grid.cohort.going), self.epochs)
         return grid.cohort.seated
 
@@ -136,20 +166,27 @@ class _Host:
         return scores
 
     def pruned(self, grid: Grid, ended: dict[int, list[Ended]]) -> None:
-        self.ended |= {one.member: one for found in ended.values() for one in found}
+        for found in ended.values():
+            for one in found:
+                self.note(one)
 
 
 def _trained(
-    groups: Sequence[Group], splits: Splits, rungs: Rungs, mode: str, chunk: int | None, on_call: OnCall
-) -> tuple[Grid, list[Ended]]:
-    """The grid after its last call, and how each member ended, in the order of their numbers."""
-    total = sum(len(group.members) for group in groups)
-    devices, alone = jax.local_devices()[:total], mode == "sequential"
+    groups: Sequence[Group],
+    splits: Splits,
+    rungs: Rungs,
+    mode: str,
+    chunk: int | None,
+    note: Callable[[Ended], None],
+    on_call: OnCall,
+) -> Grid:
+    """The grid after its last call; `note` is given each member as it ends."""
+    devices, alone = jax.local_devices()[: sum(len(group.members) for group in groups)], mode == "sequential"
     rows = len(splits.train.x)
     settings = [sizing.settings(group.spec, rows, devices, alone=alone, chunk=chunk) for group in groups]
-    grid, host = Grid(groups, settings, devices, rungs, alone=alone), _Host(on_call)
-    grid.run(host)
-    return grid, [host.ended[number] for number in range(total)]
+    grid = Grid(groups, settings, devices, rungs, alone=alone)
+    grid.run(_Host(note, on_call))
+    return grid
 
 
 def _changed(spec: Spec, hyper: Hyper, point: Mapping[str, Any]) -> tuple[Spec, Hyper]:
@@ -167,19 +204,6 @@ def _changed(spec: Spec, hyper: Hyper, point: Mapping[str, Any]) -> tuple[Spec, 
         else:
             raise unknown("the grid's key", name, [*Hyper._fields, *sorted(network), *sorted(training)])
     return spec, hyper
-
-
-def _row(splits: Splits, ended: Ended) -> dict[str, Any]:
-    best = int(ended.state.stopping.best_epoch)
-    correct = int(column(ended.history, "validation_correct")[best - 1]) if best else 0
-    return {
-        "status": ended.status,
-        "epochs_run": len(ended.history),
-        "best_epoch": best,
-        "validation_loss": float(column(ended.history, "validation_loss")[best - 1]) if best else float("nan"),
-        "validation_correct": correct,
-        "validation_accuracy": correct / len(splits.validation.x),
-    }
 
 
 def _check_mode(mode: str) -> None:

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from jaxmlp.spec import Spec, Splits
-from jaxmlp.training.cohort import Call, Cohort, Ended, Member, Packing, Snapshot
+from jaxmlp.training.cohort import Call, Cohort, Ended, Member, Packing
 from jaxmlp.training.members import Devices
 from jaxmlp.training.pruning import survivors
+from jaxmlp.training.snapshots import Snapshot
 
 
 class Group(NamedTuple):
@@ -80,12 +81,12 @@ class Grid:
     @property
     def compiles(self) -> int:
         """Programs that have been compiled for calls."""
-        return sum(len(cohort.shapes) for cohort in self.cohorts)
+        return sum(len(cohort.programs.shapes) for cohort in self.cohorts)
 
     @property
     def compile_seconds(self) -> float:
         """What compiling them took."""
-        return sum(cohort.compile_seconds for cohort in self.cohorts)
+        return sum(cohort.programs.compile_seconds for cohort in self.cohorts)
 
     def run(self, host: Host) -> None:
         """Train all members to their ends, from where the grid stands. The host may leave by an exception."""

@@ -5,17 +5,19 @@ the same batches, so a row gathers a batch once, and its first layer is one wide
 [devices, S, P]: on each device S rows of P members. Devices lie along a mesh axis and need nothing of each other.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
 from jaxmlp.spec import Hyper, Spec, Splits
-from jaxmlp.training import loop
+from jaxmlp.training import fitting, loop
 from jaxmlp.training.loop import EpochLog, TrainState, running
 
 AXIS = "members"
@@ -130,6 +132,14 @@ def everywhere(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
+def slab(mesh: Mesh, hyper: Hyper, seeds: Sequence[int], state: TrainState, clocks: np.ndarray) -> Slab:
+    """NumPy arrays of [devices, S, ...] on the devices of a mesh; `seeds` are those of the rows, one after the other."""
+    words = [np.asarray(jax.random.key_data(jax.random.key(seed, impl=fitting.PRNG))) for seed in seeds]
+    data = np.stack(words).reshape(*clocks.shape, -1)
+    hyper, data, state, placed = jax.device_put((hyper, data, state, clocks), shared_out(mesh))
+    return Slab(hyper, jax.random.wrap_key_data(data, impl=fitting.PRNG), state, placed)
+
+
 @lru_cache
 def compiled(spec: Spec, mesh: Mesh, epochs: int, *, alone: bool) -> Callable[[Slab, Splits, Array], Advanced]:
     """A call for slabs on a mesh, of so many epochs; compiles once for each S x P. `alone`: S and P are 1, bits are kept."""
@@ -143,3 +153,40 @@ def compiled(spec: Spec, mesh: Mesh, epochs: int, *, alone: bool) -> Callable[[S
 
     sharded = jax.shard_map(on_device, mesh=mesh, in_specs=(member, whole, whole), out_specs=member, check_vma=False)
     return jax.jit(sharded)
+
+
+class Programs:
+    """The compiled calls of a spec on some devices, and the data that they work on."""
+
+    def __init__(self, spec: Spec, devices: Devices, epochs: int, *, alone: bool) -> None:
+        self.mesh = mesh_of(devices)
+        self.shapes: set[tuple[int, ...]] = set()  # of slabs that were compiled for, before an interruption too
+        self.compile_seconds = 0.0
+        self._program = compiled(spec, self.mesh, epochs, alone=alone)
+        self._ready: set[tuple[int, ...]] = set()
+        self._splits: Splits | None = None
+
+    def load(self, splits: Splits) -> None:
+        """Put the data on every device."""
+        self._splits = jax.device_put(splits, everywhere(self.mesh))
+
+    def unload(self) -> None:
+        """Drop the data."""
+        self._splits = None
+
+    def call(self, slab: Slab, until: int) -> tuple[Advanced, float]:
+        """A slab after a call, and the seconds it took, compiling apart."""
+        shape = jnp.shape(slab.hyper.learning_rate)
+        self.shapes.add(shape)
+        if shape not in self._ready:  # compiled by a call that runs no epoch
+            _, seconds = self._timed(slab, 0)
+            self.compile_seconds += seconds
+            self._ready.add(shape)
+        return self._timed(slab, until)
+
+    def _timed(self, slab: Slab, until: int) -> tuple[Advanced, float]:
+        if self._splits is None:
+            raise RuntimeError("load the data first")
+        started = time.perf_counter()
+        advanced = jax.block_until_ready(self._program(slab, self._splits, jnp.asarray(until, jnp.int32)))
+        return advanced, time.perf_counter() - started

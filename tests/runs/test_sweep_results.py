@@ -5,10 +5,11 @@ import pytest
 from scipy import stats
 
 from jaxmlp.nn.network import Layer
-from jaxmlp.runs import sweep_results
-from jaxmlp.runs.sweep_results import Best, Recorder, interval, sparsity
-from jaxmlp.training.cohort import COLUMNS, Ended
+from jaxmlp.runs.sweep_results import Best, Recorder, interval
+from jaxmlp.training.cohort import Ended
+from jaxmlp.training.histories import COLUMNS
 from jaxmlp.training.loop import TrainState
+from jaxmlp.training.results import cause, sparsity
 from jaxmlp.training.stopping import Stopping
 
 
@@ -34,9 +35,8 @@ def history(**last):
 def test_sparsity_counts_the_weights_of_all_layers_and_no_biases():
     w = [[0.5, 0.0], [1e-4, -2.0]]
     state = state_of(w)
-    assert sparsity(state) == 0.5
-    both = state._replace(best_params=(*state.best_params, Layer(np.ones((2, 2), np.float32), np.zeros(2, np.float32))))
-    assert sparsity(both) == 0.25
+    assert sparsity(state.best_params) == 0.5
+    assert sparsity((*state.best_params, Layer(np.ones((2, 2), np.float32), np.zeros(2, np.float32)))) == 0.25
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_sparsity_counts_the_weights_of_all_layers_and_no_biases():
     ],
 )
 def test_the_cause_of_a_divergence(status, last, expected):
-    assert sweep_results._cause(Ended(0, status, history(**last), state_of([[1.0]]))) == expected
+    assert cause(Ended(0, status, history(**last), state_of([[1.0]]))) == expected
 
 
 @pytest.mark.parametrize(

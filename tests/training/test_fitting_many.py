@@ -6,12 +6,13 @@ import pytest
 
 from jaxmlp.errors import UsageError
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
-from jaxmlp.training import cohort as cohort_module
 from jaxmlp.training import loop, members
-from jaxmlp.training.cohort import Cohort, Member, Packing, column, merged
-from jaxmlp.training.fitting import fit
+from jaxmlp.training.cohort import Cohort, Member, Packing
+from jaxmlp.training.fitting import fit, typed
 from jaxmlp.training.fitting_many import fit_grid, fit_members
 from jaxmlp.training.grid import Grid, Group, Rungs
+from jaxmlp.training.histories import COLUMNS, column
+from jaxmlp.training.snapshots import merged
 
 SPEC = Spec(Network((5,)), Training(max_epochs=9, batch_size=8), inputs=4, classes=3)
 SPECS = {
@@ -98,9 +99,7 @@ def test_side_by_side_they_equal_their_solo_runs_to_rounding(splits, name):
 def test_a_row_shares_its_batches(splits):
     """In the traced program the batch is gathered once for a row of members: [B, D], not [P, B, D]."""
     keys = jax.random.split(jax.random.key(0), 1)
-    hyper = jax.tree.map(
-        lambda *leaves: np.stack(leaves)[None], *[cohort_module.fitting.typed(h) for h in NUMBERS["relu"]]
-    )
+    hyper = jax.tree.map(lambda *leaves: np.stack(leaves)[None], *[typed(h) for h in NUMBERS["relu"]])
     state = jax.tree.map(
         lambda leaf: np.broadcast_to(leaf, (1, 5, *leaf.shape)), loop.begin(SPEC, Hyper(), jax.random.key(0))
     )
@@ -171,7 +170,7 @@ def test_a_snapshot_is_gone_on_from_to_the_bit(splits, sequential, calls):
     found = finish(again, ended)
     assert sorted(found) == sorted(expected)
     for i, one in found.items():
-        without = [name != "seconds" for name in cohort_module.COLUMNS]
+        without = [name != "seconds" for name in COLUMNS]
         np.testing.assert_array_equal(one.history[:, without], expected[i].history[:, without])
         jax.tree.map(np.testing.assert_array_equal, one.state, expected[i].state)
 
@@ -290,7 +289,7 @@ def test_keys_that_change_the_program_make_groups(splits):
     )
     close(found.params, single.params)
     assert (found.test.correct, found.test.count) == (single.test.correct, single.test.count)
-    assert column(found.histories[best], "validation_loss").min() == found.table["validation_loss"][best]
+    assert min(found.curves[best]["validation_loss"]) == found.table["validation_loss"][best]
 
 
 def test_pruning_takes_the_worst_out_at_each_rung(splits):
@@ -300,14 +299,14 @@ def test_pruning_takes_the_worst_out_at_each_rung(splits):
     whole = fit_grid(SPEC, Hyper(patience=0), splits, grid)
     epochs = found.table["epochs_run"]
     assert sorted(epochs) == [2] * 6 + [4] * 3 + [9] * 3
-    at = [[column(history, "validation_loss")[:rung].min() for history in whole.histories] for rung in (2, 4)]
+    at = [[min(curve["validation_loss"][:rung]) for curve in whole.curves] for rung in (2, 4)]
     first = sorted(np.argsort(at[0])[:6])
     assert [i for i, ran in enumerate(epochs) if ran > 2] == first
     assert [i for i, ran in enumerate(epochs) if ran > 4] == sorted(sorted(first, key=lambda i: at[1][i])[:3])
     assert [status == "pruned" for status in found.table["status"]] == [ran < 9 for ran in epochs]
-    for i, history in enumerate(found.histories):  # what was not pruned is not disturbed
-        losses = column(whole.histories[i], "validation_loss")[: epochs[i]]
-        np.testing.assert_allclose(column(history, "validation_loss"), losses, rtol=1e-4)
+    for i, curve in enumerate(found.curves):  # what was not pruned is not disturbed
+        losses = whole.curves[i]["validation_loss"][: epochs[i]]
+        np.testing.assert_allclose(curve["validation_loss"], losses, rtol=1e-4)
 
 
 def test_seeds_of_a_configuration_are_pruned_together(splits):
