@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from jaxmlp.terminal import duration
 
 if TYPE_CHECKING:
-    from jaxmlp.runs.sweeping import Progress
+    from jaxmlp.runs.sweep_host import Progress
 
 
 class Lines:

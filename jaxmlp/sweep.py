@@ -110,12 +110,7 @@ def _check(command: SweepCommand) -> None:
     """Raise UsageError where the flags contradict each other."""
     if command.mode not in MODES:
         raise unknown("--mode", command.mode, MODES)
-    if command.resume and command.out is None:
-        raise UsageError("--resume goes on with the sweep in --out DIR: say which")
-    if command.resume and command.overwrite:
-        raise UsageError("--resume goes on with a sweep, --overwrite replaces it: take one of them")
-    if not command.checkpoint_seconds > 0:
-        raise UsageError(f"--checkpoint-seconds is {command.checkpoint_seconds}; accepted is a number above 0")
+    terminal.check_saving(command, "sweep")
     if command.chunk is not None and (command.chunk < 1 or command.chunk & (command.chunk - 1)):
         raise UsageError(f"--chunk is {command.chunk}; accepted is a power of two, such as 8")
     if command.chunk is not None and command.sequential:
@@ -188,7 +183,9 @@ def _dry_run(command: SweepCommand, sweep: Sweep, groups: "list[SweepGroup]", ba
     from jaxmlp.runs import sweep_estimate
 
     devices = jax.local_devices()
-    found = sweep_estimate.estimate(groups, devices, command, processes.count(), command.checkpoint_seconds)
+    pruned = sweep.prune is not None
+    pause = command.checkpoint_seconds
+    found = sweep_estimate.estimate(groups, devices, command, processes.count(), pause, pruned=pruned)
     table = Table("group", "network", "members", "together", "memory", "an epoch of all", "at most")
     for number, group in enumerate(found):
         seconds = f"{group.seconds_an_epoch:,.2f} s", terminal.duration(group.most_seconds)
@@ -203,7 +200,7 @@ def _dry_run(command: SweepCommand, sweep: Sweep, groups: "list[SweepGroup]", ba
     bar.note(
         f"{sum(group.members for group in found):,} members in {counted(len(found), 'group')}, at least one"
         f" compiled program each; about {memory} of {place}; at most {epochs:,} member-epochs, which take {most} if no"
-        f" member stops early{' and none is pruned' if sweep.prune else ''}"
+        f" member stops early{' and none is pruned' if pruned else ''}"
     )
     return 0
 

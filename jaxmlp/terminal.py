@@ -133,6 +133,16 @@ def read(
     return command, found
 
 
+def check_saving(command: Any, what: str) -> None:
+    """Raise UsageError where the flags --out --resume --overwrite --checkpoint-seconds contradict each other."""
+    if command.resume and command.out is None:
+        raise UsageError(f"--resume goes on with the {what} in --out DIR: say which")
+    if command.resume and command.overwrite:
+        raise UsageError(f"--resume goes on with a {what}, --overwrite replaces it: take one of them")
+    if not command.checkpoint_seconds > 0:
+        raise UsageError(f"--checkpoint-seconds is {command.checkpoint_seconds}; accepted is a number above 0")
+
+
 def _flags(kind: type) -> list[str]:
     """All the flags of a command class."""
     from jaxmlp.runs.config import SECTIONS, Experiment, keys

@@ -9,7 +9,6 @@ import tyro
 from annotated_types import Gt
 
 from jaxmlp import progress, terminal
-from jaxmlp.errors import UsageError
 from jaxmlp.runs import config, directory
 from jaxmlp.runs.config import Experiment
 
@@ -43,12 +42,7 @@ def read(arguments: list[str]) -> tuple[Train, Experiment]:
 
 def _base(command: Train) -> Experiment | None:
     """The experiment of the run that is to go on. Raises UsageError where the flags contradict each other."""
-    if command.resume and command.out is None:
-        raise UsageError("--resume goes on with the run in --out DIR: say which")
-    if command.resume and command.overwrite:
-        raise UsageError("--resume goes on with a run, --overwrite replaces it: take one of them")
-    if not command.checkpoint_seconds > 0:
-        raise UsageError(f"--checkpoint-seconds is {command.checkpoint_seconds}; accepted is a number above 0")
+    terminal.check_saving(command, "run")
     if command.resume and command.out is not None and command.config is None:
         return config.parse(directory.saved_tree(command.out), str(command.out / directory.CONFIG))[0]
     return None

@@ -1,12 +1,11 @@
 """The page of the report: results as tables and figures, theirs beside ours, in HTML and Markdown."""
 
-import base64
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxmlp.runs import checkpoints, files, report_figures
+from jaxmlp.runs import checkpoints, files, pages, report_figures
 from jaxmlp.runs.directory import write_json
 from jaxmlp.runs.published import (
     CRITERION,
@@ -50,7 +49,7 @@ def write(out: Path, parts: dict[str, dict[str, Any]], about: dict[str, Any]) ->
         "seconds": {name: part["seconds"] for name, part in parts.items()},
     }
     for name in ("report.html", "report.md"):
-        files.write_atomically(out / name, environment(out / "figures").get_template(name).render(shared))
+        files.write_atomically(out / name, pages.environment(out / "figures").get_template(name).render(shared))
 
 
 def results(about: dict[str, Any], summaries: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
@@ -92,29 +91,3 @@ def draw(folder: Path, trained: dict[str, Any], parts: dict[str, Any]) -> dict[s
         report_figures.perceptrons(folder / "perceptron", curves, 3e-6)
         captions["perceptron"] = "The perceptron learns from one example after another: first seed of each activation."
     return captions
-
-
-def environment(pictures: Path) -> Any:
-    """Templates with the filters that all pages use; `pictures` is the folder that pictures are taken from."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=jinja2.select_autoescape(["html"]),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["per_cent"] = lambda share: f"{100 * share:.2f} %"
-    environment.filters["spread_per_cent"] = lambda s: f"{100 * s['mean']:.2f} ± {100 * s['std']:.2f} %"
-    environment.filters["spread"] = lambda s, digits=4: f"{s['mean']:.{digits}f} ± {s['std']:.{digits}f}"
-    environment.filters["range"] = lambda s: f"{s['min']:,.0f} to {s['max']:,.0f}"
-    environment.filters["sci"] = lambda number: "none" if number is None else f"{number:.2e}"
-    environment.filters["thousands"] = lambda number: f"{number:,.0f}"
-    environment.filters["embedded"] = lambda name: _embedded(pictures / f"{name}.png")
-    return environment
-
-
-def _embedded(path: Path) -> str:
-    """A picture as a data address, so that the page stands alone."""
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

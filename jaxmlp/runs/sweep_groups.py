@@ -27,7 +27,6 @@ CHUNKS = "chunks.json"
 
 
 @runtime_checkable
-@runtime_checkable
 class Asked(Protocol):
     """What a user may ask for of packing."""
 

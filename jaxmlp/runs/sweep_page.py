@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxmlp.runs import directory, files, report_page
+from jaxmlp.runs import directory, files, pages
 from jaxmlp.runs.directory import ENVIRONMENT, PLOTS
 from jaxmlp.runs.spread import Spread
 from jaxmlp.runs.sweep_marks import ACCURACY, LOSS, count, diverged, measured, number
@@ -54,8 +54,8 @@ def write(
     rows = sorted(rows, key=lambda row: row["member"])
     best, tree, found = summary["best"], directory.saved_tree(path), configurations(rows, axes)
     lost = [row for row in rows if row["status"] == "diverged"]
-    pages = report_page.environment(path / PLOTS)
-    pages.filters |= {
+    templates = pages.environment(path / PLOTS)
+    templates.filters |= {
         "last": last,
         "value": value,
         "loss": loss,
@@ -63,7 +63,7 @@ def write(
         "count": count,
         "spread_of": spread_of,
     }
-    page = pages.get_template(PAGE).render(
+    page = templates.get_template(PAGE).render(
         title=title(rows, axes, tree["data"]["name"]),
         origin=(directory.read_json(path / ENVIRONMENT) or {}).get("data", {}).get("origin"),
         rows=rows,

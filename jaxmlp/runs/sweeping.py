@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import jax
 
@@ -13,37 +13,14 @@ from jaxmlp.runs import processes, running, sweep_estimate, sweep_finish, sweep_
 from jaxmlp.runs.directory import SUMMARY, read_json, write_json
 from jaxmlp.runs.sweep_config import Member, Sweep, configuration
 from jaxmlp.runs.sweep_groups import SweepGroup
-from jaxmlp.runs.sweep_results import Best, Recorder
-from jaxmlp.runs.sweep_store import GROUPS, Saved
-from jaxmlp.training.cohort import Call, Ended, Packing
+from jaxmlp.runs.sweep_host import Listener, Stopped, SweepHost
+from jaxmlp.runs.sweep_results import Recorder
+from jaxmlp.runs.sweep_store import GROUPS
+from jaxmlp.training.cohort import Packing
 from jaxmlp.training.grid import Grid, Rungs
 from jaxmlp.training.members import Devices
 
 CHECKPOINT_SECONDS = 30.0
-
-
-class Progress(NamedTuple):
-    """How far a sweep is, over all processes."""
-
-    members: int
-    done: int  # members that have ended, for whatever reason
-    running: int  # on the devices, with an epoch to go
-    by_status: dict[str, int]  # of those that have ended
-    epochs: int  # of members, all together, since it was begun
-    rate: float  # of these a second
-    seconds_left: float  # if members that go on take as many epochs as those that have ended
-    best: dict[str, Any] | None  # the row of the best so far
-
-
-@runtime_checkable
-class Listener(running.Notes, Protocol):
-    """Who is told what happens."""
-
-    def progress(self, progress: Progress) -> None:
-        """A call of the program is over."""
-
-    def finishing(self) -> None:
-        """All members have ended; results are written."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +71,11 @@ def run(
     if saved is not None:
         grid.restore(saved.snapshots, saved.at)
         listener.note(f"going on after {saved.lines:,} of {len(every):,} members that had ended")
-    host = _Host(path, listener, options, Recorder(every, groups, test=options.test_all), stop, saved)
+    recorder = Recorder(every, groups, test=options.test_all)
+    host = SweepHost(path, listener, recorder, stop, saved, checkpoint_seconds=options.checkpoint_seconds)
     try:
         grid.run(host)
-    except _Stopped:
+    except Stopped:
         return Outcome(None, host.done, stopped=True)
     host.save(grid)
     listener.finishing()
@@ -160,117 +138,3 @@ def _check_same(before: dict[str, Any], groups: Sequence[SweepGroup], options: O
         if options.chunk not in (None, found["packing"]["chunk"]):
             was = found["packing"]["chunk"]
             raise UsageError(f"--chunk is {options.chunk}, but {path} was begun with {was}: leave it out to go on")
-
-
-class _Stopped(Exception):  # noqa: N818
-    """All processes were asked to stop, and have saved."""
-
-
-class _Host:
-    """What happens between two calls of the program: results are written, states saved, the other processes told."""
-
-    def __init__(
-        self,
-        path: Path,
-        listener: Listener,
-        options: Options,
-        recorder: Recorder,
-        stop: Callable[[], bool],
-        saved: Saved | None,
-    ) -> None:
-        self.path, self.listener, self.options, self.recorder, self.stop = path, listener, options, recorder, stop
-        self.index, self.count = processes.index(), processes.count()
-        self.calls = 0 if saved is None else saved.call
-        self.done = 0 if saved is None else saved.lines
-        self.epochs = 0 if saved is None else int(saved.totals["epochs"])
-        self.seconds = 0.0 if saved is None else saved.totals["seconds"]
-        self.best: Best | None = None if saved is None else saved.best
-        self.rows = sweep_store.cut(path, self.done) if self.index == 0 else []
-        self.saved_at = time.monotonic()
-        self.pause = options.checkpoint_seconds
-        self.saved = False  # since the last exchange
-
-    def called(self, grid: Grid, call: Call | None) -> bool:
-        """Exchange what the calls of all processes came to; save, when it is time."""
-        records = [] if call is None else self._record(grid.group, call.ended)
-        due = time.monotonic() - self.saved_at >= self.pause
-        messages = processes.exchange(
-            {
-                "seated": grid.cohort.seated,
-                "running": len(grid.cohort.going),
-                "epochs": 0 if call is None else call.epochs,
-                "seconds": 0.0 if call is None else call.seconds,
-                "stop": self.stop(),
-                "save": due and self.index == 0,
-                "records": records,
-            }
-        )
-        self.calls += 1
-        self.epochs += sum(message["epochs"] for message in messages)
-        self.seconds += max(message["seconds"] for message in messages)
-        self._write(messages)
-        if self.index == 0:
-            self.listener.progress(self._progress(sum(message["running"] for message in messages)))
-        if self.saved and self.index == 0:  # and so have all, or they would not be here
-            sweep_store.remove_others(self.path, self.count)
-            self.saved = False
-        stop = any(message["stop"] for message in messages)
-        if stop or any(message["save"] for message in messages):
-            self.save(grid)
-        if stop:
-            processes.exchange({})  # nobody leaves while another one saves
-            raise _Stopped
-        return any(message["seated"] for message in messages)
-
-    def gathered(self, scores: dict[int, float]) -> dict[int, float]:
-        """The scores of all processes' members."""
-        messages = processes.exchange({"scores": {str(member): score for member, score in scores.items()}})
-        return {int(member): score for message in messages for member, score in message["scores"].items()}
-
-    def pruned(self, grid: Grid, ended: dict[int, list[Ended]]) -> None:
-        """Write down who was taken out, a list for each group."""
-        records = [record for group, found in ended.items() for record in self._record(group, found)]
-        self._write(processes.exchange({"records": records}))
-
-    def save(self, grid: Grid) -> None:
-        """Write the part of this process."""
-        started = time.monotonic()
-        snapshots, at = grid.snapshot()
-        totals = {"epochs": self.epochs, "seconds": self.seconds}
-        sweep_store.save(
-            self.path, self.index, self.count, Saved(self.calls, snapshots, at, self.done, totals, self.best)
-        )
-        self.saved_at, self.saved = time.monotonic(), True
-        self.pause = max(self.options.checkpoint_seconds, self.saved_at - started)
-
-    def _record(self, group: int, ended: Sequence[Ended]) -> list[dict[str, Any]]:
-        """The lines of members that have ended; the best of them is kept."""
-        records = []
-        for member in ended:
-            row, curve = self.recorder.record(group, member)
-            records.append({"row": row, "curve": curve})
-            self.best = self.recorder.better(self.best, group, member, row)
-        return records
-
-    def _write(self, messages: Sequence[dict[str, Any]]) -> None:
-        records = [record for message in messages for record in message["records"]]
-        self.done += len(records)
-        if self.index == 0:
-            rows = [record["row"] for record in records]
-            sweep_store.append(self.path, rows, [record["curve"] for record in records])
-            self.rows += rows
-
-    def _progress(self, going: int) -> Progress:
-        statuses = [row["status"] for row in self.rows]
-        by_status = {status: statuses.count(status) for status in sorted(set(statuses))}
-        whole = [row["epochs_run"] for row in self.rows if row["status"] != "pruned"]
-        every = len(self.recorder.every)
-        mean = sum(whole) / len(whole) if whole else self.recorder.longest
-        rate = self.epochs / self.seconds if self.seconds else 0.0
-        left = max(mean * (every - by_status.get("pruned", 0)) - self.epochs, every - self.done)
-        best = min((row for row in self.rows if row["validation_loss"] is not None), key=_rank, default=None)
-        return Progress(every, self.done, going, by_status, self.epochs, rate, left / rate if rate else 0.0, best)
-
-
-def _rank(row: dict[str, Any]) -> tuple[float, int]:
-    return row["validation_loss"], row["member"]

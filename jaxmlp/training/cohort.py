@@ -1,5 +1,6 @@
 """The members of one spec on the devices of one process: begun, seated in slabs, advanced call by call, and let go."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from jaxmlp.training.loop import EpochLog, TrainState
 from jaxmlp.training.members import Devices, Programs, Slab
 from jaxmlp.training.packing import EMPTY, Layout, Place
 from jaxmlp.training.snapshots import Snapshot, stacked
+
+Origin = tuple[int, float]  # what a first state follows from: the seed, and init_scale if it is read
 
 
 class Member(NamedTuple):
@@ -71,7 +74,8 @@ class Cohort:
         self.next = 0  # the slab of the next call
         self.going: set[int] = set()  # members in slabs that have an epoch left
         self.until = 0
-        self._first: dict[tuple[int, float], TrainState] = {}
+        self._unbegun = Counter(map(self._origin, self.waiting))
+        self._first: dict[Origin, TrainState] = {}  # as long as anybody waits who begins so
 
     def load(self, splits: Splits) -> None:
         """Put the data on every device."""
@@ -132,6 +136,7 @@ class Cohort:
         """Go on from a snapshot: seated as it was, if there are as many devices; else packed anew."""
         facts = snapshot.facts
         self.waiting, self.until = list(facts["waiting"]), facts["until"]
+        self._unbegun = Counter(map(self._origin, self.waiting))
         self.best = {int(member): loss for member, loss in facts["best"].items()}
         for member, (state, history) in snapshots.members_of(snapshot).items():
             self.parked[member], self.histories[member] = state, [history]
@@ -178,14 +183,18 @@ class Cohort:
         return Place(member, self.numbers[member].seed, sum(map(len, self.histories[member])))
 
     def _begin(self, member: int) -> TrainState:
-        """The state before the first epoch: as `loop.begin` makes it, from the seed and (if it is read) init_scale."""
+        """The state before the first epoch: as `loop.begin` makes it, once for all members that share it."""
+        origin = self._origin(member)
+        if origin not in self._first:
+            key = jax.random.key(origin[0], impl=fitting.PRNG)
+            state = fitting.compiled_begin(self.spec, fitting.traced(self.numbers[member].hyper), key)
+            self._first[origin] = jax.device_get(state)
+        self._unbegun[origin] -= 1
+        return self._first[origin] if self._unbegun[origin] else self._first.pop(origin)
+
+    def _origin(self, member: int) -> Origin:
         hyper, seed = self.numbers[member]
-        scale = hyper.init_scale if self.spec.network.init == "uniform" else 0.0
-        if (seed, scale) not in self._first:
-            key = jax.random.key(seed, impl=fitting.PRNG)
-            state = fitting.compiled_begin(self.spec, fitting.traced(hyper), key)
-            self._first[seed, scale] = jax.device_get(state)
-        return self._first[seed, scale]
+        return seed, hyper.init_scale if self.spec.network.init == "uniform" else 0.0
 
     def _seat(self, layout: Layout, clocks: list[np.ndarray] | None) -> None:
         """Make the slabs of a layout from the parked states; clocks are the members' epochs if they are not given."""

@@ -17,7 +17,7 @@ import pytest
 import jaxmlp
 from jaxmlp import progress, sweep, train
 from jaxmlp.errors import RunError, UsageError
-from jaxmlp.runs import running, sweep_finish, sweep_groups, sweep_store, sweeping
+from jaxmlp.runs import running, sweep_finish, sweep_groups, sweep_store
 
 COMMAND = [sys.executable, "-m", "jaxmlp.sweep"]
 GRID = ["--grid", "learning_rate = [0.03, 0.1, 0.3]", "momentum = [0.0, 0.9]"]
@@ -477,7 +477,7 @@ def test_one_dies_the_others_end_and_another_number_goes_on(tmp_path, killed):
 
 def test_the_bar_tells_all(capsys):
     row = {"validation_loss": 0.1234, "validation_accuracy": 0.97}
-    line = progress._told(sweeping.Progress(100, 40, 60, {"diverged": 3, "early_stopping": 37}, 900, 55.5, 200.0, row))
+    line = progress._told(Progress(100, 40, 60, {"diverged": 3, "early_stopping": 37}, 900, 55.5, 200.0, row))
     for words in (
         "60 running",
         "3 diverged",

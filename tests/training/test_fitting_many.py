@@ -11,7 +11,7 @@ from jaxmlp.training.cohort import Cohort, Member, Packing
 from jaxmlp.training.fitting import fit, typed
 from jaxmlp.training.fitting_many import fit_grid, fit_members
 from jaxmlp.training.grid import Grid, Group, Rungs
-from jaxmlp.training.histories import COLUMNS, column
+from jaxmlp.training.histories import COLUMNS
 from jaxmlp.training.snapshots import merged
 
 SPEC = Spec(Network((5,)), Training(max_epochs=9, batch_size=8), inputs=4, classes=3)
