@@ -13,7 +13,7 @@ from jaxmlp.training.members import Devices
 
 FOUR = 4  # bytes of a number
 SEATED = 2.0  # times the states of members that are resident, as NumPy stacks them and the devices hold them
-SAVED = 4.5  # times the states of all that have begun more, while a checkpoint is written: taken from the devices, sorted, encoded
+SAVED = 4.5  # times the states of all that have begun more, while a checkpoint is written: taken off, sorted, encoded
 
 
 class GroupEstimate(NamedTuple):
