@@ -18,6 +18,7 @@ import jaxmlp
 from jaxmlp import progress, sweep, train
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.runs import running, sweep_finish, sweep_groups, sweep_store
+from jaxmlp.runs.sweep_host import Progress
 
 COMMAND = [sys.executable, "-m", "jaxmlp.sweep"]
 GRID = ["--grid", "learning_rate = [0.03, 0.1, 0.3]", "momentum = [0.0, 0.9]"]
