@@ -1,4 +1,4 @@
-"""How fast a grid is: `python tests/benchmarks/grid.py [--case mnist|digits] [--rounds 7] [--chunk 4 ...]`.
+"""How fast a grid is: `python tests/benchmarks/grid.py [--case mnist|digits] [--rounds 7] [--chunk 4 ...] [--gradient ...]`.
 
 Member-epochs a second of a grid on all cores, against the single run (`fit`), the machine's own large matrix product, and
 scikit-learn and PyTorch in two processes of one thread each. mnist: 784-128-10, batch 128, 48,000 rows, evaluation apart
@@ -138,14 +138,19 @@ def main() -> None:
     parser.add_argument("--case", choices=CASES, default="mnist")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--chunk", type=int, nargs="+", default=None)
-    parser.add_argument("--gradient", default="autodiff")
+    parser.add_argument("--gradient", nargs="+", default=["autodiff", "delta_rule"])
     arguments = parser.parse_args()
     rows, inputs, hidden, classes, batch = CASES[arguments.case]
     x, labels = data(rows, inputs, classes)
     train, one = Examples(x, labels.astype(np.int32)), Examples(x[:1], labels[:1].astype(np.int32))
     splits = Splits(train, one, one)
-    training = Training(batch_size=batch, max_epochs=100_000, gradient=arguments.gradient)
-    spec = Spec(Network((hidden,)), training, inputs, classes)
+    specs = {
+        gradient: Spec(
+            Network((hidden,)), Training(batch_size=batch, max_epochs=100_000, gradient=gradient), inputs, classes
+        )
+        for gradient in arguments.gradient
+    }
+    spec = next(iter(specs.values()))
     members, calls, epochs = (64, 2, 1) if arguments.case == "mnist" else (1_000, 4, 20)
     chunks = arguments.chunk or [sizing.guessed_chunk(spec, "cpu")]
     context = multiprocessing.get_context("spawn")
@@ -154,7 +159,11 @@ def main() -> None:
             "large product, GFLOP/s": product(),
             "one network": single(spec, splits, epochs),
         }
-        runs |= {f"grid of {members}, chunk {chunk}": grid(spec, splits, members, chunk, calls) for chunk in chunks}
+        runs |= {
+            f"grid of {members}, {gradient}, chunk {chunk}": grid(spec, splits, members, chunk, calls)
+            for gradient, spec in specs.items()
+            for chunk in chunks
+        }
         runs["scikit-learn, 2 processes"] = in_processes(pool, by_sklearn, arguments.case)
         if importlib.util.find_spec("torch"):
             runs["PyTorch, 2 processes"] = in_processes(pool, by_torch, arguments.case)
@@ -166,7 +175,7 @@ def main() -> None:
                     found[name].append(rate)
     flops = rows * (6 * hidden * classes + 4 * inputs * hidden)  # of an epoch: no gradient of the inputs is needed
     for name, rates in found.items():
-        line = f"{name:28s} median {statistics.median(rates):9.2f}, most {max(rates):9.2f}"
+        line = f"{name:32s} median {statistics.median(rates):9.2f}, most {max(rates):9.2f}"
         if name.startswith("grid"):
             parts = []
             for other, theirs in found.items():
