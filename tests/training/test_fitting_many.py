@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from scipy import stats
 
 from jaxmlp.errors import UsageError
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
@@ -94,6 +95,21 @@ def test_side_by_side_they_equal_their_solo_runs_to_rounding(splits, name):
             assert row.learning_rate == pytest.approx(expected.learning_rate, rel=1e-6)
         same_run(one, single)
         close(one.params, single.params)
+
+
+def test_over_many_seeds_their_results_are_distributed_as_those_of_solo_runs(splits):
+    """However rounding has grown, at a rate where it grows: 48 seeds of two settings, so that rows are shared too."""
+    spec = Spec(Network((8, 8), dropout=True), Training(max_epochs=40, batch_size=8), 4, 3)
+    hypers = [Hyper(1.0, momentum=momentum, dropout_rate=0.2, patience=0) for momentum in (0.5, 0.6)] * 48
+    seeds, found = [member // 2 for member in range(96)], []
+    for mode, chunk in (("packed", 16), ("sequential", None)):
+        fits = fit_members(spec, hypers, seeds, splits, mode=mode, chunk=chunk)
+        found.append(np.array([[one.epochs[-1].validation.loss, one.validation.loss, one.best_epoch] for one in fits]))
+    packed, sequential = found
+    assert (packed[:, 0] != sequential[:, 0]).mean() > 0.5, "there is no rounding here: this tests nothing"
+    for values, others in zip(packed.T, sequential.T, strict=True):
+        assert stats.ks_2samp(values, others, method="asymp").pvalue > 0.5
+        assert abs(values.mean() - others.mean()) < 0.1 * others.std()
 
 
 def test_a_row_shares_its_batches(splits):
