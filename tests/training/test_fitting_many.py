@@ -1,5 +1,7 @@
 """Members of one program are the networks they would have been alone, wherever and with whomever they sit."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -110,6 +112,23 @@ def test_over_many_seeds_their_results_are_distributed_as_those_of_solo_runs(spl
     for values, others in zip(packed.T, sequential.T, strict=True):
         assert stats.ks_2samp(values, others, method="asymp").pvalue > 0.5
         assert abs(values.mean() - others.mean()) < 0.1 * others.std()
+
+
+def test_many_members_with_many_rows_have_the_losses_of_solo_runs():
+    """More than 2^15 losses at a time, which some versions of XLA get wrong (jaxmlp.miscompiled)."""
+    generator = np.random.default_rng(0)
+    part = Examples(generator.standard_normal((300, 4), np.float32), generator.integers(0, 10, 300).astype(np.int32))
+    spec = Spec(Network((5,)), Training(max_epochs=1, batch_size=300), 4, 10)
+    hypers = [Hyper(rate) for rate in np.linspace(0.01, 3, 256).tolist()]
+    for gradient in ("autodiff", "delta_rule"):
+        spec = replace(spec, training=replace(spec.training, gradient=gradient))
+        found = []
+        for mode, chunk in (("packed", 128), ("sequential", None)):
+            fits = fit_members(spec, hypers, [0] * 256, Splits(part, part, part), mode=mode, chunk=chunk)
+            found.append(
+                [[one.epochs[0].validation.loss, one.epochs[0].train.loss, *one.params[0].w[0]] for one in fits]
+            )
+        np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-6)
 
 
 def test_a_row_shares_its_batches(splits):
