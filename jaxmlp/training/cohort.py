@@ -68,7 +68,9 @@ class Cohort:
         self.waiting = sorted(numbers)  # not begun
         self.parked: dict[int, TrainState] = {}  # begun, in no slab; NumPy
         self.histories: dict[int, list[History]] = {}  # of the members that have begun and not ended
-        self.best: dict[int, float] = {}  # the lowest finite validation loss so far, of all that have begun
+        self.best: dict[
+            int, float
+        ] = {}  # the lowest finite validation loss so far, of all that have begun and not diverged
         self.layout: Layout = []
         self.slabs: list[Slab] = []
         self.next = 0  # the slab of the next call
@@ -123,6 +125,7 @@ class Cohort:
             "waiting": self.waiting,
             "best": {str(member): loss for member, loss in self.best.items()},
             "layout": [ids.tolist() for ids in self.layout],
+            "going": sorted(self.going),
             "clocks": [np.asarray(slab.clocks).tolist() for slab in self.slabs],
             "next": self.next,
             "until": self.until,
@@ -144,9 +147,9 @@ class Cohort:
             self.programs.shapes = set(map(tuple, facts["shapes"]))
             found = zip(facts["layout"], facts["clocks"], strict=True)
             slabs = [(np.asarray(ids), np.asarray(clocks, np.int32)) for ids, clocks in found]
-            alive = [bool(np.isin(ids, facts["left"]).any()) for ids, _ in slabs]  # not all, where a round was cut
+            alive = [bool(np.isin(ids, facts["going"]).any()) for ids, _ in slabs]  # not all, where a round was cut
             kept = [slab for slab, some in zip(slabs, alive, strict=True) if some]
-            self._seat([ids for ids, _ in kept], [clocks for _, clocks in kept])
+            self._seat([ids for ids, _ in kept], set(facts["going"]), [clocks for _, clocks in kept])
             self.next = sum(alive[: facts["next"]])
             if self.until and self.next == len(self.slabs):
                 self._pack()
@@ -164,7 +167,7 @@ class Cohort:
             self.layout, self.slabs = layout, [kept[ids.tobytes()] for ids in layout]
             return
         self._park_all()
-        self._seat(layout, None)
+        self._seat(layout, {place.member for place in left})
 
     def _entering(self) -> list[int]:
         """Who is to be seated now: once there is room for a whole slab of them, for all of them, or nobody is seated."""
@@ -173,10 +176,10 @@ class Cohort:
         if self.going and room < min(len(queue), self.settings.chunk * self.programs.mesh.size):
             return []
         entering = queue[: max(room, 0)]
-        for member in entering:
-            if member not in self.parked:
-                self.waiting.remove(member)
-                self.parked[member], self.histories[member] = self._begin(member), []
+        beginning = [member for member in entering if member not in self.parked]
+        self.waiting = self.waiting[len(beginning) :]
+        for member in beginning:
+            self.parked[member], self.histories[member] = self._begin(member), []
         return entering
 
     def _place(self, member: int) -> Place:
@@ -196,22 +199,23 @@ class Cohort:
         hyper, seed = self.numbers[member]
         return seed, hyper.init_scale if self.spec.network.init == "uniform" else 0.0
 
-    def _seat(self, layout: Layout, clocks: list[np.ndarray] | None) -> None:
-        """Make the slabs of a layout from the parked states; clocks are the members' epochs if they are not given."""
-        epochs = {member: self._place(member).epoch for member in _seated(layout) if member in self.parked}
-        self.layout, self.slabs = layout, []
+    def _seat(self, layout: Layout, going: set[int], clocks: list[np.ndarray] | None = None) -> None:
+        """Make the slabs of a layout from the parked states of those who are `going`.
+
+        The clocks [devices, S] of each slab are the members' epochs if they are not given.
+        """
+        epochs = {member: self._place(member).epoch for member in going}
+        states = {member: self.parked.pop(member) for member in going}
+        self.layout, self.slabs, self.going = layout, [], going
         for index, ids in enumerate(layout):
             at = np.vectorize(lambda member: epochs.get(int(member), 0), otypes=[np.int32])(ids).max(axis=-1)
-            self.slabs.append(self._slab(ids, at if clocks is None else clocks[index]))  # [devices, S]
-        for member in _seated(layout):
-            if self.parked.pop(member, None) is not None:
-                self.going.add(member)
+            self.slabs.append(self._slab(ids, states, at if clocks is None else clocks[index]))
 
-    def _slab(self, ids: np.ndarray, clocks: np.ndarray) -> Slab:
-        """The arrays of a slab. An empty place holds a copy of a member that has no epoch left."""
-        stand_in = next(member for member in ids.flat if member in self.parked)
-        ended = self.parked[stand_in]._replace(epoch=np.asarray(self.spec.training.max_epochs, np.int32))
-        states = stacked([self.parked.get(int(member), ended) for member in ids.flat])
+    def _slab(self, ids: np.ndarray, going: Mapping[int, TrainState], clocks: np.ndarray) -> Slab:
+        """The arrays of a slab. A place of nobody who is going holds a copy of a member, with no epoch left."""
+        stand_in = next(int(member) for member in ids.flat if member in going)
+        ended = going[stand_in]._replace(epoch=np.asarray(self.spec.training.max_epochs, np.int32))
+        states = stacked([going.get(int(member), ended) for member in ids.flat])
         numbers = [self.numbers[int(member) if member != EMPTY else stand_in] for member in ids.flat]
         hyper = stacked([fitting.typed(number.hyper) for number in numbers])
         state, hyper = jax.tree.map(lambda leaf: leaf.reshape(ids.shape + leaf.shape[1:]), (states, hyper))
@@ -266,12 +270,11 @@ class Cohort:
             if live[place]:
                 self.parked[member] = state
             else:
-                ended.append(Ended(member, fitting.stop_reason(self.spec, state), self._history(member), state))
+                status = fitting.stop_reason(self.spec, state)
+                if status == "diverged":
+                    self.best.pop(member, None)
+                ended.append(Ended(member, status, self._history(member), state))
         return ended
 
     def _history(self, member: int) -> History:
         return histories.joined(self.histories.pop(member))
-
-
-def _seated(layout: Layout) -> list[int]:
-    return [int(member) for ids in layout for member in ids.flat if member != EMPTY]

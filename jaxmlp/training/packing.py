@@ -94,7 +94,7 @@ def _tight(rows: Rows, terms: Terms) -> Layout:
             if share < 1 and width > 1:  # not a row for each device: halves
                 for row in left:
                     half = -(-len(row) // 2)
-                    of_width[width // 2] += [row[:half], row[half:]]
+                    of_width[width // 2] += [part for part in (row[:half], row[half:]) if part]
                 break
             S = min(terms.chunk // width, _power_above(-(-len(left) // terms.devices)))
             if S > 1 and share < FILLED * S:

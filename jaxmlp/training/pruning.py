@@ -13,8 +13,8 @@ import numpy as np
 def survivors(scores: Mapping[int, Sequence[float]], keep: float) -> set[int]:
     """The configurations that go on: the share `keep` (at least one) with the lowest mean score over their seeds.
 
-    A score is the lowest validation loss of a member so far, infinite where there is no finite one. Of equal means the
-    lower number goes on.
+    A score is the lowest validation loss of a member so far; infinite where there is no finite one, or the member has
+    diverged. Of equal means the lower number goes on.
     """
     count = max(1, math.ceil(keep * len(scores) - 1e-9))
     means = {configuration: float(np.mean(of_seeds)) for configuration, of_seeds in scores.items()}

@@ -51,6 +51,7 @@ def merged(snapshots: Sequence[Snapshot], numbers: Iterable[int]) -> Snapshot:
         "waiting": sorted(wanted & waiting),
         "best": {number: loss for number, loss in best.items() if int(number) in wanted},
         "layout": [],
+        "going": [],
         "clocks": [],
         "next": 0,
         "until": max(snapshot.facts["until"] for snapshot in snapshots),

@@ -176,67 +176,47 @@ def test_however_few_are_in_memory_all_come_to_their_end(splits, alone, chunk, r
         close(ended[i].state.best_params, single.params)
 
 
-@pytest.mark.parametrize("sequential", [True, False], ids=["sequential", "packed"])
-@pytest.mark.parametrize("calls", [1, 2, 3, 5])
-def test_a_snapshot_is_gone_on_from_to_the_bit(splits, sequential, calls):
-    numbers = {i: Member(*pair) for i, pair in enumerate(zip(NUMBERS["relu"], SEEDS, strict=True))}
-    settings = Packing(1 if sequential else 4, 1, 4, 0.0)
+@pytest.mark.parametrize(
+    ("settings", "sequential", "stages"),
+    [
+        (Packing(2, 1, 100, 1e6), False, (9,)),
+        (Packing(4, 2, 4, 0.0), False, (9,)),
+        (Packing(2, 1, 9, 0.0), False, (1, 4, 9)),  # members wait, and are parked at the end of each stage
+        (Packing(1, 3, 2, 0.0), True, (4, 9)),
+    ],
+    ids=str,
+)
+def test_wherever_it_is_cut_it_goes_on_alike_to_the_bit(splits, settings, sequential, stages):
+    """After every call, in the middle of a round too, when some or all members of a slab have ended already."""
+    numbers = {i: Member(Hyper(0.05 * (i + 1), patience=1 + i % 3), i % 2) for i in range(13)}
 
     def cohort():
         made = Cohort(SPEC, numbers, jax.devices(), settings, alone=sequential)
         made.load(splits)
         return made
 
-    def finish(group, ended):
-        while group.seated:
-            ended |= {one.member: one for one in group.call().ended}
-        return ended
+    def run(group, cut):
+        """To the end, but with another cohort, which goes on from a snapshot, after so many calls."""
+        ended, layouts = {}, []
+        for until in stages:
+            group.enter(until)
+            while group.seated:
+                if len(layouts) == cut:
+                    snapshot, group = group.snapshot(), cohort()
+                    group.restore(snapshot)
+                layouts.append((group.next, [ids.tolist() for ids in group.layout if group.going & set(ids.flat)]))
+                ended |= {one.member: one for one in group.call().ended}
+        return ended, layouts
 
-    whole = cohort()
-    whole.enter(9)
-    expected = finish(whole, {})
-    cut = cohort()
-    cut.enter(9)
-    ended = {}
-    for _ in range(calls):
-        ended |= {one.member: one for one in cut.call().ended}
-    again = cohort()
-    again.restore(cut.snapshot())
-    found = finish(again, ended)
-    assert sorted(found) == sorted(expected)
-    for i, one in found.items():
-        without = [name != "seconds" for name in COLUMNS]
-        np.testing.assert_array_equal(one.history[:, without], expected[i].history[:, without])
-        jax.tree.map(np.testing.assert_array_equal, one.state, expected[i].state)
-
-
-def test_wherever_it_is_cut_it_goes_on_to_the_bit(splits):
-    """After every call, in the middle of a round too, when some or all members of a slab have ended already."""
-    numbers = {i: Member(Hyper(0.05 * (i + 1), patience=1 + i % 3), i % 2) for i in range(13)}
-
-    def cohort():
-        made = Cohort(SPEC, numbers, jax.devices(), Packing(2, 1, 100, 1e6))
-        made.load(splits)
-        return made
-
-    def run(group, calls):
-        ended = {}
-        while group.seated and calls:
-            ended |= {one.member: one for one in group.call().ended}
-            calls -= 1
-        return ended, calls
-
-    whole = cohort()
-    whole.enter(9)
-    expected, rest = run(whole, 1000)
-    for cut in range(1, 1000 - rest):
-        first, second = cohort(), cohort()
-        first.enter(9)
-        ended, _ = run(first, cut)
-        second.restore(first.snapshot())
-        ended |= run(second, 1000)[0]
+    expected, layouts = run(cohort(), None)
+    assert sorted(expected) == sorted(numbers)
+    without = [name != "seconds" for name in COLUMNS]
+    for cut in range(1, len(layouts)):
+        ended, others = run(cohort(), cut)
+        assert len(others) == len(layouts)
         assert sorted(ended) == sorted(expected)
         for i, one in ended.items():
+            np.testing.assert_array_equal(one.history[:, without], expected[i].history[:, without])
             jax.tree.map(np.testing.assert_array_equal, one.state, expected[i].state)
 
 
@@ -348,6 +328,24 @@ def test_seeds_of_a_configuration_are_pruned_together(splits):
     grid = {"learning_rate": [0.3, 0.2, 1e-5, 1e-6]}
     found = fit_grid(SPEC, Hyper(patience=0), splits, grid, seeds=3, rung_epochs=(2,), keep=0.5)
     assert found.table["epochs_run"] == [9] * 6 + [2] * 6
+
+
+def test_a_member_that_diverged_has_no_score_at_a_rung(splits):
+    """Though its first epochs had finite losses: else it would take others out, and then go on nowhere."""
+    group = Cohort(
+        SPEC,
+        {0: Member(Hyper(1.0, l2=1e3, patience=0), 0), 1: Member(Hyper(0.1, patience=0), 0)},
+        jax.devices(),
+        Packing(2, 1, 9, 0),
+    )
+    group.load(splits)
+    group.enter(8)
+    assert 0 not in {one.member for one in group.call().ended}
+    assert sorted(group.best) == [0, 1]
+    while 0 in group.going:
+        ended = group.call().ended
+    assert [one.status for one in ended] == ["diverged"]
+    assert sorted(group.best) == [1]
 
 
 def test_the_best_is_none_where_all_diverge(splits):

@@ -24,7 +24,7 @@ def one_seed(count, epoch=0):
 places = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=70).map(
     lambda pairs: [Place(member, seed, epoch) for member, (seed, epoch) in enumerate(pairs)]
 )
-terms = st.builds(Terms, st.integers(1, 4), st.integers(0, 6).map(lambda power: 2**power), st.sampled_from([0, 5, 1e6]))
+terms = st.builds(Terms, st.integers(1, 8), st.integers(0, 6).map(lambda power: 2**power), st.sampled_from([0, 5, 1e6]))
 
 
 @given(places, terms)
@@ -34,11 +34,24 @@ def test_everybody_sits_once_with_their_like(left, terms):
     like = {place.member: (place.seed, place.epoch) for place in left}
     for slab in layout:
         devices, S, P = slab.shape
+        assert members([slab])
         assert devices == terms.devices
         assert terms.chunk >= S * P
         assert S & (S - 1) == P & (P - 1) == 0
         for row in slab.reshape(-1, P):
             assert len({like[int(member)] for member in row if member != EMPTY}) <= 1
+
+
+@given(places, terms, st.randoms(use_true_random=False))
+def test_everybody_who_is_left_sits_once_as_the_others_leave(left, terms, random):
+    layout, known = [], set()
+    while left:
+        layout = packed_anew(layout, left, terms, known)
+        known |= set(shapes(layout))
+        numbers = {place.member for place in left}
+        assert sorted(set(members(layout)) & numbers) == sorted(numbers)
+        assert all(numbers & set(members([slab])) for slab in layout)
+        left = random.sample(left, len(left) // 2)
 
 
 @given(places, terms)
