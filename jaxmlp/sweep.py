@@ -40,13 +40,13 @@ class SweepCommand(Experiment):
     overwrite: bool = False
     """Replace the sweep in --out."""
     dry_run: bool = False
-    """Say what it would take: members, groups, memory, and seconds by a short probe. Trains and writes nothing."""
-    mode: str = "packed"
-    """packed: members side by side; sequential: one on a device at a time, to the bits of train."""
+    """Say what it would take: members, groups, memory, and seconds by a short probe, which goes into the cache."""
+    mode: str | None = None
+    """packed (default): members side by side; sequential: one on a device at a time, to the bits of train."""
     chunk: int | None = None
     """Members side by side on a device, a power of two; without it, measured where that pays."""
     resident: int | None = None
-    """Members in the memory of a process at a time; without it, as many as there is room for."""
+    """Members on the devices of a process at a time; without it, as many as there is room for."""
     test_all: bool = False
     """Measure every member on the test rows, not only the best."""
     device: str = "auto"
@@ -108,9 +108,13 @@ def _described(command: SweepCommand, path: Path | None, arguments: list[str]) -
 
 def _check(command: SweepCommand) -> None:
     """Raise UsageError where the flags contradict each other."""
-    if command.mode not in MODES:
+    if command.mode not in (None, *MODES):
         raise unknown("--mode", command.mode, MODES)
     terminal.check_saving(command, "sweep")
+    if command.resume and command.dry_run:
+        raise UsageError(
+            "--dry-run says what a sweep would take before it is begun, --resume goes on with one: take one of them"
+        )
     if command.chunk is not None and (command.chunk < 1 or command.chunk & (command.chunk - 1)):
         raise UsageError(f"--chunk is {command.chunk}; accepted is a power of two, such as 8")
     if command.chunk is not None and command.sequential:
@@ -160,15 +164,15 @@ def _sweep(command: SweepCommand, sweep: Sweep, members: list[Member], bar: Swee
         sweep_store.create(out, sweep, overwrite=command.overwrite)
     processes.exchange({})  # the others wait for the directory
     options = sweeping.Options(
-        command.sequential, command.chunk, command.resident, command.test_all, command.checkpoint_seconds
+        command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds
     )
     with terminal.interruptible("saving after this call") as interruption:
         outcome = sweeping.run(sweep, members, groups, out, bar, options, stop=interruption.asked)
     bar.finishing()
     if outcome.stopped:
         bar.note(
-            f"stopped with {outcome.done:,} of {len(members):,} members ended, saved; go on with: python -m jaxmlp.sweep"
-            f" --out {terminal.shown(out)} --resume"
+            f"stopped after {outcome.epochs:,} member-epochs, saved ({outcome.done:,} of {len(members):,} members have"
+            f" ended); go on with: python -m jaxmlp.sweep --out {terminal.shown(out)} --resume"
         )
         return 128 + (interruption.number or signal.SIGTERM)
     code = 0 if outcome.summary is None else _end(bar, out, outcome.summary, sweep)
@@ -183,24 +187,23 @@ def _dry_run(command: SweepCommand, sweep: Sweep, groups: "list[SweepGroup]", ba
     from jaxmlp.runs import sweep_estimate
 
     devices = jax.local_devices()
-    pruned = sweep.prune is not None
-    pause = command.checkpoint_seconds
-    found = sweep_estimate.estimate(groups, devices, command, processes.count(), pause, pruned=pruned)
-    table = Table("group", "network", "members", "together", "memory", "an epoch of all", "at most")
-    for number, group in enumerate(found):
-        seconds = f"{group.seconds_an_epoch:,.2f} s", terminal.duration(group.most_seconds)
-        sizes = "-".join(map(str, group.sizes))
-        memory = f"{group.memory / 2**20:,.0f} MiB"
-        table.add_row(str(number), sizes, f"{group.members:,}", f"{len(devices)} x {group.chunk}", memory, *seconds)
-    bar.console.print(table)
-    epochs = sum(len(group.members) * group.spec.training.max_epochs for group in groups)
-    memory = f"{max(group.memory for group in found) / 2**20:,.0f} MiB"
+    bar.note("running each group's program for a moment, unless that is known from before")
+    counts = processes.count(), command.checkpoint_seconds
+    found = sweep_estimate.estimate(groups, devices, command, *counts, sweep.prune)
+    table = Table("group", "network", "members", "together", "an epoch of all", "compiling")
+    for number, group in enumerate(found.groups):
+        name = f"{number}: {group.differs}" if group.differs else f"{number}"
+        together = f"{len(devices)} x {group.chunk}"
+        seconds = f"{group.epoch_seconds:.2g} s", f"{group.compile_seconds:.1f} s"
+        table.add_row(name, "-".join(map(str, group.sizes)), f"{group.members:,}", together, *seconds)
+    if not bar.quiet:
+        bar.console.print(table)
     place = "memory" if devices[0].platform == "cpu" else "memory on a device"
-    most = terminal.duration(sum(group.most_seconds for group in found))
+    members = counted(sum(group.members for group in found.groups), "member")
     bar.note(
-        f"{sum(group.members for group in found):,} members in {counted(len(found), 'group')}, at least one"
-        f" compiled program each; about {memory} of {place}; at most {epochs:,} member-epochs, which take {most} if no"
-        f" member stops early{' and none is pruned' if pruned else ''}"
+        f"{members} in {counted(len(found.groups), 'group')}; about {found.memory / 2**20:,.0f} MiB of {place}; at most"
+        f" {found.epochs:,} member-epochs, which take {terminal.duration(found.seconds)} if no member stops early, and"
+        f" {terminal.duration(found.compile_seconds)} of compiling (more as members leave and programs become smaller)"
     )
     return 0
 
@@ -223,7 +226,7 @@ def _end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -> int
         bar.note(f"pruning spared {100 * summary['pruning']['saved']:.0f} % of the member-epochs")
     best = summary["best"]
     if best is None:
-        print("error: no member came to a finite validation loss; try smaller learning rates", file=sys.stderr)
+        print("error: every member diverged: the losses were not finite; try smaller learning rates", file=sys.stderr)
         return 1
     test = best["test"]
     low, high = test["interval_95"]
@@ -234,7 +237,8 @@ def _end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -> int
         f" {100 * test['accuracy']:.2f} % ({test['correct']:,} of {test['count']:,}; 95 %: {100 * low:.2f} to"
         f" {100 * high:.2f})"
     )
-    bar.note("the best of many is an optimistic pick on the validation rows; its test result was read once")
+    read = "the test rows were read for every member" if "test_accuracy" in best else "its test result was read once"
+    bar.note(f"the best of many is an optimistic pick on the validation rows; {read}")
     bar.note(f"directory: {terminal.shown(out)} (results.csv, sweep.html, plots, best)")
     return 0
 

@@ -75,6 +75,17 @@ def append_lines(path: Path, lines: Sequence[str]) -> None:
         raise cannot("append to", path, error) from error
 
 
+def flush(path: Path) -> None:
+    """Wait until the disk has what was written to a file, if it is there. RunError if it fails."""
+    try:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise cannot("write", path, error) from error
+
+
 def make_directory(path: Path) -> None:
     """Make a folder and those above it, where they are missing. RunError if that fails."""
     try:

@@ -3,28 +3,45 @@
 import resource
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import psutil
 
 from jaxmlp.runs import sweep_groups
+from jaxmlp.runs.sweep_config import Prune
 from jaxmlp.runs.sweep_groups import Asked, SweepGroup
-from jaxmlp.training import sizing
+from jaxmlp.training import pruning, sizing
 from jaxmlp.training.cohort import Packing
 from jaxmlp.training.members import Devices
 
 FOUR = 4  # bytes of a number
+COMPILER = 290 * 2**20  # bytes that the first compile leaves in a process, as measured (JAX 0.10.2, x86)
+PROGRAM = 25 * 2**20  # and that each further program does
 SEATED = 2.0  # times the states of members that are resident, as NumPy stacks them and the devices hold them
+SAVING = 60 * 2**20  # bytes that the first checkpoint takes, however small
 SAVED = 4.5  # times the states of all that have begun more, while a checkpoint is written: taken off, sorted, encoded
 
 
 class GroupEstimate(NamedTuple):
-    """What one group will take."""
+    """What one group will take, if none of its members stops early or is pruned."""
 
+    differs: str  # in which keys, and how, from the other groups
     sizes: tuple[int, ...]
     members: int
     chunk: int
-    seconds_an_epoch: float  # of all its members
-    most_seconds: float  # if none of them stops early
+    epoch_seconds: float  # of all its members
+    most_seconds: float
+    compile_seconds: float  # of one program
+
+
+class Estimate(NamedTuple):
+    """What a sweep will take at most; pruning is counted, early stopping is not."""
+
+    groups: list[GroupEstimate]
     memory: int  # bytes at the peak: of a process on CPU devices, else of a device
+    epochs: int  # of members, all together
+    seconds: float
+    compile_seconds: float
 
 
 def estimate(
@@ -33,38 +50,74 @@ def estimate(
     asked: Asked,
     processes: int,
     checkpoint_seconds: float,
-    *,
-    pruned: bool,
-) -> list[GroupEstimate]:
-    """The time of each group, by a probe of the chunk that it would run with, and its memory.
-
-    Where members are `pruned`, all begin before the first of them leaves.
-    """
-    found = []
-    for group in groups:
-        chunk = 1 if asked.sequential else asked.chunk
-        measured = sweep_groups.probed(group, devices, chunk=chunk)
+    prune: Prune | None,
+) -> Estimate:
+    """The time of each group, by a probe of the chunk that it would run with; and the memory of all."""
+    held = psutil.Process().memory_info().rss  # the data among it; what compiling adds is added below
+    found, packings = [], []
+    for group, differs in zip(groups, differences(groups), strict=True):
+        measured = sweep_groups.probed(group, devices, chunk=1 if asked.sequential else asked.chunk)
+        packings.append(sweep_groups.settings_of(group, devices, asked, measured))
         epoch = measured.seconds * len(group.members) / processes
         most = epoch * group.spec.training.max_epochs
-        packing = sweep_groups.settings_of(group, devices, asked, measured)
-        mine = -(-len(group.members) // processes)
-        begun = mine if pruned else min(mine, packing.resident)
-        bytes_ = _memory(group, packing, devices, begun, saved=most > checkpoint_seconds)
-        found.append(GroupEstimate(group.spec.sizes, len(group.members), measured.chunk, epoch, most, bytes_))
-    return found
+        about = (group.spec.sizes, len(group.members), measured.chunk, epoch, most, measured.compile_seconds)
+        found.append(GroupEstimate(differs, *about))
+    whole = sum(len(group.members) * group.spec.training.max_epochs for group in groups)
+    epochs = whole
+    if prune is not None:
+        longest = max(group.spec.training.max_epochs for group in groups)
+        seeds = max(group.seeds for group in groups)
+        configurations = sum(len(group.members) for group in groups) // seeds
+        epochs = min(whole, seeds * pruning.most_epochs(configurations, prune.rung_epochs, prune.keep, longest))
+    seconds = sum(group.most_seconds for group in found) * epochs / whole
+    saved = seconds > checkpoint_seconds
+    memory = _memory(groups, packings, devices, held, processes, saved=saved, together=prune is not None)
+    return Estimate(found, memory, epochs, seconds, sum(group.compile_seconds for group in found))
 
 
-def _memory(group: SweepGroup, packing: Packing, devices: Devices, begun: int, *, saved: bool) -> int:
-    """On CPU devices: what this process has held already (its data, its compiler), and what its members will add.
+def differences(groups: Sequence[SweepGroup]) -> list[str]:
+    """For each group the values of those keys in which groups, but not the members of one, differ."""
+    values: list[dict[str, Any]] = []
+    for group in groups:
+        first = group.members[0].values
+        fixed = {key for key in first if all(member.values.get(key) == first[key] for member in group.members)}
+        values.append({key: first[key] for key in fixed})
+    keys = [key for key in groups[0].members[0].values if all(key in found for found in values)]
+    keys = [key for key in keys if len({str(found[key]) for found in values}) > 1]
+    return [", ".join(_shown(found[key]) for key in keys) for found in values]
 
-    `begun` is the most of its members that have begun and not ended.
-    """
-    state, resident = sizing.state_bytes(group.spec), min(begun, packing.resident)
-    data = sum(group.rows) * (group.spec.inputs + 1) * FOUR
+
+def _shown(value: Any) -> str:
+    return "-".join(map(str, value)) or "none" if isinstance(value, list | tuple) else str(value)
+
+
+def _memory(
+    groups: Sequence[SweepGroup],
+    packings: Sequence[Packing],
+    devices: Devices,
+    held: int,
+    processes: int,
+    *,
+    saved: bool,
+    together: bool,
+) -> int:
+    """Groups come one after the other; but with rungs (`together`) the members of all have begun before any leaves."""
+    seated, begun, data = [], [], []
+    for group, packing in zip(groups, packings, strict=True):
+        state, mine = sizing.state_bytes(group.spec), -(-len(group.members) // processes)
+        resident = min(mine, packing.resident)
+        begun.append(state * (mine if together else resident))
+        data.append(sum(group.rows) * (group.spec.inputs + 1) * FOUR)
+        if devices[0].platform == "cpu":
+            seated.append(state * (resident * SEATED + packing.chunk * len(devices)))
+        else:
+            seated.append(state * (-(-resident // len(devices)) + packing.chunk))
     if devices[0].platform != "cpu":
-        return data + (-(-resident // len(devices)) + packing.chunk) * state
-    states = resident * SEATED + (begun - resident) + begun * SAVED * saved + packing.chunk * len(devices)
-    return peak_bytes() + data * len(devices) + round(states * state)
+        return max(data) + round(max(seated))
+    states = sum(begun) if together else max(begun)
+    compiled = COMPILER + PROGRAM * (len(groups) - 1)
+    checkpoint = (SAVING + SAVED * states) * saved
+    return held + compiled + max(data) * len(devices) + round(max(seated) + states * together + checkpoint)
 
 
 def peak_bytes() -> int:

@@ -13,6 +13,7 @@ from jaxmlp.runs.running import Notes
 from jaxmlp.runs.sweep_config import Member, Sweep
 from jaxmlp.runs.sweep_groups import SweepGroup
 from jaxmlp.runs.sweep_results import Best, interval
+from jaxmlp.runs.sweep_store import BEST, Curve
 from jaxmlp.training.fitting_many import epochs_of
 from jaxmlp.training.histories import COLUMNS
 
@@ -41,6 +42,7 @@ def finish(
 ) -> dict[str, Any]:
     """Write all that a sweep leaves but its summary, which is returned."""
     sweep_store.write_table(path, rows)
+    curves = sweep_store.curves(path)
     statuses = [row["status"] for row in rows]
     summary: dict[str, Any] = {
         "members": len(every),
@@ -59,12 +61,11 @@ def finish(
     if best is not None:
         row = next(row for row in rows if row["member"] == best.member)
         member, group = every[best.member], groups[best.group]
-        test = leave_best(path / sweep_store.BEST, member, row["status"], group, best, path, listener)["test"]
+        test = leave_best(path / BEST, member, row["status"], group, best, curves[best.member], listener)["test"]
         low, high = interval(test["correct"], test["count"])
-        summary["best"] = row | {"test": test | {"interval_95": [low, high]}, "directory": sweep_store.BEST}
+        summary["best"] = row | {"test": test | {"interval_95": [low, high]}, "directory": BEST}
     files.make_directory(path / PLOTS)
     axes = [axis.key for axis in sweep.axes]
-    curves = sweep_store.curves(path)
     pictures = sweep_plots.draw(
         path / PLOTS, rows, axes, curves, None if best is None else best.member, sweep.prune is not None
     )
@@ -86,7 +87,7 @@ def saving(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def leave_best(
-    path: Path, member: Member, status: str, group: SweepGroup, best: Best, sweep: Path, listener: Notes
+    path: Path, member: Member, status: str, group: SweepGroup, best: Best, curve: Curve, listener: Notes
 ) -> dict[str, Any]:
     """The run directory of a member, as `train` would have left it: it can be predicted with, and resumed. Its summary.
 
@@ -95,7 +96,6 @@ def leave_best(
     data = group.data()
     directory.create(path, member.experiment, overwrite=True)
     running.record_environment(member.experiment, path, data, listener)
-    curve = sweep_store.curves(sweep)[best.member]
     epochs = epochs_of(group.spec, data.splits, history_of(curve))
     rows = [running.line_of(epoch) for epoch in epochs]
     for row in rows:
@@ -111,7 +111,7 @@ def leave_best(
     return summary
 
 
-def history_of(curve: dict[str, list[float | None]]) -> np.ndarray:
+def history_of(curve: Curve) -> np.ndarray:
     """The history that a line of curves.jsonl was made from; what was not finite is NaN."""
     columns = [[np.nan if value is None else value for value in curve[name]] for name in COLUMNS]
     return np.array(columns, float).T.reshape(-1, len(COLUMNS))

@@ -1,6 +1,8 @@
 """The members of a sweep by what is compiled for them: their data, their static description, how they are packed."""
 
 import json
+import os
+import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache
@@ -119,8 +121,8 @@ def probed(group: SweepGroup, devices: Devices, *, chunk: int | None = None) -> 
     path, key = cache_folder() / CHUNKS, _key(group, devices, chunk)
     known = _read(path)
     if key in known:
-        best, seconds, tried = known[key]
-        return Probe(best, seconds, {int(size): took for size, took in tried.items()})
+        found = Probe(*known[key])
+        return found._replace(tried={int(size): took for size, took in found.tried.items()})
     found = sizing.probe(group.spec, group.data().splits, devices, len(group.members), group.seeds, chunk=chunk)
     try:
         files.make_directory(path.parent)
@@ -131,7 +133,7 @@ def probed(group: SweepGroup, devices: Devices, *, chunk: int | None = None) -> 
 
 
 def _key(group: SweepGroup, devices: Devices, chunk: int | None) -> str:
-    """All that the best chunk depends on."""
+    """All that the best chunk depends on; a cache may be shared by machines, which are known by their names."""
     per_seed = 1 << (-(-len(group.members) // group.seeds) - 1).bit_length()
     most = 1 << (-(-len(group.members) // len(devices)) - 1).bit_length()
     network, training = asdict(group.spec.network), asdict(group.spec.training)
@@ -139,7 +141,10 @@ def _key(group: SweepGroup, devices: Devices, chunk: int | None) -> str:
         training.pop(name)
     network.pop("init")
     about = [
+        Probe._fields,
         jax.__version__,
+        platform.node(),
+        os.cpu_count(),
         devices[0].device_kind,
         len(devices),
         group.spec.sizes,

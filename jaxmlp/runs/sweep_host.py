@@ -1,6 +1,7 @@
 """What happens between two calls of a sweep's program: results are written, states saved, the other processes told."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -60,7 +61,12 @@ class SweepHost:
         self.epochs = 0 if saved is None else int(saved.totals["epochs"])
         self.seconds = 0.0 if saved is None else saved.totals["seconds"]
         self.best: Best | None = None if saved is None else saved.best
-        self.rows = sweep_store.cut(path, self.done) if self.index == 0 else []
+        self.rows: list[dict[str, Any]] = []  # in process 0
+        self.by_status: Counter[str] = Counter()
+        self.whole = 0  # epochs of the members that have ended and were not pruned
+        self.leading: dict[str, Any] | None = None  # the row of the best
+        if self.index == 0:
+            self._keep(sweep_store.cut(path, self.done))
         self.saved_at = time.monotonic()
         self.checkpoint_seconds = self.pause = checkpoint_seconds
         self.saved = False  # since the last exchange
@@ -133,19 +139,21 @@ class SweepHost:
         if self.index == 0:
             rows = [record["row"] for record in records]
             sweep_store.append(self.path, rows, [record["curve"] for record in records])
-            self.rows += rows
+            self._keep(rows)
+
+    def _keep(self, rows: Sequence[dict[str, Any]]) -> None:
+        self.rows += rows
+        self.by_status.update(row["status"] for row in rows)
+        self.whole += sum(row["epochs_run"] for row in rows if row["status"] != "pruned")
+        fit = (row for row in rows if row["status"] != "diverged" and row["validation_loss"] is not None)
+        known = [] if self.leading is None else [self.leading]
+        self.leading = min([*known, *fit], key=lambda row: (row["validation_loss"], row["member"]), default=None)
 
     def _progress(self, going: int) -> Progress:
-        statuses = [row["status"] for row in self.rows]
-        by_status = {status: statuses.count(status) for status in sorted(set(statuses))}
-        whole = [row["epochs_run"] for row in self.rows if row["status"] != "pruned"]
-        every = len(self.recorder.every)
-        mean = sum(whole) / len(whole) if whole else self.recorder.longest
+        every, pruned = len(self.recorder.every), self.by_status["pruned"]
+        mean = self.whole / (self.done - pruned) if self.done > pruned else self.recorder.longest
         rate = self.epochs / self.seconds if self.seconds else 0.0
-        left = max(mean * (every - by_status.get("pruned", 0)) - self.epochs, every - self.done)
-        best = min((row for row in self.rows if row["validation_loss"] is not None), key=_rank, default=None)
-        return Progress(every, self.done, going, by_status, self.epochs, rate, left / rate if rate else 0.0, best)
-
-
-def _rank(row: dict[str, Any]) -> tuple[float, int]:
-    return row["validation_loss"], row["member"]
+        left = max(mean * (every - pruned) - self.epochs, every - self.done)
+        by_status = dict(sorted(self.by_status.items()))
+        seconds = left / rate if rate else 0.0
+        return Progress(every, self.done, going, by_status, self.epochs, rate, seconds, self.leading)

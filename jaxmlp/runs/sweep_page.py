@@ -159,14 +159,13 @@ def commands(path: Path, best: Row | None, tree: dict[str, Any]) -> dict[str, st
     if best is not None:
         out = shlex.quote(str(path / BEST))
         found["See what the best network sees in images:"] = f"python -m jaxmlp.predict {out} image.png"
-        resume = f"python -m jaxmlp.train --out {out} --resume"
+        copy = shlex.quote(str(path / f"{BEST}-longer"))  # so that best/ stays what this page says of it
+        resume = f"cp -r {out} {copy} && python -m jaxmlp.train --out {copy} --resume"
         if best["status"] == "max_epochs" and not schedule(_schedule(best, tree)).reads_max_epochs:
             longer = f"{resume} --training.max-epochs {2 * best['epochs_run']}"
-            found["Train it on, as its epochs were used up (this reads the test rows again):"] = longer
+            found["Train a copy of it on, as its epochs were used up (this reads the test rows again):"] = longer
         elif best["status"] == "pruned":
-            found["It was pruned: train it to its end (this reads the test rows again):"] = resume
-        else:
-            found["It had come to its end, so this trains no further, and prints its results:"] = resume
+            found["It was pruned: train a copy of it to its end (this reads the test rows again):"] = resume
         again = f"python -m jaxmlp.train {shlex.quote(str(path / BEST / directory.CONFIG))}"
         found["Train it anew, perhaps with other flags:"] = again
     found["Every member is a line of the table, for pandas:"] = f"pandas.read_csv({str(path / TABLE)!r})"

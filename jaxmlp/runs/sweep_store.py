@@ -46,6 +46,9 @@ OURS = (
 _PART = re.compile(r"(\d+)-of-(\d+)")
 
 
+Curve = dict[str, list[float | None]]
+
+
 class Saved(NamedTuple):
     """A sweep at a call, as one process keeps it, or as it finds it."""
 
@@ -104,7 +107,7 @@ def cut(path: Path, lines: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (path / RESULTS).read_text(encoding="utf-8").splitlines()]
 
 
-def curves(path: Path) -> dict[int, dict[str, list[float | None]]]:
+def curves(path: Path) -> dict[int, Curve]:
     """The epochs of every member, by its number."""
     return {line.pop("member"): line for line in directory.whole_lines(path / CURVES)}
 
@@ -137,6 +140,8 @@ def save(path: Path, index: int, count: int, saved: Saved) -> None:
         "totals": saved.totals,
         "best": None if saved.best is None else saved.best[:3],
     }
+    for name in (RESULTS, CURVES) if index == 0 else ():  # the checkpoint counts on their lines
+        files.flush(path / name)
     checkpoints.save(_part(path, index, count), saved.call, tree, {"sweep": json.dumps(about)})
 
 

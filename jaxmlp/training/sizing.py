@@ -23,11 +23,12 @@ BETTER = 0.97  # a larger or smaller chunk must take less than this share of the
 
 
 class Probe(NamedTuple):
-    """What was measured: seconds of a member's epoch, all devices at work, for each chunk that was tried."""
+    """What was measured: seconds of a member's epoch, all devices at work, for each chunk; and of compiling the best."""
 
     chunk: int
     seconds: float
     tried: dict[int, float]
+    compile_seconds: float
 
 
 def settings(
@@ -100,10 +101,12 @@ def probe(spec: Spec, splits: Splits, devices: Devices, members: int, seeds: int
     most = 1 << (max(1, -(-members // len(devices))) - 1).bit_length()
     scale = len(splits.train.x) / rows
     tried: dict[int, float] = {}
+    compiled: dict[int, float] = {}
 
     def seconds(size: int) -> float:
         if size not in tried:
-            tried[size] = scale * _timed(spec, some, devices, size, per_seed)
+            took, compiled[size] = _timed(spec, some, devices, size, per_seed)
+            tried[size] = scale * took
         return tried[size]
 
     best = chunk or min(guessed_chunk(spec, devices[0].platform), most)
@@ -111,11 +114,11 @@ def probe(spec: Spec, splits: Splits, devices: Devices, members: int, seeds: int
     for factor in () if chunk else (2, 0.5):
         while 1 <= best * factor <= most and seconds(int(best * factor)) < BETTER * seconds(best):
             best = int(best * factor)
-    return Probe(best, tried[best], tried)
+    return Probe(best, tried[best], tried, compiled[best])
 
 
-def _timed(spec: Spec, splits: Splits, devices: Devices, chunk: int, per_seed: int) -> float:
-    """Seconds of an epoch of one member, when so many are on each device."""
+def _timed(spec: Spec, splits: Splits, devices: Devices, chunk: int, per_seed: int) -> tuple[float, float]:
+    """Seconds of an epoch of one member, when so many are on each device; and of compiling for that."""
     count = chunk * len(devices)
     numbers = {i: Member(Hyper(learning_rate=1e-3, patience=0), i // per_seed) for i in range(count)}
     cohort = Cohort(spec, numbers, devices, Packing(chunk, 1, count, 0.0))
@@ -126,4 +129,4 @@ def _timed(spec: Spec, splits: Splits, devices: Devices, chunk: int, per_seed: i
     while cohort.seated and len(calls) < 4 and (len(calls) < 2 or time.perf_counter() - started < 1):
         call = cohort.call()
         calls.append(call.seconds / call.epochs)
-    return min(calls)
+    return min(calls), cohort.programs.compile_seconds

@@ -211,7 +211,7 @@ def test_a_diverged_member_is_marked_with_epoch_and_cause(tmp_path, small, capsy
     assert sweep.main([*flags, "--out", str(tmp_path / "two"), "--quiet"]) == 1
     out, error = capsys.readouterr()
     assert out == ""
-    assert error == "error: no member came to a finite validation loss; try smaller learning rates\n"
+    assert error == "error: every member diverged: the losses were not finite; try smaller learning rates\n"
     assert summary_of(tmp_path / "two")["best"] is None
 
 
@@ -306,11 +306,28 @@ def test_an_interrupted_sweep_saves_and_says_how_to_go_on(tmp_path, small, capfd
     assert "saving after this call" in said.err
     with pytest.raises(UsageError, match="begun with 1: leave it out"):
         sweep.main(["--out", str(out), "--resume", "--chunk", "2"])
-    with pytest.raises(UsageError, match="begun with --mode packed"):
-        sweep.main(["--out", str(out), "--resume", "--mode", "sequential"])
+    for flags_of_another, words in (
+        (["--mode", "sequential"], "begun with --mode packed"),
+        (["--resident", "2"], "--resident is 2, but .* was begun with"),
+        (["--test-all"], "begun without --test-all"),
+        (["--dry-run"], "--dry-run says .* take one of them"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            sweep.main(["--out", str(out), "--resume", *flags_of_another])
     assert sweep.main(["--out", str(out), "--resume"]) == 0
     assert sweep.main([*flags[:-1], str(tmp_path / "whole"), "--quiet"]) == 0
     assert results(out) == results(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_mode_and_test_all_are_kept_for_going_on(tmp_path, small, signalled):
+    out, flags = tmp_path / "sweep", [*small, *GRID, "--mode", "sequential", "--test-all", "--quiet", "--out"]
+    signalled(signal.SIGTERM)
+    assert sweep.main([*flags, str(out)]) == 143
+    assert sweep.main(["--out", str(out), "--resume", "--quiet"]) == 0
+    assert sweep.main([*flags, str(tmp_path / "whole")]) == 0
+    assert results(out) == results(tmp_path / "whole")
+    assert all(row["test_count"] for row in rows_of(out))
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -457,6 +474,16 @@ def test_several_processes_come_to_the_same_table(tmp_path, killed, count):
     near(rows_of(out), expected)
     assert sorted(sweep_store.curves(out)) == sorted(curves)
     assert summary_of(out)["processes"] == count
+
+
+def test_processes_that_were_not_started_alike_end_all(tmp_path, small):
+    port, out = free_port(), tmp_path / "sweep"
+    meet = ["--distributed", "--coordinator", f"127.0.0.1:{port}", "--processes", 2, "--out", out]
+    processes = [start(*small, *GRID, *meet, "--seeds", 2 + k, "--process-id", k) for k in range(2)]
+    for process in processes:
+        said, error = process.communicate(timeout=120)
+        assert process.returncode == 2, (said, error)
+        assert error == "error: process 1 has other members than process 0: start all with the same command and data\n"
 
 
 def test_one_dies_the_others_end_and_another_number_goes_on(tmp_path, killed):
