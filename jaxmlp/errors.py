@@ -25,9 +25,11 @@ class RunError(JaxmlpError, OSError):
 
 
 def nearest(found: str, known: Iterable[str]) -> str:
-    """A clause naming the known name closest to `found`, or all the known names where none is close."""
+    """A clause naming the known name closest to `found` (lr: learning_rate), or all the known names where none is close."""
     known = list(known)
-    close = difflib.get_close_matches(found, known, n=3, cutoff=0.6)
+    close = difflib.get_close_matches(found, known, n=3, cutoff=0.6) or [
+        name for name in known if len(found) > 1 and found == "".join(word[:1] for word in name.split("_"))
+    ]
     return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
 
 

@@ -16,6 +16,7 @@ from jaxmlp.progress import SweepBar
 from jaxmlp.runs import config, directory, processes, sweep_config, sweep_store
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.sweep_config import Member, Sweep
+from jaxmlp.training.checking import check_chunk
 
 if TYPE_CHECKING:
     from jaxmlp.runs.sweep_groups import SweepGroup
@@ -115,8 +116,7 @@ def _check(command: SweepCommand) -> None:
         raise UsageError(
             "--dry-run says what a sweep would take before it is begun, --resume goes on with one: take one of them"
         )
-    if command.chunk is not None and (command.chunk < 1 or command.chunk & (command.chunk - 1)):
-        raise UsageError(f"--chunk is {command.chunk}; accepted is a power of two, such as 8")
+    check_chunk("--chunk", command.chunk)
     if command.chunk is not None and command.sequential:
         raise UsageError("--chunk puts members side by side, --mode sequential does not: take one of them")
     if command.resident is not None and command.resident < 1:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import tomli_w
-from annotated_types import Ge, Interval
+from annotated_types import Ge
 
 from jaxmlp.errors import UsageError, nearest
 from jaxmlp.runs import config, sweep_space
@@ -18,19 +18,10 @@ from jaxmlp.runs.config import SECTIONS, Experiment, value_of
 from jaxmlp.runs.sweep_space import MOST, Axis, Sample
 from jaxmlp.spec import Hyper
 from jaxmlp.training.checking import check_range, check_ranges, reads
+from jaxmlp.training.pruning import Prune, check_rungs
 
 TABLES = ("grid", "sample", "prune")
 HYPER = "hyper."
-
-
-@dataclass(frozen=True)
-class Prune:
-    """Successive halving: after so many epochs, the best share of the configurations goes on."""
-
-    rung_epochs: tuple[Annotated[int, Ge(1)], ...]
-    """Epochs at which configurations are compared, rising, and below max_epochs."""
-    keep: Annotated[float, Interval(gt=0, lt=1)]
-    """Share of the configurations that goes on from each rung."""
 
 
 @dataclass(frozen=True)
@@ -157,9 +148,6 @@ def _prune(found: Mapping[str, Any]) -> Prune:
     kinds = get_type_hints(Prune)
     prune = Prune(**sweep_space.parts("prune", found, kinds, kinds))
     check_ranges("prune", prune)
-    rungs = list(prune.rung_epochs)
-    if not rungs or rungs != sorted(set(rungs)):
-        raise UsageError(f"prune.rung_epochs is {rungs}; accepted are one or more numbers that rise, as in [1, 3, 9]")
     return prune
 
 
@@ -221,10 +209,6 @@ def _checked(sweep: Sweep, given: Iterable[str]) -> Sweep:
     read = _read_by(experiments)
     wanted = [key.removeprefix(HYPER) for key in [*(axis.key for axis in sweep.axes), *sorted(given)] if HYPER in key]
     experiments[0].refuse_unread(number for number in wanted if number not in read)
-    shortest = min(one.training.max_epochs for one in experiments)
-    if sweep.prune and sweep.prune.rung_epochs[-1] >= shortest:
-        raise UsageError(
-            f"prune.rung_epochs ends at {sweep.prune.rung_epochs[-1]}; accepted is a last rung below training.max_epochs,"
-            f" which is {shortest}"
-        )
+    if sweep.prune:
+        check_rungs("prune.rung_epochs", sweep.prune.rung_epochs, min(one.training.max_epochs for one in experiments))
     return replace(sweep, experiment=replace(sweep.experiment, hyper=_only(sweep.experiment.hyper, read)))

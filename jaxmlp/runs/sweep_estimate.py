@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import psutil
 
 from jaxmlp.runs import sweep_groups
-from jaxmlp.runs.sweep_config import Prune
 from jaxmlp.runs.sweep_groups import Asked, SweepGroup
 from jaxmlp.training import pruning, sizing
 from jaxmlp.training.cohort import Packing
 from jaxmlp.training.members import Devices
+from jaxmlp.training.pruning import Prune
 
 FOUR = 4  # bytes of a number
 COMPILER = 290 * 2**20  # bytes that the first compile leaves in a process, as measured (JAX 0.10.2, x86)

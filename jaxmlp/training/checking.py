@@ -1,6 +1,8 @@
 """Whether a description and its numbers make sense together, told before anything is compiled."""
 
+import reprlib
 from collections.abc import Iterable
+from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -10,12 +12,13 @@ from jaxmlp.errors import UsageError, unknown
 from jaxmlp.nn import losses
 from jaxmlp.nn.activations import activation
 from jaxmlp.nn.network import INITS
-from jaxmlp.spec import Hyper, Network, Spec, Training
+from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training import optimizers, schedules, stopping
 
 MONITORS = ("loss", "objective")
 PRECISIONS = ("default", "high", "highest")
 TRAINING_GRADIENTS = ("autodiff", "delta_rule", "both")
+KINDS = {int: "a whole number", float: "a number", str: "text in quotes", bool: "True or False"}
 LARGEST_INT, LARGEST_FLOAT = 2**31 - 1, float(np.finfo(np.float32).max)  # numbers are traced as int32 and float32
 
 
@@ -71,7 +74,8 @@ def refuse_unread(network: Network, training: Training, fields: Iterable[str]) -
 
 
 def check(spec: Spec, hyper: Hyper) -> None:
-    """Raise UsageError if the names, the ranges, or the numbers that differ from their default do not fit together."""
+    """Raise UsageError if the types, names, ranges, or numbers that differ from their default do not fit together."""
+    check_types(spec, hyper)
     check_names(spec.network, spec.training)
     check_ranges("network", spec.network)
     check_ranges("training", spec.training)
@@ -81,23 +85,120 @@ def check(spec: Spec, hyper: Hyper) -> None:
     refuse_unread(spec.network, spec.training, changed)
 
 
+def check_data(spec: Spec, splits: Splits) -> None:
+    """Raise UsageError if the examples are not of the inputs and classes of the spec, or there are none to learn from."""
+    for name, part in splits._asdict().items():
+        shape = np.shape(part.x)
+        if len(shape) != 2:
+            raise UsageError(
+                f"splits.{name}.x has the shape {list(shape)}; accepted is [rows, {spec.inputs}]: flatten it"
+            )
+        if shape[1] != spec.inputs:
+            raise UsageError(
+                f"spec.inputs is {spec.inputs}, but splits.{name}.x has {shape[1]} columns: make the Spec with"
+                f" inputs={shape[1]}"
+            )
+        labels = np.asarray(part.labels)
+        if labels.shape != shape[:1] or labels.dtype.kind not in "iu":
+            raise UsageError(
+                f"splits.{name}.labels has the shape {list(labels.shape)} and the type {labels.dtype}; accepted is a whole"
+                f" number for each of the {shape[0]} rows"
+            )
+        if part.weights is not None:
+            if np.shape(part.weights) != shape[:1]:
+                found = list(np.shape(part.weights))
+                raise UsageError(
+                    f"splits.{name}.weights has the shape {found}; accepted is a number for each of {shape[0]} rows"
+                )
+            labels = labels[np.asarray(part.weights) > 0]
+        if not len(labels) and name != "test":
+            raise UsageError(f"splits.{name} has no rows that count; accepted is at least one")
+        low, high = (int(labels.min()), int(labels.max())) if len(labels) else (0, 0)
+        if low < 0 or high >= spec.classes:
+            hint = "number the classes from 0" if low < 0 else f"make the Spec with classes={high + 1}"
+            raise UsageError(
+                f"spec.classes is {spec.classes}, but splits.{name}.labels go from {low} to {high}; accepted is 0 to"
+                f" {spec.classes - 1}: {hint}"
+            )
+
+
+def counted(examples: Examples) -> int:
+    """How many examples count: all but those of weight 0."""
+    if examples.weights is None:
+        return len(examples.x)
+    return int(np.sum(np.asarray(examples.weights) > 0))
+
+
+def check_chunk(field: str, chunk: int | None) -> None:
+    """Raise UsageError if so many members cannot sit side by side."""
+    if chunk is not None and (chunk < 1 or chunk & (chunk - 1)):
+        raise UsageError(f"{field} is {chunk}; accepted is a power of two, such as 8")
+
+
+def check_types(spec: Spec, hyper: Hyper) -> None:
+    """Raise UsageError for the first value that is not of the type of its field; see `value_of`."""
+    for section, values in (("network", spec.network), ("training", spec.training), ("hyper", hyper)):
+        for name, annotation in hints_of(type(values)).items():
+            field, found = f"{section}.{name}", getattr(values, name)
+            value_of(field, found, annotation)
+            if kind_of(annotation) is tuple and not isinstance(found, tuple):  # a list cannot say which program it is
+                raise UsageError(f"{field} is {shown(found)}; accepted is a tuple, such as (128,) or ()")
+
+
+def value_of(field: str, found: Any, annotation: Any) -> Any:
+    """`found` as a plain value of this type: NumPy's and JAX's numbers will do, and a whole number for a float.
+
+    Raises UsageError for anything else.
+    """
+    kind, plain = kind_of(annotation), found.tolist() if hasattr(found, "tolist") else found
+    if kind is tuple:
+        if not isinstance(plain, list | tuple):
+            example = f"({plain},)" if type(plain) is int else "(8,)"
+            raise UsageError(f"{field} is {shown(plain)}; accepted is a list or tuple, such as {example}")
+        return tuple(value_of(field, item, get_args(annotation)[0]) for item in plain)
+    if kind is float and type(plain) is int and abs(plain) <= LARGEST_FLOAT:
+        return float(plain)
+    if type(plain) is not kind:
+        raise UsageError(f"{field} is {shown(plain)}; accepted is {KINDS[kind]}")
+    return plain
+
+
+def kind_of(annotation: Any) -> Any:
+    """The type that is annotated: int, float, str, bool or tuple."""
+    if get_origin(annotation) is Annotated:
+        return get_args(annotation)[0]
+    return get_origin(annotation) or annotation
+
+
+def shown(found: Any) -> str:
+    """Any value on one short line."""
+    return " ".join(reprlib.repr(found).split())
+
+
+@cache
+def hints_of(kind: type) -> dict[str, Any]:
+    """The annotations of a dataclass or NamedTuple, with their ranges."""
+    return get_type_hints(kind, include_extras=True)
+
+
 def check_ranges(section: str, values: Any) -> None:
-    """Raise UsageError for the first field of a dataclass or NamedTuple whose number is outside its annotated range."""
-    for name, annotation in get_type_hints(type(values), include_extras=True).items():
-        found = getattr(values, name)
-        if get_origin(annotation) is tuple:
-            for item in found:
-                check_range(f"{section}.{name}", item, get_args(annotation)[0])
-        else:
-            check_range(f"{section}.{name}", found, annotation)
+    """Raise UsageError for the first field of a dataclass or NamedTuple whose number is outside its annotated range.
+
+    Without a section, fields are called by their name alone.
+    """
+    for name, annotation in hints_of(type(values)).items():
+        check_range(f"{section}.{name}" if section else name, getattr(values, name), annotation)
 
 
 def check_range(field: str, found: Any, annotation: Any) -> None:
-    """Raise UsageError if the number is outside its annotated range, or too large to be traced."""
+    """Raise UsageError if the number, or one of a tuple, is outside its annotated range or too large to be traced."""
+    if get_origin(annotation) is tuple:
+        for item in found:
+            check_range(field, item, get_args(annotation)[0])
     if get_origin(annotation) is not Annotated:
         return
     bounds = _bounds(annotation)
-    whole = type(found) is int
+    whole = kind_of(annotation) is int
     largest = LARGEST_INT if whole else LARGEST_FLOAT
     if not abs(found) <= largest or not all(holds(found) for _, holds in bounds):  # NaN is not below anything
         kind = "a whole number" if whole else "a finite number"

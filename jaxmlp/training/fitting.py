@@ -12,7 +12,7 @@ import numpy as np
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Examples, Hyper, Spec, Splits, Training
 from jaxmlp.training import data_parallel as parallel
-from jaxmlp.training.checking import check
+from jaxmlp.training.checking import check, check_data, counted
 from jaxmlp.training.loop import EpochLog, TrainState, advance, begin, evaluate
 
 PRNG = "threefry2x32"  # counter-based and the same on every backend; recorded with a run
@@ -78,10 +78,11 @@ def fit(spec: Spec, hyper: Hyper, splits: Splits, seed: int = 0, *, data_paralle
 
     `splits` may hold NumPy or JAX arrays. The same spec compiles once, whatever the numbers are. With `data_parallel`
     every minibatch is split over all devices; the result is the same to rounding.
-    Raises UsageError where `spec` or `hyper` make no sense (an unknown name, a number out of range or never read), or
-    the devices cannot share a batch equally, and JaxmlpError where there is only one.
+    Raises UsageError where `spec` or `hyper` make no sense (an unknown name, a number out of range or never read) or do
+    not fit the data, or the devices cannot share a batch equally, and JaxmlpError where there is only one.
     """
     check(spec, hyper)
+    check_data(spec, splits)
     place = place_for(spec.training, data_parallel=data_parallel)
     key, numbers = jax.random.key(seed, impl=PRNG), traced(hyper)
     state = compiled_begin(spec, numbers, key)
@@ -155,7 +156,7 @@ def run_epochs(
 def epoch_row(spec: Spec, splits: Splits, log: EpochLog, index: int, epoch: int, seconds: float) -> Epoch:
     """Row `index` of a log [E], for people; it came to pass in epoch `epoch` and took so many seconds."""
     train, validation = (
-        Measured(float(loss[index]), int(correct[index]), _counted(part))
+        Measured(float(loss[index]), int(correct[index]), counted(part))
         for loss, correct, part in (
             (log.train_loss, log.train_correct, splits.train),
             (log.validation_loss, log.validation_correct, splits.validation),
@@ -176,9 +177,3 @@ def stop_reason(spec: Spec, state: TrainState) -> str:
     if bool(state.stopping.diverged):
         return "diverged"
     return "max_epochs" if int(state.epoch) >= spec.training.max_epochs else "early_stopping"
-
-
-def _counted(examples: Examples) -> int:
-    if examples.weights is None:
-        return len(examples.x)
-    return int(np.sum(np.asarray(examples.weights) > 0))

@@ -1,7 +1,6 @@
 """Many trainings from Python, in memory: members given one by one, or a grid of numbers, shapes and names."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -10,14 +9,16 @@ import numpy as np
 
 from jaxmlp.errors import UsageError, unknown
 from jaxmlp.nn.network import Params
-from jaxmlp.spec import Hyper, Network, Spec, Splits, Training
+from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training import sizing
-from jaxmlp.training.checking import check
+from jaxmlp.training.axes import SEED, axes_of, changed, seeds_of, values_of
+from jaxmlp.training.checking import check, check_chunk, check_data, check_ranges, check_types, counted, value_of
 from jaxmlp.training.cohort import Call, Ended, Member
 from jaxmlp.training.fitting import Epoch, Fit, Measured, epoch_row, finished, measure
 from jaxmlp.training.grid import Grid, Group, Rungs
 from jaxmlp.training.histories import COLUMNS, History
 from jaxmlp.training.loop import EpochLog
+from jaxmlp.training.pruning import Prune, check_rungs
 from jaxmlp.training.results import curve_of, row_of
 
 MODES = ("packed", "sequential")
@@ -29,7 +30,7 @@ class GridFit(NamedTuple):
 
     table: dict[str, list]  # of columns, a value a member: as pandas.DataFrame takes it
     curves: list[dict[str, list]]  # of each member: for each name a list, a number an epoch
-    best: int  # the row of the table; -1 where no member came to a finite validation loss
+    best: int  # the row of the table, among those that did not diverge (they are never the best); -1 where all did
     params: Params | None  # of the best, at its best epoch
     test: Measured | None  # of the best: read once. As the best of many, its validation loss is an optimistic pick
     compiles: int  # programs: one for each group and shape of a slab
@@ -45,9 +46,9 @@ def fit_grid(
     spec: Spec,
     hyper: Hyper,
     splits: Splits,
-    grid: Mapping[str, Sequence[Any]],
+    grid: Mapping[str, Any],
     *,
-    seeds: int | Sequence[int] = 1,
+    seeds: int | Sequence[int] | np.ndarray = 1,
     rung_epochs: Sequence[int] = (),
     keep: float = 1 / 3,
     mode: str = "packed",
@@ -56,34 +57,38 @@ def fit_grid(
 ) -> GridFit:
     """Train every combination of the values in `grid`, over `spec` and `hyper`, with each of the `seeds` (n: 0 to n-1).
 
-    Keys are fields of Hyper (traced: they share a compile) and of Network and Training (each combination of these is a
-    group with a compile of its own). At `rung_epochs` only the share `keep` of the combinations goes on: successive
-    halving. Mode "sequential" gives the bits of `fit`; "packed" puts `chunk` members (a power of two; guessed from the
-    sizes) side by side on each device, equal to rounding. `on_call` is told how many members are running, and how many
-    epochs all have run. Raises UsageError as `fit` does, and for a key or mode that is unknown.
+    Each key has a list or array of different values. Keys are fields of Hyper (traced: they share a compile) and of
+    Network and Training (each combination of these is a group with a compile of its own). At `rung_epochs` only the
+    share `keep` of the combinations goes on: successive halving. Mode "sequential" gives the bits of `fit`; "packed" puts
+    `chunk` members (a power of two; guessed from the sizes) side by side on each device, equal to rounding. `on_call` is
+    told how many members are running, and how many epochs all have run. Raises UsageError as `fit` does, and for what is
+    unknown or out of range here.
     """
-    _check_mode(mode)
-    numbers = range(seeds) if isinstance(seeds, int) else seeds
-    points = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
-    if not numbers or not points:
-        raise UsageError("the grid has no member: give each key at least one value, and at least one seed")
-    chosen = [(point, *_changed(spec, hyper, point)) for point in points]
+    chunk = _checked(mode, chunk)
+    check_types(spec, hyper)
+    check_data(spec, splits)
+    axes, numbers = axes_of(grid), seeds_of(seeds)
+    points = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+    chosen = [(point, *changed(spec, hyper, point)) for point in points]
+    for _, found, number in chosen:
+        check(found, number)
     specs = list(dict.fromkeys(found for _, found, _ in chosen))
     members: list[dict[int, Member]] = [{} for _ in specs]
-    columns: dict[str, list] = {name: [] for name in ("member", *grid, "seed")}
+    columns: dict[str, list] = {name: [] for name in ("member", *axes, "seed")}
     configurations: list[int] = []
     for configuration, (point, found, number) in enumerate(chosen):
-        check(found, number)
         for seed in numbers:
             members[specs.index(found)][len(configurations)] = Member(number, seed)
             for name, value in ({"member": len(configurations), "seed": seed} | point).items():
                 columns[name].append(value)
             configurations.append(configuration)
-    if keep <= 0 or list(rung_epochs) != sorted(set(rung_epochs)):
-        raise UsageError(f"rung_epochs {list(rung_epochs)} must rise, and keep {keep} be above 0")
-    rungs = Rungs(tuple(rung_epochs), keep, configurations)
+    prune = Prune(value_of("rung_epochs", rung_epochs, tuple[int, ...]), value_of("keep", keep, float))
+    check_ranges("", prune)
+    if prune.rung_epochs:
+        check_rungs("rung_epochs", prune.rung_epochs, min(found.training.max_epochs for found in specs))
+    rungs = Rungs(prune.rung_epochs, prune.keep, configurations)
     groups = [Group(found, mine, lambda: splits) for found, mine in zip(specs, members, strict=True)]
-    counts = len(splits.train.x), len(splits.validation.x)
+    counts = counted(splits.train), counted(splits.validation)
     rows: dict[int, dict[str, Any]] = {}
     curves: dict[int, dict[str, list]] = {}
     best: Ended | None = None
@@ -93,7 +98,9 @@ def fit_grid(
         nonlocal best, lowest
         rows[ended.member], curves[ended.member] = row_of(ended, *counts), curve_of(ended.history, *counts)
         loss = rows[ended.member]["validation_loss"]
-        if ended.status != "diverged" and (best is None or (loss, ended.member) < (lowest, best.member)):
+        if ended.status == "diverged" or loss is None:
+            return
+        if best is None or (loss, ended.member) < (lowest, best.member):
             best, lowest = ended, loss  # the states of the others are let go
 
     made = _trained(groups, splits, rungs, mode, chunk, note, on_call)
@@ -117,7 +124,7 @@ def fit_grid(
 def fit_members(
     spec: Spec,
     hypers: Sequence[Hyper],
-    seeds: Sequence[int],
+    seeds: Sequence[int] | np.ndarray,
     splits: Splits,
     *,
     mode: str | None = None,
@@ -127,16 +134,18 @@ def fit_members(
     """Train one member for each pair of `hypers` and `seeds` (of equal length), to its own end; see `fit` and `fit_grid`.
 
     By default members on a CPU whose seeds all differ are sequential (the bits of `fit`), all others packed.
-    Raises UsageError as `fit` does, and ValueError where the lengths differ.
+    Raises UsageError as `fit` and `fit_grid` do, and where the lengths differ.
     """
-    if len(hypers) != len(seeds) or not seeds:
-        raise ValueError(f"{len(hypers)} hypers and {len(seeds)} seeds: as many of one as of the other are wanted")
+    seeds = values_of("seeds", seeds, SEED)
+    if len(hypers) != len(seeds) or not hypers:
+        raise UsageError(f"{len(hypers)} hypers and {len(seeds)} seeds were given; accepted is one seed for each")
     for hyper in hypers:
         check(spec, hyper)
+    check_data(spec, splits)
     if mode is None:
         own = len(set(seeds)) == len(seeds) and jax.local_devices()[0].platform == "cpu"
         mode = "sequential" if own and chunk is None else "packed"
-    _check_mode(mode)
+    chunk = _checked(mode, chunk)
     members = {i: Member(hyper, seed) for i, (hyper, seed) in enumerate(zip(hypers, seeds, strict=True))}
     ended: dict[int, Ended] = {}
 
@@ -189,26 +198,17 @@ def _trained(
     return grid
 
 
-def _changed(spec: Spec, hyper: Hyper, point: Mapping[str, Any]) -> tuple[Spec, Hyper]:
-    """The spec and the numbers with the values of a point of the grid."""
-    network = {field.name for field in fields(Network)}
-    training = {field.name for field in fields(Training)}
-    for name, value in point.items():
-        if name in Hyper._fields:
-            hyper = hyper._replace(**{name: value})
-        elif name in network:
-            value = tuple(value) if isinstance(value, list) else value
-            spec = replace(spec, network=replace(spec.network, **{name: value}))
-        elif name in training:
-            spec = replace(spec, training=replace(spec.training, **{name: value}))
-        else:
-            raise unknown("the grid's key", name, [*Hyper._fields, *sorted(network), *sorted(training)])
-    return spec, hyper
-
-
-def _check_mode(mode: str) -> None:
-    if mode not in MODES:
+def _checked(mode: str, chunk: int | None) -> int | None:
+    """The chunk. Raises UsageError if it is no power of two, or the mode is unknown or does without."""
+    if value_of("mode", mode, str) not in MODES:
         raise unknown("mode", mode, MODES)
+    if chunk is None:
+        return None
+    if mode == "sequential":
+        raise UsageError("chunk puts members side by side, mode 'sequential' does not: take one of them")
+    chunk = value_of("chunk", chunk, int)
+    check_chunk("chunk", chunk)
+    return chunk
 
 
 def _fit(spec: Spec, ended: Ended, splits: Splits, compile_seconds: float) -> Fit:

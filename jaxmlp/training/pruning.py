@@ -6,8 +6,34 @@ or processes. Li et al. 2020 (ASHA) promote without waiting; that is faster wher
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge, Interval
+
+from jaxmlp.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Prune:
+    """Successive halving: after so many epochs, the best share of the configurations goes on."""
+
+    rung_epochs: tuple[Annotated[int, Ge(1)], ...]
+    """Epochs at which configurations are compared, rising, and below max_epochs."""
+    keep: Annotated[float, Interval(gt=0, lt=1)]
+    """Share of the configurations that goes on from each rung."""
+
+
+def check_rungs(field: str, rungs: Sequence[int], max_epochs: int) -> None:
+    """Raise UsageError if the rungs do not rise, or the last is not below the `max_epochs` of every member."""
+    found = list(rungs)
+    if not found or found != sorted(set(found)):
+        raise UsageError(f"{field} is {found}; accepted are one or more numbers that rise, as in [1, 3, 9]")
+    if found[-1] >= max_epochs:
+        raise UsageError(
+            f"{field} ends at {found[-1]}; accepted is a last rung below training.max_epochs, which is {max_epochs}"
+        )
 
 
 def kept(count: int, keep: float) -> int:

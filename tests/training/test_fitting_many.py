@@ -10,6 +10,7 @@ from scipy import stats
 from jaxmlp.errors import UsageError
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training import loop, members
+from jaxmlp.training.axes import axes_of
 from jaxmlp.training.cohort import Cohort, Member, Packing
 from jaxmlp.training.fitting import fit, typed
 from jaxmlp.training.fitting_many import fit_grid, fit_members
@@ -362,29 +363,212 @@ def test_it_tells_how_many_are_running(splits):
     assert told[-1] == (0, sum(len(one.epochs) for one in fits))
 
 
-@pytest.mark.parametrize(
-    ("hypers", "error"), [([], ValueError), ([Hyper()], ValueError), ([Hyper(-1.0)] * 5, UsageError)]
-)
-def test_what_makes_no_sense_is_refused(splits, hypers, error):
-    with pytest.raises(error):
-        fit_members(SPEC, hypers, SEEDS, splits)
+def refused(words, call, *arguments, **more):
+    """The line is one, and says all of the words."""
+    with pytest.raises(UsageError) as caught:
+        call(*arguments, **more)
+    line = str(caught.value)
+    assert "\n" not in line
+    for word in words:
+        assert word in line
+
+
+RATE = {"learning_rate": [0.1, 0.3]}
 
 
 @pytest.mark.parametrize(
-    ("grid", "more", "words"),
+    ("grid", "words"),
     [
-        ({"lerning_rate": [0.1]}, {}, "learning_rate"),
-        ({"learning_rate": [0.1, -1.0]}, {}, "learning_rate is -1"),
-        ({"learning_rate": []}, {}, "at least one value"),
-        ({"learning_rate": [0.1]}, {"seeds": 0}, "at least one seed"),
-        ({"beta1": [0.1]}, {}, "not read"),
-        ({"learning_rate": [0.1]}, {"mode": "paked"}, "packed"),
-        ({"learning_rate": [0.1]}, {"rung_epochs": (3, 2)}, "must rise"),
+        ({"lerning_rate": [0.1]}, ["grid.lerning_rate is no key", "did you mean learning_rate?"]),
+        ({"lr": [0.1]}, ["grid.lr is no key", "did you mean learning_rate?"]),
+        ({"seed": [1, 2]}, ["grid.seed is no axis", "use seeds="]),
+        ({"seeds": 5}, ["grid.seeds is no axis", "use seeds="]),
+        ({"learning_rate": 0.1}, ["grid.learning_rate is 0.1", "a list of values, such as [0.1]"]),
+        ({"learning_rate": np.float32(0.5)}, ["grid.learning_rate is 0.5", "[0.5]"]),
+        ({"learning_rate": None}, ["grid.learning_rate is None", "a list"]),
+        ({"learning_rate": {0.1}}, ["grid.learning_rate is {0.1}; accepted is a list of values"]),
+        ({"activation": "relu"}, ["grid.activation is 'relu'", "['relu']"]),
+        ({"learning_rate": {"low": 0.1, "high": 1.0, "count": 3}}, ["grid.learning_rate is {", "geomspace"]),
+        ({"learning_rate": []}, ["grid.learning_rate is []", "a list of different values"]),
+        ({"learning_rate": [0.1, 0.3, 0.1]}, ["grid.learning_rate has 0.1 twice", "different values"]),
+        ({"learning_rate": [1, 1.0]}, ["grid.learning_rate has 1.0 twice"]),
+        ({"hidden": [(4,), [4]]}, ["grid.hidden has (4,) twice"]),
+        ({"learning_rate": ["a"]}, ["grid.learning_rate is 'a'", "a number"]),
+        ({"learning_rate": [True]}, ["grid.learning_rate is True", "a number"]),
+        ({"learning_rate": [None]}, ["grid.learning_rate is None", "a number"]),
+        ({"learning_rate": [np.ones((2, 2))]}, ["grid.learning_rate is [[1.0", "a number"]),
+        ({"learning_rate": [0.1, -1]}, ["grid.learning_rate is -1.0", "a finite number above 0"]),
+        ({"learning_rate": [np.nan]}, ["grid.learning_rate is nan", "a finite number above 0"]),
+        ({"learning_rate": [10**400]}, ["grid.learning_rate is 1000", "a number"]),
+        ({"patience": [2.5]}, ["grid.patience is 2.5", "a whole number"]),
+        ({"patience": [-1]}, ["grid.patience is -1", "a whole number of at least 0"]),
+        ({"patience": [2**31]}, ["grid.patience is 2147483648", "of at most 2147483647"]),
+        ({"hidden": 32}, ["grid.hidden is 32", "such as [(32,)]"]),
+        ({"hidden": [32]}, ["grid.hidden is 32", "a list or tuple, such as (32,)"]),
+        ({"hidden": (32, 16)}, ["grid.hidden is 32", "a list or tuple, such as (32,)"]),
+        ({"hidden": [(32, 0)]}, ["grid.hidden is 0", "of at least 1"]),
+        ({"hidden": [(32, "a")]}, ["grid.hidden is 'a'", "a whole number"]),
+        ({"activation": ["relu", "tan"]}, ["'tan' is unknown", "did you mean tanh"]),
+        ({"activation": [None]}, ["grid.activation is None", "text in quotes"]),
+        ({"dropout": [1]}, ["grid.dropout is 1", "True or False"]),
+        ({"beta1": [0.1]}, ["beta1", "not read"]),
+    ],
+    ids=str,
+)
+def test_an_axis_that_makes_no_sense_is_refused(splits, grid, words):
+    refused(words, fit_grid, SPEC, Hyper(), splits, grid)
+
+
+def test_a_grid_is_a_dict_of_names():
+    refused(["grid is [0.1]", "a dict of lists"], axes_of, [0.1])
+    refused(["grid.3 is no key", "known: learning_rate"], axes_of, {3: [0.1]})
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"seeds": 0}, ["seeds is 0", "a whole number of at least 1"]),
+        ({"seeds": -2}, ["seeds is -2", "of at least 1"]),
+        ({"seeds": True}, ["seeds is True", "a whole number"]),
+        ({"seeds": []}, ["seeds is []", "different values"]),
+        ({"seeds": [3, 4, 3]}, ["seeds has 3 twice", "different values"]),
+        ({"seeds": [3, -4]}, ["seeds is -4", "of at least 0"]),
+        ({"seeds": np.array([0.5])}, ["seeds is 0.5", "a whole number"]),
+        ({"mode": "paked"}, ["mode 'paked' is unknown", "packed"]),
+        ({"chunk": 3}, ["chunk is 3", "a power of two"]),
+        ({"chunk": 0}, ["chunk is 0", "a power of two"]),
+        ({"chunk": -4}, ["chunk is -4", "a power of two"]),
+        ({"chunk": True}, ["chunk is True", "a whole number"]),
+        ({"chunk": 4, "mode": "sequential"}, ["chunk", "sequential", "take one of them"]),
+        ({"rung_epochs": [0]}, ["rung_epochs is 0", "of at least 1"]),
+        ({"rung_epochs": (3, 2)}, ["rung_epochs is [3, 2]", "numbers that rise"]),
+        ({"rung_epochs": (3, 3)}, ["rung_epochs is [3, 3]", "numbers that rise"]),
+        ({"rung_epochs": (3, 9)}, ["rung_epochs ends at 9", "below training.max_epochs, which is 9"]),
+        ({"rung_epochs": (3,), "keep": 1.0}, ["keep is 1.0", "above 0 and below 1"]),
+        ({"rung_epochs": (3,), "keep": 0.0}, ["keep is 0.0", "above 0 and below 1"]),
+        ({"rung_epochs": (3,), "keep": float("nan")}, ["keep is nan", "above 0 and below 1"]),
+    ],
+    ids=str,
+)
+def test_a_grid_that_makes_no_sense_is_refused(splits, more, words):
+    refused(words, fit_grid, SPEC, Hyper(), splits, RATE, **more)
+
+
+def test_a_rung_is_below_the_fewest_epochs_of_any_group(splits):
+    words = ["rung_epochs ends at 3", "which is 3"]
+    refused(words, fit_grid, SPEC, Hyper(), splits, {"max_epochs": [3, 9]}, rung_epochs=[2, 3])
+
+
+@pytest.mark.parametrize(
+    ("hypers", "seeds", "more", "words"),
+    [
+        ([], [], {}, ["0 hypers and 0 seeds"]),
+        ([Hyper()], SEEDS, {}, ["1 hypers and 5 seeds", "one seed for each"]),
+        ([Hyper(-1.0)] * 5, SEEDS, {}, ["hyper.learning_rate is -1.0", "a finite number above 0"]),
+        ([Hyper(-1)] * 5, SEEDS, {}, ["hyper.learning_rate is -1", "a finite number above 0"]),
+        ([Hyper(True)], [0], {}, ["hyper.learning_rate is True", "a number"]),
+        ([Hyper(patience=2.5)], [0], {}, ["hyper.patience is 2.5", "a whole number"]),  # pyright: ignore[reportArgumentType]
+        ([Hyper()], [-1], {}, ["seeds is -1", "of at least 0"]),
+        ([Hyper()], [0], {"chunk": 6}, ["chunk is 6", "a power of two"]),
+        ([Hyper()], [0], {"mode": "sequential", "chunk": 2}, ["take one of them"]),
+        ([Hyper()], [0], {"mode": "paked"}, ["mode 'paked' is unknown"]),
     ],
 )
-def test_a_grid_that_makes_no_sense_is_refused(splits, grid, more, words):
-    with pytest.raises(UsageError, match=words):
-        fit_grid(SPEC, Hyper(), splits, grid, **more)
+def test_members_that_make_no_sense_are_refused(splits, hypers, seeds, more, words):
+    refused(words, fit_members, SPEC, hypers, seeds, splits, **more)
+
+
+def slipped(made, **values):
+    """With values of any type, which only the hook of conftest would refuse."""
+    for name, value in values.items():
+        object.__setattr__(made, name, value)
+    return made
+
+
+def slip(**parts):
+    return slipped(replace(SPEC), **parts)
+
+
+def each_way(words, spec, hyper, splits):
+    refused(words, fit, spec, hyper, splits)
+    refused(words, fit_members, spec, [hyper], [0], splits)
+    refused(words, fit_grid, spec, hyper, splits, RATE)
+
+
+@pytest.mark.parametrize(
+    ("spec", "hyper", "words"),
+    [
+        (replace(SPEC, inputs=784), Hyper(), ["spec.inputs is 784", "splits.train.x has 4 columns", "inputs=4"]),
+        (replace(SPEC, classes=2), Hyper(), ["spec.classes is 2", "splits.train.labels go from 0 to 2", "classes=3"]),
+        (slip(network=slipped(Network(), hidden=[5])), Hyper(), ["network.hidden is [5]", "a tuple"]),
+        (slip(network=slipped(Network(), hidden=5)), Hyper(), ["network.hidden is 5", "(5,)"]),
+        (slip(network=slipped(Network(), activation=None)), Hyper(), ["network.activation is None", "text"]),
+        (slip(training=slipped(Training(), max_epochs=2.0)), Hyper(), ["training.max_epochs is 2.0", "a whole number"]),
+        (SPEC, Hyper(momentum=None), ["hyper.momentum is None", "a number"]),  # pyright: ignore[reportArgumentType]
+        (SPEC, Hyper(momentum=np.nan), ["hyper.momentum is nan", "a finite number"]),
+    ],
+)
+def test_a_description_that_makes_no_sense_is_refused(splits, spec, hyper, words):
+    each_way(words, spec, hyper, splits)
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "words"),
+    [
+        ("train", {"x": np.zeros((35, 2, 2), np.float32)}, ["splits.train.x has the shape [35, 2, 2]", "[rows, 4]"]),
+        ("validation", {"x": np.zeros((15, 3), np.float32)}, ["splits.validation.x has 3 columns"]),
+        ("train", {"labels": np.zeros(34, np.int32)}, ["splits.train.labels has the shape [34]", "35 rows"]),
+        ("train", {"labels": np.zeros(35, np.float32)}, ["splits.train.labels", "float32", "a whole number"]),
+        ("test", {"labels": np.full(10, 3)}, ["splits.test.labels go from 3 to 3", "classes=4"]),
+        ("test", {"labels": np.full(10, -1)}, ["splits.test.labels go from -1 to -1", "from 0"]),
+        ("train", {"weights": np.ones(34, np.float32)}, ["splits.train.weights has the shape [34]", "35 rows"]),
+        ("validation", {"weights": np.zeros(15, np.float32)}, ["splits.validation has no rows that count"]),
+    ],
+)
+def test_data_that_make_no_sense_are_refused(splits, part, change, words):
+    found = splits._replace(**{part: getattr(splits, part)._replace(**change)})
+    each_way(words, SPEC, Hyper(), found)
+
+
+def test_the_numbers_of_numpy_will_do(splits):
+    grid = {
+        "learning_rate": np.geomspace(0.1, 0.4, 3, dtype=np.float32),
+        "patience": [np.int64(2)],
+        "hidden": [np.array([3, 2])],
+    }
+    found = fit_grid(SPEC, Hyper(l2=np.float32(0.5)), splits, grid, seeds=np.array([4]), rung_epochs=[2])
+    assert [type(column[0]) for column in (found.table[name] for name in grid)] == [float, int, tuple]
+    assert (found.table["seed"], found.table["hidden"][0]) == ([4] * 3, (3, 2))
+    assert len(fit_members(SPEC, [Hyper(np.float32(0.1))], np.array([1]), splits)) == 1
+
+
+def test_rows_of_no_weight_do_not_count(splits):
+    """Their labels may be anything; counts and accuracies of the table are those of `fit`."""
+
+    def halved(part):
+        counts = np.arange(len(part.x)) % 2 == 0
+        labels = np.where(counts, part.labels, -1).astype(np.int32)
+        return Examples(part.x, labels, counts.astype(np.float32))
+
+    weighted = Splits(*map(halved, splits))
+    found = fit_grid(SPEC, Hyper(), weighted, {}, mode="sequential")
+    single = fit(SPEC, Hyper(), weighted)
+    row = found.rows[0]
+    assert (row["train_count"], row["validation_count"]) == (18, 8)
+    assert (row["validation_correct"], row["validation_count"]) == single.validation[1:]
+    assert row["validation_accuracy"] == single.validation.accuracy
+    assert found.curves[0]["train_accuracy"] == [epoch.train.accuracy for epoch in single.epochs]
+
+
+def test_a_member_that_diverged_is_never_the_best(splits):
+    """Though the loss of an epoch before was finite, and the lowest."""
+    late = Hyper(1e-3, momentum=0.0, patience=0)
+    found = fit_grid(SPEC, late, splits, {"l2": [0.0, 1e4]})
+    statuses, losses = found.table["status"], found.table["validation_loss"]
+    assert statuses == ["max_epochs", "diverged"]
+    assert losses[1] is not None
+    assert found.best == 0
+    assert fit_grid(SPEC, late, splits, {"l2": [1e4]}).best == -1
 
 
 def test_the_host_may_leave_and_the_grid_goes_on(splits):
