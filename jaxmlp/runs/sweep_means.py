@@ -133,16 +133,16 @@ def heat_map(path: Path, rows: Rows, axes: Sequence[str], best: int | None) -> N
     write(path, figure)
 
 
-def lines_over_axis(path: Path, rows: Rows, axes: Sequence[str], best: int | None) -> None:
+def lines_over_axis(path: Path, rows: Rows, axis: str, best: int | None, by: str | None = None) -> None:
     """Validation loss and accuracy over the values of an axis: mean, range over the seeds, and every member a point.
 
-    Given a second axis, a line and colour for each of its values. A third panel has the sparsity of the weights if it
+    Given a second axis, `by`, a line and colour for each of its values. A third panel has the sparsity of the weights if it
     varies. The best is ringed; a mean with pruned members is hollow.
     """
-    axis, *by = axes
     scale = Scale.of(rows, axis)
-    hues = {identity(value): value for value in distinct([row.get(key) for row in rows for key in by])} or {None: None}
-    of = [identity(row.get(by[0])) if by else None for row in rows]
+    values = [row.get(by) if by else None for row in rows]
+    hues = {identity(value): value for value in distinct(values)}
+    of = map(identity, values)
     groups = grouped(rows, list(zip(of, scale.positions.tolist(), strict=True)))
     ring, losses = winner(groups, best), measured(rows, LOSS)
     shares = measured(rows, "sparsity")
@@ -151,14 +151,14 @@ def lines_over_axis(path: Path, rows: Rows, axes: Sequence[str], best: int | Non
     width = 405 if len(keys) == 2 else 320
     under = scale.depth(width) + 10
     named, names = len(hues) > 1, [short(label(value), 22) for value in hues.values()]
-    by_name = short(last(by[0]), 22) if named else ""
+    by_name = short(last(by), 22) if by and named else ""
     beside = 50 + 7 * max(map(len, [by_name, *names])) if named else 0
     figure = page(70 + len(keys) * (width + 100) - 80 + beside, under + 380)
     seeds = max(map(len, groups.values()))
     title = f"Validation loss and accuracy over {short(scale.name, 40)}"
     title += f", a colour for each {by_name}" if named else ""
     title += f": mean and range of {seeds} seeds" if seeds > 1 else ""
-    heading(figure, title, winner_words(groups, axes, ring))
+    heading(figure, title, winner_words(groups, [axis, by] if by else [axis], ring))
     top = ceiling(losses)
     for index, (key, (name, colour)) in enumerate(keys.items()):
         place = panel(figure, (70 + index * (width + 100), under, width, 270))

@@ -48,10 +48,10 @@ def draw(folder: Path, rows: Rows, axes: Sequence[str], curves: Curves, best: in
         seeds_spread(folder / names[-1], rows, best)
     elif len(axes) == 1:
         names.append("lines_over_axis.png")
-        lines_over_axis(folder / names[-1], rows, axes, best)
+        lines_over_axis(folder / names[-1], rows, axes[0], best)
     elif len(axes) == 2 and (turned := as_lines(rows, axes)):
         names.append("lines_over_axis.png")
-        lines_over_axis(folder / names[-1], rows, turned, best)
+        lines_over_axis(folder / names[-1], rows, turned[0], best, by=turned[1])
     elif len(axes) == 2 and is_grid(rows, axes):
         names.append("heat_map.png")
         heat_map(folder / names[-1], rows, axes, best)

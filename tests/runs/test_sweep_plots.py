@@ -240,7 +240,7 @@ def test_a_map_is_more_than_half_full(cells, expected):
 
 def test_lines_of_two_axes_have_a_colour_for_each_value(tmp_path, figures):
     rows = [row(i, 0.1 + i, **{RATE: i + 1, HIDDEN: [[8], [64, 32]][i % 2]}) for i in range(6)]
-    sweep_plots.lines_over_axis(tmp_path / "a.png", rows, [RATE, HIDDEN], 0)
+    sweep_plots.lines_over_axis(tmp_path / "a.png", rows, RATE, 0, by=HIDDEN)
     lines = [line for line in figures[0].axes[0].lines if len(line.get_xdata()) == 3]
     assert [line.get_ydata().tolist() for line in lines] == [[0.1, 2.1, 4.1], [1.1, 3.1, 5.1]]
     assert len({line.get_color() for line in lines}) == 2
@@ -257,14 +257,14 @@ WHERE = {RATE: [0.1, 0.1, 1.0, 1.0], MOMENTUM: [0.0, 0.9, 0.0, 0.9], L1: [0, 0, 
     ("picture", "axes", "word", "heights"),
     [
         (sweep_plots.heat_map, [RATE, MOMENTUM], "pruned members", [1.5, 0.5]),  # the upper edges of the cells
-        (sweep_plots.lines_over_axis, [RATE], "pruned", [0.35, 0.6]),  # a mean with one of them, and one of them
+        (sweep_plots.lines_over_axis, RATE, "pruned", [0.35, 0.6]),  # a mean with one of them, and one of them
         (sweep_plots.scatter, [RATE], "pruned", [0.5, 0.6]),
         (sweep_plots.parallel_coordinates, [RATE, MOMENTUM, L1], "pruned (2): the loss of fewer epochs", []),
         (sweep_plots.cost_against_quality, [RATE], "pruned", [0.5, 0.6]),
     ],
 )
 def test_pruned_members_are_marked(tmp_path, figures, picture, axes, word, heights):
-    rows = [r | {key: WHERE[key][i] for key in axes} for i, r in enumerate(PRUNED)]
+    rows = [r | {key: values[i] for key, values in WHERE.items() if key in axes} for i, r in enumerate(PRUNED)]
     picture(tmp_path / "a.png", rows, axes, 0)
     picture(tmp_path / "a.png", [r | {"status": "max_epochs"} for r in rows], axes, 0)
     marks, none = (marked(figure, "pruned") for figure in figures)
@@ -339,7 +339,7 @@ def test_lines_are_means_with_their_range(tmp_path, figures):
     rows = table({L1: [0, 1e-5, 1e-3]}, [0.2, 0.4, 0.1, 0.2, None, None], 2)
     for r in rows:
         r["sparsity"] = 1e4 * r[L1]
-    sweep_plots.lines_over_axis(tmp_path / "a.png", rows, [L1], 2)
+    sweep_plots.lines_over_axis(tmp_path / "a.png", rows, L1, 2)
     loss, _, sparsity = figures[0].axes
     means = [line for line in loss.lines if len(line.get_xdata()) == 3]
     np.testing.assert_allclose(means[0].get_ydata(), [0.3, 0.15, np.nan])
@@ -352,7 +352,7 @@ def test_lines_are_means_with_their_range(tmp_path, figures):
 @pytest.mark.parametrize(("spread", "panels"), [(0.0, 2), (0.009, 2), (0.02, 3)])
 def test_sparsity_is_shown_where_it_varies(tmp_path, figures, spread, panels):
     rows = [row(i, 0.1, **{L1: i}) | {"sparsity": 0.5 + spread * i} for i in range(2)]
-    sweep_plots.lines_over_axis(tmp_path / "a.png", rows, [L1], 0)
+    sweep_plots.lines_over_axis(tmp_path / "a.png", rows, L1, 0)
     assert len(figures[0].axes) == panels
 
 
