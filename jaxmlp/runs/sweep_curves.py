@@ -1,4 +1,4 @@
-"""Pictures of a sweep in which every member is a line or a point: over its epochs, across all axes, over each of them.
+"""Pictures of a sweep in which every member is a line: over its epochs, and across all axes.
 
 Every function takes rows as in the table of the sweep and writes one PNG; see `sweep_marks` for what counts as diverged.
 """
@@ -10,25 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxmlp.runs.canvas import INK, QUIET, TRAIN, VALIDATION, page, panel, write
+from jaxmlp.runs.canvas import INK, QUIET, VALIDATION, page, panel, write
 from jaxmlp.runs.sweep_marks import (
     COLOURS,
     LOSS,
     LOST,
-    below,
+    PRUNED,
+    apart,
     best_of,
     best_words,
     ceiling,
+    colour_bar,
     colouring,
     count,
-    crosses,
     diverged,
     heading,
     legend,
     logarithmic,
     measured,
     number,
+    opacity,
     plain,
+    pruned,
     subtitle,
 )
 from jaxmlp.runs.sweep_scale import Rows, Scale, short
@@ -44,7 +47,8 @@ MOST_LINES, MOST_AXES = 2000, 12
 def learning_curves(path: Path, rows: Rows, axes: Sequence[str], curves: Curves, best: int | None) -> None:
     """Validation loss and accuracy of every member over the epochs, coloured by its loss; the best thick.
 
-    Beyond MOST_LINES members an even sample is drawn, and said. A cross is where a member diverged.
+    Pruned ones are purple and thinner. Beyond MOST_LINES members an even sample is drawn, and said. A cross is where
+    a member diverged.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -53,7 +57,7 @@ def learning_curves(path: Path, rows: Rows, axes: Sequence[str], curves: Curves,
     figure = page(1000, 440)
     sampled = f" ({len(shown):,} of {len(known):,} drawn)" if len(shown) < len(known) else ""
     heading(figure, f"Validation curves of {count(len(known), 'member')}{sampled}", best_words(rows, axes, best))
-    norm, _ = colouring(measured(shown, LOSS))
+    norm, _ = colouring(measured(_whole(shown), LOSS))
     for left, measure in ((70, "loss"), (575, "accuracy")):
         place = panel(figure, (left, 55, 405, 275))
         lines = [_finite(curves[row["member"]][f"validation_{measure}"]) for row in shown]
@@ -65,6 +69,8 @@ def learning_curves(path: Path, rows: Rows, axes: Sequence[str], curves: Curves,
         lines = [np.minimum(line, top) for line in lines]
         plain(place, np.minimum(every, top) if measure == "loss" else None)
         _lines(place, [np.column_stack([np.arange(1, len(line) + 1), line]) for line in lines], shown, norm, best)
+        if measure == "accuracy" and any(map(pruned, shown)):
+            place.plot([], [], color=PRUNED, lw=1.3, label="pruned", gid="pruned")
         _ends(place, lines, shown)
         if winner is not None:
             _mark_epoch(place, lines[shown.index(winner)], winner["best_epoch"])
@@ -77,12 +83,13 @@ def learning_curves(path: Path, rows: Rows, axes: Sequence[str], curves: Curves,
 
 
 def parallel_coordinates(path: Path, rows: Rows, axes: Sequence[str], best: int | None) -> None:
-    """Every member a line across its values on all axes, to its validation loss; the darker the better.
+    """Every member a line across its values on all axes, to its validation loss; the darker the better, as a bar says.
 
-    A diverged member is grey, dashed, and ends above the losses. Up to MOST_AXES axes are shown, those that vary first.
+    A pruned member is purple and thin; a diverged one is grey, dashed, and ends above the losses. Up to MOST_AXES axes are
+    shown, those that vary first.
     """
     shown = sample(rows, best)
-    scales = [Scale.of(shown, key) for key in _varying(rows, axes)]
+    scales = [Scale.of(shown, key) for key in varying(rows, axes)]
     losses = measured(shown, LOSS)
     top = ceiling(losses)
     ends = [{LOSS: min(number(row.get(LOSS)), top)} for row in shown if not diverged(row)]
@@ -99,7 +106,13 @@ def parallel_coordinates(path: Path, rows: Rows, axes: Sequence[str], best: int 
     to = iter(_height(last, last.positions))
     heights.append(np.array([1.12 if diverged(row) else next(to) for row in shown]))
     paths = [_eased(member) for member in np.column_stack(heights)]
-    _lines(place, paths, shown, colouring(losses)[0], best)
+    norm, extend = colouring(measured(_whole(shown), LOSS))
+    if coloured := _lines(place, paths, shown, norm, best):
+        bar = colour_bar(place, coloured, extend, gap=30)
+        bar.set_ylabel("validation loss" + (", not pruned" if any(map(pruned, shown)) else ""), color=QUIET, fontsize=9)
+    if early := sum(map(pruned, rows)):
+        place.plot([], [], color=PRUNED, lw=1.3, label=f"pruned ({early:,}): the loss of fewer epochs", gid="pruned")
+        place.legend(loc="lower left", bbox_to_anchor=(0, 1.02), frameon=False, labelcolor=INK, fontsize=9)
     staggered = max(len(short(scale.name, 24)) for scale in [*scales, last]) * 7.5 > step
     for index, scale in enumerate([*scales, last]):
         _upright(place, index, scale, down=18 + 16 * (index % 2) * staggered)
@@ -107,41 +120,6 @@ def parallel_coordinates(path: Path, rows: Rows, axes: Sequence[str], best: int 
         place.plot(len(scales), 1.12, "x", color=LOST, ms=7, mew=1.5, clip_on=False, gid="diverged")
         lost = sum(map(diverged, rows))
         place.text(len(scales) + 10 / step, 1.12, f"diverged ({lost})", va="center", fontsize=9, color=QUIET)
-    write(path, figure)
-
-
-def scatter(path: Path, rows: Rows, axes: Sequence[str], best: int | None) -> None:
-    """The validation loss of every member over each axis, a small panel an axis; the best ringed."""
-    names = _varying(rows, axes)
-    columns = min(len(names), 3 if len(names) in (5, 6, 9) else 4)
-    down = math.ceil(len(names) / columns)
-    winner, losses = best_of(rows, best), measured(rows, LOSS)
-    top = ceiling(losses)
-    cut = f" (cut at {top:.2g})" if losses.size and losses.max() > top else ""
-    scales = [Scale.of(rows, key) for key in names]
-    depth = max(scale.depth(255) for scale in scales)
-    figure = page(max(85 + 290 * columns, 520), 80 + (250 + depth) * down)
-    heading(figure, f"Validation loss over each axis{cut}", best_words(rows, axes, best))
-    for index, scale in enumerate(scales):
-        under, across = divmod(index, columns)
-        place = panel(figure, (75 + 290 * across, depth + (250 + depth) * (down - 1 - under), 255, 215))
-        spread = scale.positions + np.ptp(scale.limits) * apart(scale)
-        plain(place, np.minimum(losses, top))
-        kept = np.array([not diverged(row) for row in rows])
-        heights = np.array([min(number(row.get(LOSS)), top) for row in rows])
-        place.plot(
-            spread[kept], heights[kept], "o", color=TRAIN, ms=4 if len(rows) < 400 else 2.5, mew=0, alpha=opacity(rows)
-        )
-        crosses(place, spread[~kept])
-        if winner is not None:
-            at = rows.index(winner)
-            place.plot([spread[at]], [heights[at]], "o", ms=9, mfc="none", mec=VALIDATION, mew=2, gid="best")
-        place.margins(y=0.12)
-        below(place, scale)
-        if across:
-            place.tick_params(labelleft=False)
-        if not index:
-            legend(place)
     write(path, figure)
 
 
@@ -153,21 +131,31 @@ def sample(rows: Rows, best: int | None) -> list[Any]:
     return [row for index, row in enumerate(rows) if index in taken or row["member"] == best]
 
 
-def _lines(place: "Axes", paths: Sequence[np.ndarray], rows: Rows, norm: "Normalize", best: int | None) -> None:
-    """Diverged ones first, then from the worst to the best: the last drawn lies on top."""
+def _lines(place: "Axes", paths: Sequence[np.ndarray], rows: Rows, norm: "Normalize", best: int | None) -> Any:
+    """Diverged ones first, then pruned, then from the worst to the best: the last drawn lies on top.
+
+    Returns what a bar of the colours needs; None if no line is coloured by its loss.
+    """
     import matplotlib
+    from matplotlib.cm import ScalarMappable
     from matplotlib.collections import LineCollection
+    from matplotlib.colors import ListedColormap
 
     winner = best_of(rows, best)
     order = sorted(range(len(rows)), key=lambda i: -math.inf if diverged(rows[i]) else -number(rows[i][LOSS]))
     lost = [paths[i] for i in order if diverged(rows[i])]
-    kept = [i for i in order if not diverged(rows[i]) and rows[i] is not winner]
+    early, kept = (
+        [i for i in order if not diverged(rows[i]) and rows[i] is not winner and pruned(rows[i]) == so]
+        for so in (True, False)
+    )
     thin, alpha = (1.3 if len(rows) <= 100 else 0.9), opacity(rows)
     dashes = {"linestyles": [(0, (4, 2))], "linewidths": thin, "alpha": 0.7 * alpha, "clip_on": False}
     place.add_collection(LineCollection(lost, colors=LOST, **dashes))
-    colours = matplotlib.colormaps[COLOURS](0.94 * norm(np.array([number(rows[i][LOSS]) for i in kept])))
+    map_ = ScalarMappable(norm, ListedColormap(matplotlib.colormaps[COLOURS](np.linspace(0, 0.94, 256))))
+    purple, colours = [PRUNED] * len(early), map_.to_rgba(np.array([number(rows[i][LOSS]) for i in kept]))
+    place.add_collection(LineCollection([paths[i] for i in early], colors=purple, linewidths=0.8, alpha=0.6 * alpha))
     place.add_collection(LineCollection([paths[i] for i in kept], colors=colours, linewidths=thin, alpha=alpha))
-    for i, colour in zip(kept, colours, strict=True):
+    for i, colour in zip(early + kept, [*purple, *colours], strict=True):
         if np.isfinite(paths[i]).all(axis=1).sum() == 1:  # a line through one point is invisible
             place.plot(*paths[i].T, "o", color=colour, ms=4, mew=0)
     if winner is not None:
@@ -175,6 +163,7 @@ def _lines(place: "Axes", paths: Sequence[np.ndarray], rows: Rows, norm: "Normal
         place.plot(x, y, color="white", lw=5, zorder=4)
         place.plot(x, y, color=VALIDATION, lw=2.6, zorder=5, gid="best line")
     place.autoscale_view()
+    return map_ if kept else None
 
 
 def _ends(place: "Axes", lines: Sequence[np.ndarray], rows: Rows) -> None:
@@ -221,16 +210,6 @@ def _height(scale: Scale, positions: np.ndarray) -> np.ndarray:
     return (positions - low) / (high - low)
 
 
-def apart(scale: Scale) -> np.ndarray:
-    """Members of the same value move apart by a small share of the axis, so that all are seen."""
-    moved = np.zeros(len(scale.positions))
-    width = min(0.15 / len(scale.levels), 0.03) if scale.kind == "text" else 0.01
-    for place in scale.levels if len(scale.levels) <= 20 else ():
-        here = np.flatnonzero(scale.positions == place)
-        moved[here] = np.linspace(-width, width, len(here)) if len(here) > 1 else 0
-    return moved
-
-
 def _eased(heights: np.ndarray) -> np.ndarray:
     """A path through the heights that leaves and meets every axis at a right angle."""
     t = np.linspace(0, 1, 21)[:-1]
@@ -240,15 +219,15 @@ def _eased(heights: np.ndarray) -> np.ndarray:
     return np.column_stack([np.append(x, len(heights) - 1), np.append(y, heights[-1])])
 
 
-def _varying(rows: Rows, axes: Sequence[str]) -> list[str]:
+def varying(rows: Rows, axes: Sequence[str]) -> list[str]:
     """Up to MOST_AXES axes, in their order; where there are more, those with one value give way."""
     ranked = sorted(axes, key=lambda key: len(Scale.of(rows, key).levels) < 2)[:MOST_AXES]
     return [key for key in axes if key in ranked]
 
 
-def opacity(rows: Rows) -> float:
-    """The more there are, the more transparent."""
-    return float(np.clip(9 / math.sqrt(max(len(rows), 1)), 0.3, 0.9))
+def _whole(rows: Rows) -> Rows:
+    """Those that were not pruned."""
+    return [row for row in rows if not pruned(row)]
 
 
 def _finite(values: Sequence[float | None]) -> np.ndarray:

@@ -1,17 +1,18 @@
 """What the pictures of a sweep share: who diverged, the best in words, losses as colours, headings, axes and marks.
 
 A member is diverged if its status says so or its loss is not finite; it is shown, and never part of a mean.
+A pruned one is part of a mean, and marked: its loss is that of fewer epochs.
 """
 
 import math
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from jaxmlp.runs.canvas import INK, QUIET, RULE, VALIDATION
+from jaxmlp.runs.canvas import FOURTH, INK, QUIET, RULE, TRAIN, VALIDATION, panel
 from jaxmlp.runs.sweep_scale import Row, Rows, Scale, label, last, short
 
 if TYPE_CHECKING:
@@ -20,12 +21,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOSS, ACCURACY = "validation_loss", "validation_accuracy"
-COLOURS, LOST = "viridis", "#8c8c8c"  # dark is a low loss; grey is a diverged member
+COLOURS, LOST, PRUNED = "viridis", "#8c8c8c", FOURTH  # dark is a low loss; grey a diverged member, purple a pruned one
 
 
 def diverged(row: Row) -> bool:
     """By its own word, or for want of a finite loss."""
     return row["status"] == "diverged" or not math.isfinite(number(row.get(LOSS)))
+
+
+def pruned(row: Row) -> bool:
+    """Taken out at a rung, with a finite loss of its last epoch so far."""
+    return row["status"] == "pruned" and not diverged(row)
 
 
 def number(value: Any) -> float:
@@ -110,11 +116,12 @@ def subtitle(axes: "Axes", text: str) -> None:
     axes.set_title(text, loc="left", y=1.0, fontsize=11, color=INK, parse_math=False)
 
 
-def legend(axes: "Axes") -> None:
-    """In one row above the panel, at its right."""
+def legend(axes: "Axes", left: bool = False) -> None:
+    """In one row above the panel, at its right or left."""
     if axes.get_legend_handles_labels()[1]:
+        loc, corner = ("lower left", (-0.01, 1.0)) if left else ("lower right", (1.01, 1.0))
         axes.legend(
-            loc="lower right", bbox_to_anchor=(1.01, 1.0), ncols=4, frameon=False, labelcolor=INK, fontsize=8.5,
+            loc=loc, bbox_to_anchor=corner, ncols=4, frameon=False, labelcolor=INK, fontsize=8.5,
             borderaxespad=0.1, handlelength=1.4, handletextpad=0.4, columnspacing=1.1,
         )  # fmt: skip
 
@@ -161,3 +168,46 @@ def crosses(axes: "Axes", places: np.ndarray) -> None:
             places, np.full(len(places), 0.97), "x", transform=axes.get_xaxis_transform(), color=LOST, ms=5, mew=1.1,
             label=f"diverged ({len(places)})", gid="diverged",
         )  # fmt: skip
+
+
+def dots(axes: "Axes", x: np.ndarray, y: np.ndarray, rows: Rows, size: float | int) -> None:
+    """Every member that did not diverge as a dot; where some were pruned, those have a colour of their own."""
+    early, lost = (np.array([of(row) for row in rows], bool) for of in (pruned, diverged))
+    style = {"ms": size, "mew": 0, "alpha": opacity(rows)}
+    axes.plot(x[~early & ~lost], y[~early & ~lost], "o", color=TRAIN, **style)
+    if early.any():
+        axes.plot(x[early], y[early], "o", color=PRUNED, label="pruned", gid="pruned", **style)
+
+
+def colour_bar(place: "Axes", shown: Any, extend: Any, text: Callable[[float], str] = label, gap: int = 12) -> "Axes":
+    """The colours of what is shown as a bar at the right of a panel, with round numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+    box, figure = place.bbox, place.figure
+    bar_at = panel(figure, (round(box.x1) + gap, round(box.y0), 10, round(box.height)))  # pyright: ignore[reportArgumentType]
+    bar = place.figure.colorbar(shown, cax=bar_at, extend=extend)
+    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+    low, high = shown.norm.vmin, shown.norm.vmax
+    wide = low > 0 and type(shown.norm).__name__ == "LogNorm"
+    subs = (1.0,) if wide and high > 1e3 * low else (1.0, 2.0, 5.0)
+    bar.locator = LogLocator(subs=subs, numticks=9) if wide else MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])
+    bar.minorlocator = NullLocator()
+    bar.formatter = FuncFormatter(lambda x, _: text(x))
+    bar.update_ticks()
+    bar_at.tick_params(labelsize=8.5, length=2)
+    return bar_at
+
+
+def apart(scale: Scale) -> np.ndarray:
+    """Members of the same value move apart by a small share of the axis, so that all are seen."""
+    moved = np.zeros(len(scale.positions))
+    width = min(0.15 / len(scale.levels), 0.03) if scale.kind == "text" else 0.01
+    for place in scale.levels if len(scale.levels) <= 20 else ():
+        here = np.flatnonzero(scale.positions == place)
+        moved[here] = np.linspace(-width, width, len(here)) if len(here) > 1 else 0
+    return moved
+
+
+def opacity(rows: Rows) -> float:
+    """The more there are, the more transparent."""
+    return float(np.clip(9 / math.sqrt(max(len(rows), 1)), 0.3, 0.9))

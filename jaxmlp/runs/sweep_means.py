@@ -1,4 +1,4 @@
-"""Pictures of a sweep in which seeds are averaged: a map of two axes, and lines over one.
+"""Pictures of a sweep in which seeds are averaged: a map of two axes, and lines over one or two.
 
 A group is the members that agree on every axis; means are over those of them that did not diverge.
 """
@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from jaxmlp.runs.canvas import DPI, INK, QUIET, THIRD, TRAIN, VALIDATION, page, panel, write
+from jaxmlp.runs.canvas import DPI, FOURTH, INK, QUIET, THIRD, TRAIN, VALIDATION, page, panel, write
 from jaxmlp.runs.sweep_marks import (
     ACCURACY,
     COLOURS,
     LOSS,
+    PRUNED,
     below,
     best_of,
     ceiling,
+    colour_bar,
     colouring,
     crosses,
     described,
@@ -26,6 +28,7 @@ from jaxmlp.runs.sweep_marks import (
     legend,
     measured,
     plain,
+    pruned,
     scores,
     subtitle,
 )
@@ -33,8 +36,10 @@ from jaxmlp.runs.sweep_scale import Row, Rows, Scale, distinct, identity, is_num
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 WRITTEN = 12  # a map of more cells a side has no numbers in them
+HUES = (TRAIN, THIRD, "#e69f00", "#56b4e9", INK, FOURTH)  # of Okabe and Ito; vermilion is the best
 
 
 class Cells(NamedTuple):
@@ -96,16 +101,11 @@ def winner_words(groups: Mapping[Any, list[Row]], axes: Sequence[str], place: An
     return f"best: {scores(mean(rows, LOSS), mean(rows, ACCURACY))}{seeds}: {described(rows[0], axes)}"
 
 
-def is_grid(rows: Rows, axes: Sequence[str]) -> bool:
-    """Whether the members fill at least half of the map of their two axes, as samples do not."""
-    cells = Cells.of(rows, axes)
-    return 2 * len(cells.members) >= len(cells.up) * len(cells.across)
-
-
 def heat_map(path: Path, rows: Rows, axes: Sequence[str], best: int | None) -> None:
     """Mean validation loss and accuracy over the seeds for every pair of values on two axes; the best cell ringed.
 
-    Up to WRITTEN x WRITTEN cells have their numbers written in. Cells of which every seed diverged are grey and hatched.
+    Up to WRITTEN x WRITTEN cells have their numbers written in. Cells of which every seed diverged are grey and hatched;
+    those with pruned members have a purple corner.
     """
     cells = Cells.of(rows, axes)
     ring = winner(cells.members, best)
@@ -133,40 +133,57 @@ def heat_map(path: Path, rows: Rows, axes: Sequence[str], best: int | None) -> N
     write(path, figure)
 
 
-def lines_over_axis(path: Path, rows: Rows, axis: str, best: int | None) -> None:
-    """Validation loss and accuracy over the values of one axis: mean, range over the seeds, and every member a point.
+def lines_over_axis(path: Path, rows: Rows, axis: str, best: int | None, by: str | None = None) -> None:
+    """Validation loss and accuracy over the values of an axis: mean, range over the seeds, and every member a point.
 
-    A third panel has the sparsity of the weights if it varies. The best value is ringed.
+    Given a second axis, `by`, a line and colour for each of its values. A third panel has the sparsity of the weights if it
+    varies. The best is ringed; a mean with pruned members is hollow.
     """
     scale = Scale.of(rows, axis)
-    groups = grouped(rows, scale.positions.tolist())
+    values = [row.get(by) if by else None for row in rows]
+    hues = {identity(value): value for value in distinct(values)}
+    of = map(identity, values)
+    groups = grouped(rows, list(zip(of, scale.positions.tolist(), strict=True)))
     ring, losses = winner(groups, best), measured(rows, LOSS)
     shares = measured(rows, "sparsity")
     keys = {LOSS: ("Validation loss", TRAIN), ACCURACY: ("Validation accuracy", TRAIN)}
     keys |= {"sparsity": ("Sparsity: weights below 1e-3", THIRD)} if shares.size and np.ptp(shares) > 0.01 else {}
     width = 405 if len(keys) == 2 else 320
     under = scale.depth(width) + 10
-    figure = page(70 + len(keys) * (width + 100) - 80, under + 380)
+    named, names = len(hues) > 1, [short(label(value), 22) for value in hues.values()]
+    by_name = short(last(by), 22) if by and named else ""
+    beside = 50 + 7 * max(map(len, [by_name, *names])) if named else 0
+    figure = page(70 + len(keys) * (width + 100) - 80 + beside, under + 380)
     seeds = max(map(len, groups.values()))
     title = f"Validation loss and accuracy over {short(scale.name, 40)}"
-    heading(
-        figure, title + (f": mean and range of {seeds} seeds" if seeds > 1 else ""), winner_words(groups, [axis], ring)
-    )
+    title += f", a colour for each {by_name}" if named else ""
+    title += f": mean and range of {seeds} seeds" if seeds > 1 else ""
+    heading(figure, title, winner_words(groups, [axis, by] if by else [axis], ring))
     top = ceiling(losses)
     for index, (key, (name, colour)) in enumerate(keys.items()):
         place = panel(figure, (70 + index * (width + 100), under, width, 270))
         plain(place, np.minimum(losses, top) if key == LOSS or not losses.size else None)
         high = top if key == LOSS else math.inf
-        _line(place, groups, key, colour, scale.kind, high)
+        lines = []
+        for hue, own in zip(hues, HUES, strict=False):
+            part = {x: members for (which, x), members in groups.items() if which == hue}
+            lines.append(_line(place, part, key, own if named else colour, scale.kind, high))
         if key == LOSS:
             crosses(place, scale.positions[[diverged(row) for row in rows]])
+        elif key == ACCURACY and any(map(pruned, rows)):
+            place.plot([], [], "o", mfc="white", mec=QUIET, ms=5, label="pruned")
         if ring is not None and math.isfinite(at := mean(groups[ring], key)):
-            place.plot([ring], [min(at, high)], "o", ms=9, mfc="white", mec=VALIDATION, mew=2, zorder=5, gid="best")
+            style = {"ms": 11, "mfc": "none", "mec": VALIDATION, "mew": 2, "zorder": 5, "gid": "best"}
+            place.plot([ring[1]], [min(at, high)], "o", **style)
         place.margins(y=0.12)
         subtitle(place, name + (f" (cut at {top:.2g})" if key == LOSS and losses.size and losses.max() > top else ""))
         below(place, scale)
-        if not index:
-            legend(place)
+        legend(place)
+        if named and index == len(keys) - 1:
+            figure.legend(
+                lines, names, loc="upper left", bbox_to_anchor=(1.03, 1.0), bbox_transform=place.transAxes, frameon=False,
+                labelcolor=INK, fontsize=8.5, title=by_name, title_fontsize=9, handlelength=1.4, alignment="left",
+            )  # fmt: skip
     write(path, figure)
 
 
@@ -206,32 +223,22 @@ def _map(place: "Axes", cells: Cells, key: str, ring: Any) -> None:
     if ring is not None:
         edge = {"ec": VALIDATION, "fc": "none", "lw": 2.6, "zorder": 5, "clip_on": False}
         place.add_patch(Rectangle((ring[1] - 0.5, ring[0] - 0.5), 1, 1, gid="best", **edge))
+    if early := [(j, i) for (i, j), members in cells.members.items() if any(map(pruned, members))]:
+        corner = {"ls": "", "color": PRUNED, "ms": min(20, *cell), "mew": 0, "clip_on": False}
+        place.plot(*(np.array(early) + 0.5).T, marker=[(0, 0), (-1, 0), (0, -1), (0, 0)], gid="pruned", **corner)
+        place.plot([], [], "s", color=PRUNED, ms=6, mew=0, label="pruned members")
     place.spines[:].set_visible(False)
     if np.isfinite(shown).any():
-        _bar(place, image, key, extend)
+        colour_bar(place, image, extend if key == LOSS else "neither", label if key == LOSS else _correct)
 
 
-def _bar(place: "Axes", image: Any, key: str, extend: Any) -> None:
-    """The colours of a map as a bar at its right, with round numbers."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
-
-    box, figure = place.bbox, place.figure
-    bar_at = panel(figure, (round(box.x1) + 12, round(box.y0), 10, round(box.height)))  # pyright: ignore[reportArgumentType]
-    bar = place.figure.colorbar(image, cax=bar_at, extend=extend if key == LOSS else "neither")
-    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-    low, high = image.norm.vmin, image.norm.vmax
-    wide = low > 0 and type(image.norm).__name__ == "LogNorm"
-    subs = (1.0,) if wide and high > 1e3 * low else (1.0, 2.0, 5.0)
-    bar.locator = LogLocator(subs=subs, numticks=9) if wide else MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])
-    bar.minorlocator = NullLocator()
-    bar.formatter = FuncFormatter(lambda x, _: label(x) if key == LOSS else f"{100 * (1 - x):.5g} %")
-    bar.update_ticks()
-    bar_at.tick_params(labelsize=8.5, length=2)
+def _correct(error: float) -> str:
+    return f"{100 * (1 - error):.5g} %"
 
 
-def _line(place: "Axes", groups: Mapping[Any, list[Row]], key: str, colour: str, kind: str, top: float) -> None:
+def _line(place: "Axes", groups: Mapping[Any, list[Row]], key: str, colour: str, kind: str, top: float) -> "Line2D":
     """The mean over an axis, the range over the seeds as a band (or as bars over text), and single members as points."""
-    at = sorted(groups)
+    at = np.array(sorted(groups))
     found = [measured(groups[x], key) for x in at]
     low, middle, high = (
         np.minimum(np.array([of(values) if values.size else np.nan for values in found], float), top)
@@ -246,4 +253,8 @@ def _line(place: "Axes", groups: Mapping[Any, list[Row]], key: str, colour: str,
         points = np.array([(x, min(y, top)) for x, values in zip(at, found, strict=True) for y in values])
         place.plot(*points.T, "o", color=colour, ms=3.5, mew=0, alpha=0.45)
     style = {"ls": "" if kind == "text" else "-", "lw": 1.8, "marker": "o" if len(at) <= 40 else ""}
-    place.plot(at, middle, color=colour, ms=5, **style)
+    (line,) = place.plot(at, middle, color=colour, ms=5, **style)
+    early = np.array([any(map(pruned, groups[x])) for x in at])
+    if early.any():
+        place.plot(at[early], middle[early], "o", mfc="white", mec=colour, ms=5 if len(at) <= 40 else 3, gid="pruned")
+    return line

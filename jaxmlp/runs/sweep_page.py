@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,12 +20,23 @@ MOST = 20  # rows of a table
 LISTED = 8  # values of an axis that are named one by one
 CAPTIONS = {
     "heat_map": "Validation loss and accuracy over both axes, each cell the mean over its seeds; the best cell is framed.",
-    "lines_over_axis": "Validation loss and accuracy over the axis: a point a member, the line their mean.",
+    "lines_over_axis": "Validation loss and accuracy over the axis: a point a member, the line their mean; "
+    "with two axes, a colour for each value of the other. The best is ringed.",
     "seeds_spread": "The luck of seeds: a dot a member, the band mean ± standard deviation; the best is ringed.",
     "parallel_coordinates": "Every member is a line through its values, coloured by validation loss; the best is orange.",
-    "scatter": "Validation loss of every member over each axis; crosses diverged, the best is ringed.",
-    "learning_curves": "Validation loss and accuracy of every member over the epochs; the best is orange.",
-    "cost_against_quality": "What pruning did: each member by its epochs and its loss, and how many were still training.",
+    "scatter": "Validation loss of every member over each axis; crosses diverged, the best is ringed. "
+    "Points of one value are moved a little sideways, so that all are seen.",
+    "learning_curves": "Validation loss and accuracy of every member over the epochs, dark if its loss is low; "
+    "the best is orange.",
+    "cost_against_quality": "What pruning did: each member by its epochs and its loss, and how many were still training. "
+    "Points are moved a little sideways, so that all are seen.",
+}
+PRUNED = {  # what is added where members were pruned
+    "heat_map": "A purple corner: members of the cell were pruned, and count with the loss of fewer epochs.",
+    "lines_over_axis": "A hollow point: members were pruned, and count with the loss of fewer epochs.",
+    "parallel_coordinates": "Pruned members are thin and purple: their loss is that of fewer epochs.",
+    "scatter": "Pruned members are purple: their loss is that of fewer epochs.",
+    "learning_curves": "Pruned members are thin and purple.",
 }
 MEANINGS = {
     "early_stopping": "validation no longer improved",
@@ -76,7 +87,7 @@ def write(
         best=best,
         doubt=None if best is None else doubt(rows, best),
         rank=next((i for i, one in enumerate(found, 1) if best and best["member"] in numbers(one)), None),
-        figures={Path(name).stem: CAPTIONS.get(Path(name).stem, words(Path(name).stem)) for name in pictures},
+        figures={Path(name).stem: caption(Path(name).stem, summary["statuses"]) for name in pictures},
         configurations=found[:MOST],
         more=len(found) - MOST,
         lost=lost[:MOST],
@@ -84,6 +95,12 @@ def write(
         commands=commands(path, best, tree),
     )
     files.write_atomically(path / PAGE, page)
+
+
+def caption(picture: str, statuses: Mapping[str, int]) -> str:
+    """What a picture shows; and how pruned members look in it, if there are any."""
+    more = PRUNED.get(picture) if statuses.get("pruned") else None
+    return CAPTIONS.get(picture, words(picture)) + (f" {more}" if more else "")
 
 
 def title(rows: Rows, axes: Sequence[str], data: str) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of a sweep: a map of two axes, lines over one, lines across many, the luck of seeds, and every curve.
+"""Pictures of a sweep: a map of two axes, lines over one or two, lines across many, the luck of seeds, and every curve.
 
 `rows` is a list with a flat dict a member, as in the table of the sweep: its value on each axis (absent where it does not
 read it), `member`, `seed`, `status`, `epochs_run`, `best_epoch`, `validation_loss`, `validation_accuracy`, and perhaps
@@ -12,18 +12,21 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxmlp.runs.canvas import DPI, FOURTH, INK, QUIET, TRAIN, VALIDATION, page, panel, write
+from jaxmlp.runs.canvas import DPI, INK, QUIET, TRAIN, VALIDATION, page, panel, write
 from jaxmlp.runs.spread import Spread
-from jaxmlp.runs.sweep_curves import Curves, apart, learning_curves, opacity, parallel_coordinates, scatter
+from jaxmlp.runs.sweep_curves import Curves, learning_curves, parallel_coordinates, varying
 from jaxmlp.runs.sweep_marks import (
     ACCURACY,
     LOSS,
+    apart,
+    below,
     best_of,
     best_words,
     ceiling,
     count,
     crosses,
     diverged,
+    dots,
     heading,
     legend,
     measured,
@@ -31,8 +34,8 @@ from jaxmlp.runs.sweep_marks import (
     plain,
     subtitle,
 )
-from jaxmlp.runs.sweep_means import heat_map, is_grid, lines_over_axis
-from jaxmlp.runs.sweep_scale import Rows, Scale
+from jaxmlp.runs.sweep_means import HUES, Cells, heat_map, lines_over_axis
+from jaxmlp.runs.sweep_scale import Rows, Scale, distinct
 
 
 def draw(folder: Path, rows: Rows, axes: Sequence[str], curves: Curves, best: int | None, pruned: bool) -> list[str]:
@@ -46,6 +49,9 @@ def draw(folder: Path, rows: Rows, axes: Sequence[str], curves: Curves, best: in
     elif len(axes) == 1:
         names.append("lines_over_axis.png")
         lines_over_axis(folder / names[-1], rows, axes[0], best)
+    elif len(axes) == 2 and (turned := as_lines(rows, axes)):
+        names.append("lines_over_axis.png")
+        lines_over_axis(folder / names[-1], rows, turned[0], best, by=turned[1])
     elif len(axes) == 2 and is_grid(rows, axes):
         names.append("heat_map.png")
         heat_map(folder / names[-1], rows, axes, best)
@@ -60,6 +66,23 @@ def draw(folder: Path, rows: Rows, axes: Sequence[str], curves: Curves, best: in
         names.append("cost_against_quality.png")
         cost_against_quality(folder / names[-1], rows, axes, best)
     return names
+
+
+def is_grid(rows: Rows, axes: Sequence[str]) -> bool:
+    """Whether the members fill more than half of the map of their two axes; samples of a number and two words fill half."""
+    cells = Cells.of(rows, axes)
+    return 2 * len(cells.members) > len(cells.up) * len(cells.across)
+
+
+def as_lines(rows: Rows, axes: Sequence[str]) -> list[str]:
+    """Two axes as `lines_over_axis` takes them, the longer one of numbers first; empty where a map is better, or neither is.
+
+    Lines are for what is no grid, or has one row only, and for no more than HUES values to be told apart by colour.
+    """
+    levels = {key: distinct([row.get(key) for row in rows]) for key in axes}
+    along, hues = sorted(axes, key=lambda key: (Scale.of(rows, key).kind == "text", -len(levels[key])))
+    suits = Scale.of(rows, along).kind != "text" and len(levels[hues]) <= len(HUES)
+    return [along, hues] if suits and (len(levels[hues]) == 1 or not is_grid(rows, axes)) else []
 
 
 def seeds_spread(path: Path, rows: Rows, best: int | None) -> None:
@@ -99,32 +122,61 @@ def seeds_spread(path: Path, rows: Rows, best: int | None) -> None:
     write(path, figure)
 
 
+def scatter(path: Path, rows: Rows, axes: Sequence[str], best: int | None) -> None:
+    """The validation loss of every member over each axis, a small panel an axis; the best ringed, pruned ones purple."""
+    names = varying(rows, axes)
+    columns = min(len(names), 3 if len(names) in (5, 6, 9) else 4)
+    down = math.ceil(len(names) / columns)
+    winner, losses = best_of(rows, best), measured(rows, LOSS)
+    top = ceiling(losses)
+    cut = f" (cut at {top:.2g})" if losses.size and losses.max() > top else ""
+    scales = [Scale.of(rows, key) for key in names]
+    depth = max(scale.depth(255) for scale in scales)
+    figure = page(max(85 + 290 * columns, 520), 80 + (250 + depth) * down)
+    heading(figure, f"Validation loss over each axis{cut}", best_words(rows, axes, best))
+    for index, scale in enumerate(scales):
+        under, across = divmod(index, columns)
+        place = panel(figure, (75 + 290 * across, depth + (250 + depth) * (down - 1 - under), 255, 215))
+        spread = scale.positions + np.ptp(scale.limits) * apart(scale)
+        plain(place, np.minimum(losses, top))
+        heights = np.array([min(number(row.get(LOSS)), top) for row in rows])
+        dots(place, spread, heights, rows, size=4 if len(rows) < 400 else 2.5)
+        crosses(place, spread[[diverged(row) for row in rows]])
+        if winner is not None:
+            at = rows.index(winner)
+            place.plot([spread[at]], [heights[at]], "o", ms=9, mfc="none", mec=VALIDATION, mew=2, gid="best")
+        place.margins(y=0.12)
+        below(place, scale)
+        if across:
+            place.tick_params(labelleft=False)
+        if not index:
+            legend(place, left=True)
+    write(path, figure)
+
+
 def cost_against_quality(path: Path, rows: Rows, axes: Sequence[str], best: int | None) -> None:
     """What each member cost and how good it became, and how many were still training: the rungs of pruning are steps."""
     from matplotlib.ticker import MaxNLocator
 
     epochs = np.array([row["epochs_run"] for row in rows], float)
-    pruned = np.array([row["status"] == "pruned" for row in rows])
-    lost = np.array([diverged(row) for row in rows])
+    early = np.array([row["status"] == "pruned" for row in rows])
     losses = measured(rows, LOSS)
     top, longest = ceiling(losses), int(epochs.max(initial=1))
     winner = best_of(rows, best)
     figure = page(1000, 440)
     spent = f"{int(epochs.sum()):,} member-epochs spent ({len(rows):,} × {longest:,} are {len(rows) * longest:,})"
-    heading(
-        figure, f"{count(len(rows), 'member')}, {int(pruned.sum()):,} pruned: {spent}", best_words(rows, axes, best)
-    )
-    at = epochs + 1.2 * longest * apart(Scale.of(rows, "epochs_run"))
+    heading(figure, f"{count(len(rows), 'member')}, {int(early.sum()):,} pruned: {spent}", best_words(rows, axes, best))
+    sideways = min(0.6 * longest, 15) * apart(Scale.of(rows, "epochs_run"))  # at most 0.15 of an epoch
 
     place = panel(figure, (70, 55, 405, 275))
     plain(place, np.minimum(losses, top))
     heights = np.array([min(number(row.get(LOSS)), top) for row in rows])
-    for chosen, colour, word in ((pruned & ~lost, FOURTH, "pruned"), (~pruned & ~lost, TRAIN, "not pruned")):
-        place.plot(at[chosen], heights[chosen], "o", color=colour, ms=5, mew=0, alpha=opacity(rows), label=word)
-    crosses(place, at[lost])
+    dots(place, epochs + sideways, heights, rows, size=5)
+    crosses(place, (epochs + sideways)[[diverged(row) for row in rows]])
     if winner is not None:
         mark = {"ms": 10, "mfc": "none", "mec": VALIDATION, "mew": 2, "gid": "best"}
-        place.plot([at[list(rows).index(winner)]], [winner[LOSS]], "o", **mark)
+        index = list(rows).index(winner)
+        place.plot([epochs[index] + sideways[index]], [heights[index]], "o", **mark)
     place.margins(y=0.12)
     subtitle(place, "Validation loss" + (f" (cut at {top:.2g})" if losses.size and losses.max() > top else ""))
     legend(place)
@@ -137,7 +189,7 @@ def cost_against_quality(path: Path, rows: Rows, axes: Sequence[str], best: int 
     stairs.set_ylim(0, 1.1 * len(rows))
     stairs.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     subtitle(stairs, "Members still training")
-    rungs = np.unique(epochs[pruned]).astype(int)
+    rungs = np.unique(epochs[early]).astype(int)
     for rung in rungs:
         place.axvline(rung, color=QUIET, lw=0.8, ls=":", zorder=0)
         stairs.axvline(rung, color=QUIET, lw=0.8, ls=":", zorder=0)

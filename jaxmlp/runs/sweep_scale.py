@@ -51,9 +51,12 @@ class Scale(NamedTuple):
 
     @property
     def limits(self) -> tuple[float, float]:
-        """The ends of the axis: half a place beyond the outer words, a little beyond the outer numbers."""
+        """The ends of the axis: half a place beyond the outer words, a little beyond the outer numbers.
+
+        A single number stands in the middle of an axis as wide as it is large: beside 1e30, 0.5 is nothing.
+        """
         low, high = min(self.levels), max(self.levels)
-        rim = 0.05 * (high - low) if high > low and self.kind != "text" else 0.5
+        rim = 0.5 if self.kind == "text" else 0.05 * (high - low) or 0.5 * abs(low) or 0.5
         return low - rim, high + rim
 
     def ticks(self, room: float | int, across: bool) -> dict[float, str]:

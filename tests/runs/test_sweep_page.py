@@ -120,6 +120,14 @@ def test_every_picture_has_a_caption(page):
     assert drawn == set(sweep_page.CAPTIONS)
 
 
+@pytest.mark.parametrize("picture", sweep_page.CAPTIONS)
+def test_a_caption_says_what_pruned_members_look_like(picture):
+    plain, pruned = (sweep_page.caption(picture, statuses) for statuses in ({"max_epochs": 2}, {"pruned": 1}))
+    assert plain == sweep_page.CAPTIONS[picture]
+    assert pruned.startswith(plain)
+    assert "prun" in pruned.lower() or picture == "seeds_spread"
+
+
 def test_configurations_are_means_over_seeds_in_order(page):
     rows = table([0.5, 0.4, 0.1, None, 0.7, 0.9], rates=(0.01, 0.1, 1.0))
     rows[3] |= row(3, None, 1, "diverged")

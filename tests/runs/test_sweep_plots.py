@@ -46,6 +46,12 @@ def table(values, losses, seeds=1):
     ]
 
 
+def early(rows, every=2):
+    """One in so many is pruned, unless it diverged."""
+    pruned = {"status": "pruned", "epochs_run": 1}
+    return [r | pruned if i % every == 0 and not diverged(r) else r for i, r in enumerate(rows)]
+
+
 def curve(losses):
     accuracy = [None if loss is None else 1 - loss / 4 for loss in losses]
     kinds = {"loss": losses, "accuracy": accuracy}
@@ -102,6 +108,7 @@ def assert_readable(figure):
 def drawn(figure):
     """The texts that are seen: ticks beyond the ends of an axis are not."""
     yield from figure.texts
+    yield from (text for legend in figure.legends for text in legend.get_texts())
     for axes in figure.axes:
         yield from axes.texts
         if not axes.axison:
@@ -141,8 +148,22 @@ SWEEPS = {
     "axis of long words": (table(LONG, [0.3, 0.2], 2), 1),
     "axis of truths": (table({"training.shuffle": [True, False]}, [0.3, 0.2]), 1),
     "one value": (table({RATE: [0.1]}, [0.3]), 1),
+    "one huge value": (table({RATE: [1e30]}, [None], 2), 1),
+    "one tiny value": (table({RATE: [1e-30]}, [0.3], 2), 1),
+    "one negative value": (table({RATE: [-1e30], MOMENTUM: [0], HIDDEN: [[8], [16]]}, [0.3]), 3),
     "axis of the lost": (table({RATE: [0.1, 1]}, [None], 2), 1),
     "many values": (table({RATE: np.linspace(0.1, 1, 200).tolist()}, [0.3, 0.2, 1e30]), 1),
+    "pruned pairs": (early(table({RATE: RATES, MOMENTUM: MOMENTA}, [0.3, 0.1, None])), 2),
+    "pruned, 20 x 20": (
+        early(table({RATE: np.geomspace(1e-3, 3, 20).tolist(), MOMENTUM: list(range(20))}, [0.3, None])),
+        2,
+    ),
+    "pruned axis": (early(table({L1: [0, 1e-6, 1e-5, 1e-4]}, [0.3, 0.2, 1e30, None], 3)), 1),
+    "pruned, three axes": (
+        early(table({RATE: RATES, MOMENTUM: [0, 0.9], HIDDEN: [[8], [64, 32]]}, [9.3, 0.1, None])),
+        3,
+    ),
+    "all pruned": (early(table({RATE: RATES, MOMENTUM: [0, 0.9], HIDDEN: [[8], [64, 32]]}, [0.3, 0.1]), every=1), 3),
     "three axes": (table({RATE: [1e-3, 1e-2, 1], MOMENTUM: [0, 0.9], HIDDEN: [[8], [64, 32]]}, [0.3, 0.1, None]), 3),
     "15 axes": (table(FIFTEEN, [0.3, 0.2]), 15),
     "long words": (table(WORDS | LONG, [0.1, 0.2]), 3),
@@ -157,6 +178,9 @@ SWEEPS = {
 }
 
 
+LINES = ("1 x 1", "absent keys")  # of two axes, that are no map
+
+
 def axes_of(rows, n):
     return list(dict.fromkeys(key for r in rows for key in r if "." in key))[:n]
 
@@ -168,7 +192,7 @@ def test_any_sweep_is_drawn(tmp_path, figures, name):
     assert len(axes) == n
     found = sweep_plots.draw(tmp_path, rows, axes, curves_of(rows) if n != 2 else {}, best(rows), n != 2)
     first = {0: ["seeds_spread.png"], 1: ["lines_over_axis.png"], 2: ["heat_map.png"]}
-    expected = first.get(n, ["parallel_coordinates.png", "scatter.png"])
+    expected = ["lines_over_axis.png"] if name in LINES else first.get(n, ["parallel_coordinates.png", "scatter.png"])
     assert found == expected + ["learning_curves.png", "cost_against_quality.png"] * (n != 2)
     assert sorted(found) == sorted(path.name for path in tmp_path.iterdir())
     for file, figure in zip(found, figures, strict=True):
@@ -178,11 +202,95 @@ def test_any_sweep_is_drawn(tmp_path, figures, name):
         assert ("every member diverged" in texts(figure)) == (best(rows) is None)
 
 
-def test_samples_of_two_axes_are_no_grid(tmp_path):
-    rows = [row(i, 0.1 + i, **{RATE: i * math.pi, MOMENTUM: i / 50}) for i in range(20)]
-    assert not sweep_plots.is_grid(rows, [RATE, MOMENTUM])
-    names = sweep_plots.draw(tmp_path, rows, [RATE, MOMENTUM], {}, 0, False)
-    assert names == ["parallel_coordinates.png", "scatter.png"]
+DRAWS = [0.1 * 1.1**i for i in range(24)]  # each a value of its own
+BOTH = ["parallel_coordinates.png", "scatter.png"]
+
+
+@pytest.mark.parametrize(
+    ("axis", "values", "names"),
+    [
+        (HIDDEN, [[8]], ["lines_over_axis.png"]),
+        (HIDDEN, [[8], [64, 32]], ["lines_over_axis.png"]),  # half of the map has members
+        (HIDDEN, [[8 * i] for i in range(1, 7)], ["lines_over_axis.png"]),
+        (HIDDEN, [[8 * i] for i in range(1, 8)], BOTH),  # more than there are colours
+        (MOMENTUM, [0.0, 0.5, 0.9], ["lines_over_axis.png"]),
+        (MOMENTUM, [0.9, None], ["lines_over_axis.png"]),
+        (MOMENTUM, np.linspace(0, 0.9, 24).tolist(), BOTH),
+        ("network.activation", [f"a word too long to write {i}" for i in range(3)], ["lines_over_axis.png"]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_samples_of_two_axes_are_no_map(tmp_path, figures, axis, values, names, turned):
+    rows = early([row(i, 0.1 + i / 20, **{RATE: x, axis: values[i % len(values)]}) for i, x in enumerate(DRAWS)])
+    axes = [axis, RATE] if turned else [RATE, axis]
+    assert sweep_plots.draw(tmp_path, rows, axes, {}, 1, False) == names
+    for figure in figures:
+        assert_readable(figure)
+        assert marked(figure) or marked(figure, "best line")
+
+
+@pytest.mark.parametrize(("cells", "expected"), [(3, False), (4, False), (5, True), (8, True)])
+def test_a_map_is_more_than_half_full(cells, expected):
+    places = [(0, 0), (1, 1), (0, 2), (1, 3), (0, 1), (1, 0), (0, 3), (1, 2)]  # of 2 x 4
+    places = places[:cells] if cells > 3 else [(0, 0), (1, 1), (0, 2), (0, 0)]
+    rows = [row(i, 0.1, **{RATE: x, MOMENTUM: y}) for i, (x, y) in enumerate(places)]
+    assert sweep_plots.is_grid(rows, [RATE, MOMENTUM]) == expected
+
+
+def test_lines_of_two_axes_have_a_colour_for_each_value(tmp_path, figures):
+    rows = [row(i, 0.1 + i, **{RATE: i + 1, HIDDEN: [[8], [64, 32]][i % 2]}) for i in range(6)]
+    sweep_plots.lines_over_axis(tmp_path / "a.png", rows, RATE, 0, by=HIDDEN)
+    lines = [line for line in figures[0].axes[0].lines if len(line.get_xdata()) == 3]
+    assert [line.get_ydata().tolist() for line in lines] == [[0.1, 2.1, 4.1], [1.1, 3.1, 5.1]]
+    assert len({line.get_color() for line in lines}) == 2
+    (legend,) = figures[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ["8", "64-32"]
+    assert "Validation loss and accuracy over learning_rate, a colour for each hidden" in texts(figures[0])
+
+
+PRUNED = [row(0, 0.2), row(1, 0.5, status="pruned"), row(2, 0.6, status="pruned"), row(3, None, status="pruned")]
+WHERE = {RATE: [0.1, 0.1, 1.0, 1.0], MOMENTUM: [0.0, 0.9, 0.0, 0.9], L1: [0, 0, 1, 1]}
+
+
+@pytest.mark.parametrize(
+    ("picture", "axes", "word", "heights"),
+    [
+        (sweep_plots.heat_map, [RATE, MOMENTUM], "pruned members", [1.5, 0.5]),  # the upper edges of the cells
+        (sweep_plots.lines_over_axis, RATE, "pruned", [0.35, 0.6]),  # a mean with one of them, and one of them
+        (sweep_plots.scatter, [RATE], "pruned", [0.5, 0.6]),
+        (sweep_plots.parallel_coordinates, [RATE, MOMENTUM, L1], "pruned (2): the loss of fewer epochs", []),
+        (sweep_plots.cost_against_quality, [RATE], "pruned", [0.5, 0.6]),
+    ],
+)
+def test_pruned_members_are_marked(tmp_path, figures, picture, axes, word, heights):
+    rows = [r | {key: values[i] for key, values in WHERE.items() if key in axes} for i, r in enumerate(PRUNED)]
+    picture(tmp_path / "a.png", rows, axes, 0)
+    picture(tmp_path / "a.png", [r | {"status": "max_epochs"} for r in rows], axes, 0)
+    marks, none = (marked(figure, "pruned") for figure in figures)
+    assert marks[0].get_ydata() == pytest.approx(heights)
+    assert not none
+    assert [word in texts(figure) for figure in figures] == [True, False]
+
+
+def test_pruned_curves_are_purple(tmp_path, figures):
+    rows = [row(0, 0.5), row(1, 0.25), row(2, 0.75, status="pruned", epochs_run=1)]
+    sweep_plots.learning_curves(tmp_path / "a.png", rows, [], curves_of(rows), 1)
+    _, purple, coloured = figures[0].axes[0].collections
+    assert len(purple.get_segments()) == len(coloured.get_segments()) == 1
+    assert "pruned" in texts(figures[0])
+
+
+def test_lines_across_have_a_bar_of_their_colours(tmp_path, figures):
+    rows = [row(i, 0.1 * (i + 1), **{RATE: i, MOMENTUM: i, L1: i}) for i in range(4)]
+    rows.append(row(4, 9.0, status="pruned", **{RATE: 9, MOMENTUM: 9, L1: 9}))
+    for kept in (rows, rows[:4], rows[-1:]):
+        sweep_plots.parallel_coordinates(tmp_path / "a.png", kept, [RATE, MOMENTUM, L1], 0)
+    with_pruned, without, none = figures
+    assert with_pruned.axes[1].get_ylabel() == "validation loss, not pruned"
+    assert without.axes[1].get_ylabel() == "validation loss"
+    assert with_pruned.axes[1].get_ylim() == without.axes[1].get_ylim() == pytest.approx((0.1, 0.4))
+    assert len(none.axes) == 1
 
 
 def test_nothing_is_drawn_of_nothing(tmp_path):
@@ -258,6 +366,10 @@ def test_sparsity_is_shown_where_it_varies(tmp_path, figures, spread, panels):
         (np.linspace(0.001, 1, 9).tolist(), "linear", np.linspace(0.001, 1, 9)),
         ([-1, 1, 1000], "linear", [-1, 1, 1000]),
         ([7], "linear", [7]),
+        ([1e30], "linear", [1e30]),
+        ([1e-30], "linear", [1e-30]),
+        ([-1e30], "linear", [-1e30]),
+        ([0], "linear", [0]),
         (["relu", "tanh", "relu"], "text", [0, 1, 0]),
         ([[64, 32], [8], [64, 32]], "text", [0, 1, 0]),
         ([True, False], "text", [0, 1]),
@@ -376,6 +488,8 @@ def test_cost_is_counted_in_member_epochs(tmp_path, figures):
     ]
     sweep_plots.cost_against_quality(tmp_path / "a.png", rows, [], 3)
     assert "4 members, 3 pruned: 14 member-epochs spent (4 × 9 are 36)" in texts(figures[0])
+    (dots,) = marked(figures[0], "pruned")
+    np.testing.assert_allclose(dots.get_xdata(), [1, 1, 3], atol=0.15)  # moved, but little
     stairs = figures[0].axes[1].patches[0].get_data()
     assert stairs.values.tolist() == [4, 2, 2, 1, 1, 1, 1, 1, 1]
 
