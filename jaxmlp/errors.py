@@ -1,7 +1,8 @@
 """What a user is told when something is wrong: one line, naming what was found and what is accepted."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class JaxmlpError(Exception):
@@ -22,6 +23,15 @@ class DataError(JaxmlpError, ValueError):
 
 class RunError(JaxmlpError, OSError):
     """A run directory cannot be read or written."""
+
+
+@contextmanager
+def named(file: str) -> Iterator[None]:
+    """Put the name of a file, if there is one, in front of what is wrong in it."""
+    try:
+        yield
+    except UsageError as error:
+        raise (UsageError(f"{file}: {error}") if file else error) from None
 
 
 def nearest(found: str, known: Iterable[str]) -> str:

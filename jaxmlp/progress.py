@@ -7,6 +7,8 @@ from jaxmlp.terminal import duration
 if TYPE_CHECKING:
     from jaxmlp.runs.sweep_host import Progress
 
+SHORTEST_BAR, LONGEST_BAR = 5, 40  # characters
+
 
 class Lines:
     """Lines for people, unless they want quiet."""
@@ -60,7 +62,10 @@ class Bar(Lines):
 
 
 class SweepBar(Lines):
-    """On a terminal a bar: members done, running, stopped, diverged; the best; member-epochs a second; time left."""
+    """On a terminal a bar: members done, running, stopped, diverged; the best; member-epochs a second; time left.
+
+    On a narrow one the bar is shorter, and says less.
+    """
 
     def __init__(self, *, quiet: bool) -> None:
         super().__init__(quiet=quiet)
@@ -70,14 +75,17 @@ class SweepBar(Lines):
         """Draw the bar, or move it on."""
         if self.quiet or not self.console.is_terminal:
             return
-        if self.bar is None:
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+        room = self.console.width - len(f"members   {progress.members}/{progress.members} ")
+        text = _told(progress, room - SHORTEST_BAR)
+        if self.bar is None:
             columns = ("members", BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"))
             self.bar = Progress(*columns, console=self.console, transient=True)
             self.bar.add_task("", total=progress.members, text="")
             self.bar.start()
-        self.bar.update(self.bar.task_ids[0], completed=progress.done, text=_told(progress))
+        self.bar.columns[1].bar_width = min(LONGEST_BAR, max(SHORTEST_BAR, room - len(text)))
+        self.bar.update(self.bar.task_ids[0], completed=progress.done, text=text)
 
     def finishing(self) -> None:
         """Take the bar away."""
@@ -86,13 +94,15 @@ class SweepBar(Lines):
             self.bar = None
 
 
-def _told(progress: "Progress") -> str:
-    """A line of how far it is."""
+def _told(progress: "Progress", room: int) -> str:
+    """A line of how far it is, in so many characters: what runs and the time left, and between them what has room."""
     parts = [f"{progress.running:,} running"]
-    parts += [f"{count:,} {status.replace('_', ' ')}" for status, count in progress.by_status.items()]
     if progress.best is not None:
         parts.append(
             f"best {progress.best['validation_loss']:.4f} ({100 * progress.best['validation_accuracy']:.2f} %)"
         )
-    parts.append(f"{progress.rate:,.1f} member-epochs/s")
-    return ", ".join([*parts, f"about {duration(progress.seconds_left)} left"])
+    parts += [f"{count:,} {status.replace('_', ' ')}" for status, count in progress.by_status.items()]
+    parts += [f"{progress.rate:,.1f} member-epochs/s", f"~{duration(progress.seconds_left)} left"]
+    while len(", ".join(parts)) > room and len(parts) > 2:
+        del parts[-2]  # the least important of them
+    return ", ".join(parts)

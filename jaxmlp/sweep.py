@@ -29,7 +29,8 @@ class SweepCommand(Experiment):
     """Train every member of a grid, packed into few programs on all devices; leave a table, pictures and the best run."""
 
     config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[CONFIG.toml]")] = None
-    """A TOML file with a table [grid], such as configs/sweeps/seeds.toml. Flags override its keys."""
+    """A TOML file with a table [grid], such as configs/sweeps/halving.toml; a table [sample] draws so many points instead of
+    the product, [prune] stops the worse ones early (successive halving). Flags override its keys."""
     grid: Annotated[tuple[str, ...], tyro.conf.arg(metavar="LINE...")] = field(default=())
     """Axes as in [grid]: 'learning_rate = [0.03, 0.1]' 'l2 = {low = 1e-5, high = 1e-2, scale = "log", count = 4}'."""
     seeds: int | None = None
@@ -135,9 +136,14 @@ def main(arguments: list[str]) -> int:
     members = sweep_config.members(sweep)
     terminal.use_all_cores(len(members))
     if command.distributed:
+        if not command.quiet:
+            print("waiting for the other processes", flush=True)
         devices = partial(terminal.choose_device, command.device)
         processes.connect(command.coordinator, command.processes, command.process_id, devices=devices)
     bar = SweepBar(quiet=command.quiet or processes.index() > 0)
+    repeats = sweep_config.repeats(sweep, members)
+    if repeats:
+        bar.note(f"{counted(repeats, 'member')} left out: they equal others in all that they read")
     try:
         return _sweep(command, sweep, members, bar)
     finally:

@@ -28,8 +28,17 @@ def _leave(number: int, _: object) -> NoReturn:
     os._exit(128 + number)
 
 
+def _open_streams() -> None:
+    """Give the null device to each standard stream that was closed (`>&-`): else the next file opened takes its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            lowest = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(lowest, mode, closefd=False))
+
+
 _started = sys.modules["__main__"].__spec__
 if _started is not None and _started.name.startswith("jaxmlp."):  # a command, which is still importing the rest
+    _open_streams()
     for _number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(_number, _leave)
 
@@ -49,7 +58,7 @@ def main(command: Callable[[list[str]], int]) -> NoReturn:
         code = error.exit_code
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # else the reader of our output is gone: nobody is left to tell
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {_reason(error)}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to flush may be what failed
         code = 1
     except (MemoryError, RuntimeError) as error:
@@ -58,6 +67,16 @@ def main(command: Callable[[list[str]], int]) -> NoReturn:
         print(f"error: {str(error).splitlines()[0]}; take a smaller network, batch or data set", file=sys.stderr)
         code = 1
     sys.exit(code)
+
+
+def _reason(error: OSError) -> str:
+    """What could not be done. An error that names no file is of standard output, if that refuses an empty line too."""
+    if error.filename is None:
+        try:
+            print(flush=True)
+        except OSError:
+            return f"cannot write to standard output: {error.strerror or error}"
+    return str(error)
 
 
 def parse(
@@ -91,7 +110,7 @@ def _refuse_unknown(arguments: Sequence[str], known: list[str]) -> None:
         flag = argument.split("=")[0].replace("_", "-")
         plain = re.sub(r"(^--|\.)no-", r"\1", flag)
         if re.match(r"--[a-zA-Z]|-[a-zA-Z]$", flag) and not {flag, plain} & {*known, "--help", "-h"}:
-            close = difflib.get_close_matches(flag, known)
+            close = difflib.get_close_matches(flag, set(known), cutoff=0.65)
             hint = f"did you mean {' or '.join(close)}? " if close else ""
             raise UsageError(f"{flag} is not known here; {hint}--help lists all flags")
 
@@ -156,7 +175,12 @@ def _first_sentence(box: str) -> str:
     lines = [line.strip("│ ").strip() for line in box.splitlines()]
     inner = [line for line in lines if line and not line.startswith(("╭", "╰"))]
     rule = next((index for index, line in enumerate(inner) if set(line) == {"─"}), len(inner))
-    return " ".join(inner[:rule]).removeprefix("Error parsing ") + "; --help lists what is accepted"
+    sentence = " ".join(inner[:rule]).removeprefix("Error parsing ")
+    number = re.fullmatch(r"(--\S+): .*(base 10|string to float): (.*)", sentence)
+    if number:
+        flag, wanted, found = number.groups()
+        return f"{flag} is {found}; accepted is {'a whole number' if wanted == 'base 10' else 'a number'}"
+    return f"{sentence}; --help lists what is accepted"
 
 
 def choose_device(name: str) -> str:

@@ -33,6 +33,11 @@ OURS = (  # all that a run writes, as patterns
     *(f"{PLOTS}/{picture}" for picture in (CURVES, CONFUSION, WEIGHTS, MISTAKES)),
     f"{CHECKPOINTS}/epoch-*.safetensors",
 )
+KINDS = {  # of folders, by a table of config.toml
+    "grid": "a sweep of jaxmlp.sweep",
+    "online": "a single run of jaxmlp.perceptron",
+    "hyper": "a single run of jaxmlp.train",
+}
 
 
 def fresh(experiment: Experiment, kind: str = "") -> Path:
@@ -53,7 +58,7 @@ def fresh(experiment: Experiment, kind: str = "") -> Path:
 
 
 def check_new(path: Path, *, overwrite: bool, ours: Sequence[str] = OURS) -> list[Path]:
-    """What is to be removed before a run can begin in `path`, the deepest first.
+    """What is to be removed before a run can begin in `path`, the deepest first; or, with `ours` of its own, a sweep.
 
     Raises UsageError if there is anything, unless an earlier run is to be overwritten. Only what a run writes (`ours`, as
     patterns) is ever removed; a folder that holds anything else is refused even with `overwrite`.
@@ -64,6 +69,10 @@ def check_new(path: Path, *, overwrite: bool, ours: Sequence[str] = OURS) -> lis
         present = sorted(path.rglob("*"), key=lambda item: (-len(item.parts), item))
     except OSError as error:
         raise files.cannot("look into", path, error) from error
+    found, sweep = kind_of(path), ours is not OURS
+    if found and (found == "grid") != sweep:
+        wanted = "a sweep" if sweep else "a single run"
+        raise UsageError(f"{path} holds {KINDS[found]}, not {wanted}; give another --out, or remove it")
     if present and not overwrite:
         raise UsageError(
             f"{path} is not empty; go on with the run in it by --resume, replace it by --overwrite, or give another --out"
@@ -73,6 +82,15 @@ def check_new(path: Path, *, overwrite: bool, ours: Sequence[str] = OURS) -> lis
     if foreign:
         raise UsageError(f"{path} holds {foreign[0]!r}, which no run writes: it is not overwritten; give another --out")
     return present
+
+
+def kind_of(path: Path) -> str:
+    """The table of its config.toml that tells what is in a folder, of those in KINDS; or "", where there is none."""
+    try:
+        tree = tomllib.loads((path / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return ""
+    return next((table for table in KINDS if table in tree), "")
 
 
 def _bears(name: str, pattern: str) -> bool:

@@ -90,6 +90,8 @@ def make_directory(path: Path) -> None:
     """Make a folder and those above it, where they are missing. RunError if that fails."""
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:  # it is no missing folder above, since those are made
+        raise RunError(f"cannot make the folder {path}: nothing can be written there; give another --out") from error
     except OSError as error:
         raise cannot("make the folder", path, error) from error
 

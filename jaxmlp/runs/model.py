@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmlp.data.preparing import Preparation
-from jaxmlp.errors import RunError
+from jaxmlp.errors import RunError, UsageError
 from jaxmlp.nn.network import Layer, Params, forward, outputs, predictions
-from jaxmlp.runs import checkpoints
+from jaxmlp.runs import checkpoints, directory
 from jaxmlp.spec import Network, Spec, Training
 
 FILE = "model.safetensors"
@@ -41,7 +41,7 @@ class Model(NamedTuple):
 compiled_forward = jax.jit(forward, static_argnums=0)
 
 
-def save(directory: Path, model: Model) -> None:
+def save(run: Path, model: Model) -> None:
     """Write `model.safetensors`: tensors w0, b0, w1, ... and the description as JSON in its metadata."""
     tensors = {"mean": model.preparation.mean, "deviation": model.preparation.deviation}
     for index, layer in enumerate(model.params):
@@ -53,11 +53,22 @@ def save(directory: Path, model: Model) -> None:
         "classes": list(model.preparation.classes),
         "image_shape": list(model.preparation.image_shape),
     }
-    checkpoints.save_tensors(directory / FILE, tensors, {"model": json.dumps(description)})
+    checkpoints.save_tensors(run / FILE, tensors, {"model": json.dumps(description)})
+
+
+def _instead(sweep: Path) -> str:
+    """What to do who gives a sweep for a run."""
+    if (sweep / "best" / FILE).is_file():
+        return f"; take {sweep / 'best'}"
+    if (sweep / directory.SUMMARY).is_file():
+        return ", and no member came to a finite validation loss: there is no model in it"
+    return f" that has not ended; go on with: python -m jaxmlp.sweep --out {sweep} --resume"
 
 
 def load(run: str | Path) -> Model:
-    """The model of a run directory. Raises RunError if there is none, or if its file is damaged."""
+    """The model of a run directory. Raises RunError if there is none, or if its file is damaged; UsageError for a sweep."""
+    if directory.kind_of(Path(run)) == "grid":
+        raise UsageError(f"{run} is a sweep{_instead(Path(run))}")
     path = Path(run) / FILE if Path(run).is_dir() else Path(run)
     if not path.is_file():
         raise RunError(

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple, get_type_hints
 import tomli_w
 from annotated_types import Ge
 
-from jaxmlp.errors import UsageError, nearest
+from jaxmlp.errors import UsageError, named, nearest
 from jaxmlp.runs import config, sweep_space
 from jaxmlp.runs.config import SECTIONS, Experiment, value_of
 from jaxmlp.runs.sweep_space import MOST, Axis, Sample
@@ -43,6 +43,12 @@ class Member(NamedTuple):
     experiment: Experiment
 
 
+class Tables(dict[str, Any]):
+    """The tables grid, sample and prune of a file, raw."""
+
+    file: str = ""  # its name, for errors
+
+
 def read(path: Path) -> tuple[Experiment, frozenset[str], dict[str, Any]]:
     """The experiment a file describes, the names of the keys that it sets, and its tables grid, sample and prune, raw.
 
@@ -53,7 +59,8 @@ def read(path: Path) -> tuple[Experiment, frozenset[str], dict[str, Any]]:
     for name in tree:
         if name not in known:
             raise UsageError(f"{file}: [{sweep_space.plain(name)}] is no section or key; {nearest(name, known)}")
-    tables = {name: tree.pop(name) for name in TABLES if name in tree}
+    tables = Tables({name: tree.pop(name) for name in TABLES if name in tree})
+    tables.file = file
     return *config.parse(tree, file), tables
 
 
@@ -70,18 +77,32 @@ def sweep_of(
     names of the keys that were set. Numbers that no member reads are set to their defaults.
     Raises UsageError for what is unknown, of a wrong type, out of range, read by no member, or too much.
     """
-    sample = sweep_space.sample_of(_table(tables, "sample")) if "sample" in tables else None
-    prune = _prune(_table(tables, "prune")) if "prune" in tables else None
-    entries = sweep_space.entries("grid.", [_table(tables, "grid")]) | sweep_space.entries("--grid ", map(_line, lines))
-    field, found = entries.pop("seeds", ("grid.seeds", 1)) if seeds is None else ("--seeds", seeds)
-    entries.pop("seeds", None)
-    count = value_of(field, found, int)
-    check_range(field, count, Annotated[int, Ge(1)])
-    axes = [sweep_space.axis_of(field, key, found, sample is not None) for key, (field, found) in entries.items()]
+    file = tables.file if isinstance(tables, Tables) else ""
+    with named(file):
+        sample = sweep_space.sample_of(_table(tables, "sample")) if "sample" in tables else None
+        prune = _prune(_table(tables, "prune")) if "prune" in tables else None
+        entries = sweep_space.entries("grid.", [_table(tables, "grid")])
+    entries |= sweep_space.entries("--grid ", map(_line, lines))
+    if seeds is not None:
+        entries["seeds"] = "--seeds", seeds
+    count, axes = 1, []
+    for key, (field, found) in entries.items():
+        with named("" if field.startswith("--") else file):
+            if key == "seeds":
+                count = value_of(field, found, int)
+                check_range(field, count, Annotated[int, Ge(1)])
+            else:
+                axes.append(sweep_space.axis_of(field, key, found, sample is not None))
     if not axes and (count == 1 or sample is not None):
-        raise UsageError("[grid] has no axis: write one below it, or after --grid, as in learning_rate = [0.01, 0.1]")
-    experiment.reads()  # raises for unknown names, which an axis would hide
-    return _checked(Sweep(experiment, tuple(axes), count, sample, prune), given)
+        field, _ = entries["seeds"] if "seeds" in entries and sample is None else ("", 1)
+        what, run = f"{field} is 1 and ", "one seed is a single run, for python -m jaxmlp.train; else "
+        with named("" if field.startswith("--") else file):
+            raise UsageError(
+                f"{what if field else ''}[grid] has no axis: {run if field else ''}write one below it, or after --grid, as"
+                " in learning_rate = [0.01, 0.1]"
+            )
+    sweep_space.check_values(experiment)
+    return _checked(Sweep(experiment, tuple(axes), count, sample, prune), given, file)
 
 
 def members(sweep: Sweep) -> list[Member]:
@@ -93,6 +114,11 @@ def members(sweep: Sweep) -> list[Member]:
     seeds = range(sweep.experiment.seed, sweep.experiment.seed + sweep.seeds)
     pairs = product(_configurations(sweep).items(), seeds)
     return [Member(i, dict(values), replace(found, seed=seed)) for i, ((values, found), seed) in enumerate(pairs)]
+
+
+def repeats(sweep: Sweep, found: Sequence[Member]) -> int:
+    """How many of the points of the sweep, each with all its seeds, are no member of their own: they equal another."""
+    return _points(sweep) * sweep.seeds - len(found)
 
 
 def configuration(member: Member) -> tuple[tuple[str, Any], ...]:
@@ -145,7 +171,9 @@ def _table(tables: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _prune(found: Mapping[str, Any]) -> Prune:
-    kinds = get_type_hints(Prune)
+    kinds, rungs = get_type_hints(Prune), found.get("rung_epochs", [])
+    if not isinstance(rungs, list):
+        raise UsageError(f"prune.rung_epochs is {rungs!r}; accepted are one or more numbers that rise, as in [1, 3, 9]")
     prune = Prune(**sweep_space.parts("prune", found, kinds, kinds))
     check_ranges("prune", prune)
     return prune
@@ -160,11 +188,11 @@ def _line(line: str) -> dict[str, Any]:
 
 def _configurations(sweep: Sweep) -> dict[tuple[tuple[str, Any], ...], Experiment]:
     """The members without their seeds: the values that each reads, and its experiment, with defaults for the rest."""
-    count = sweep.sample.count if sweep.sample else math.prod(len(axis.values) for axis in sweep.axes)
-    if count * sweep.seeds > MOST:
+    count = _points(sweep) * sweep.seeds
+    if count > MOST:
         raise UsageError(
-            f"the sweep has {count * sweep.seeds:,} members; accepted are at most {MOST:,}: take fewer values or seeds,"
-            " or draw some of them with [sample]"
+            f"the sweep has {count:,} members; accepted are at most {MOST:,}: take fewer values or seeds, or draw some of"
+            " them with [sample]"
         )
     for axis in sweep.axes:
         sweep_space.check_axis(axis)
@@ -179,6 +207,10 @@ def _configurations(sweep: Sweep) -> dict[tuple[tuple[str, Any], ...], Experimen
             numbers = {key.removeprefix(HYPER): value for key, value in values if key.startswith(HYPER)}
             found[values] = replace(base, hyper=base.hyper._replace(**numbers))
     return found
+
+
+def _points(sweep: Sweep) -> int:
+    return sweep.sample.count if sweep.sample else math.prod(len(axis.values) for axis in sweep.axes)
 
 
 def _fixed(experiment: Experiment, pairs: tuple[tuple[str, Any], ...]) -> tuple[Experiment, frozenset[str]]:
@@ -202,7 +234,7 @@ def _read_by(experiments: Iterable[Experiment]) -> frozenset[str]:
     return frozenset().union(*(reads(*each) for each in {(one.network, one.training) for one in experiments}))
 
 
-def _checked(sweep: Sweep, given: Iterable[str]) -> Sweep:
+def _checked(sweep: Sweep, given: Iterable[str], file: str) -> Sweep:
     """The sweep, without the numbers that no member reads. Raises UsageError if one of those was set, and see `members`."""
     experiments = list(_configurations(sweep).values())
     check_range("seed + seeds - 1", sweep.experiment.seed + sweep.seeds - 1, Annotated[int, Ge(0)])
@@ -210,5 +242,8 @@ def _checked(sweep: Sweep, given: Iterable[str]) -> Sweep:
     wanted = [key.removeprefix(HYPER) for key in [*(axis.key for axis in sweep.axes), *sorted(given)] if HYPER in key]
     experiments[0].refuse_unread(number for number in wanted if number not in read)
     if sweep.prune:
-        check_rungs("prune.rung_epochs", sweep.prune.rung_epochs, min(one.training.max_epochs for one in experiments))
+        with named(file):
+            check_rungs(
+                "prune.rung_epochs", sweep.prune.rung_epochs, min(one.training.max_epochs for one in experiments)
+            )
     return replace(sweep, experiment=replace(sweep.experiment, hyper=_only(sweep.experiment.hyper, read)))

@@ -11,6 +11,7 @@ import numpy as np
 import tomli_w
 from annotated_types import Ge
 
+from jaxmlp.data.preparing import NORMALISATIONS
 from jaxmlp.errors import UsageError, nearest, unknown
 from jaxmlp.runs.config import SECTIONS, Experiment, value_of
 from jaxmlp.spec import Network
@@ -161,9 +162,13 @@ def _range_axis(field: str, key: str, found: dict[str, Any], drawn: bool) -> Axi
         return Axis(key, space=space)
     if count is None:
         raise UsageError(f"{field}.count is missing: how many values, with both ends? (Or draw them, with [sample])")
-    least, most = (1, 1) if space.low == space.high else (2, MOST)
-    if not least <= count <= most:
-        raise UsageError(f"{field}.count is {count}; accepted is a number from {least} to {most:,} for such a range")
+    if space.low == space.high and count != 1:
+        raise UsageError(
+            f"{field}.count is {count}, but low equals high ({space.low}), which is one value: raise high, or write the list"
+            f" [{space.low}]"
+        )
+    if space.low < space.high and not 2 <= count <= MOST:
+        raise UsageError(f"{field}.count is {count}; accepted is a number from 2 to {MOST:,}, as both ends count")
     return Axis(key, _spread(space, kind, count))
 
 
@@ -172,10 +177,19 @@ def check_axis(axis: Axis) -> None:
     _check_values(axis.key, axis.key, axis.space[:2] if axis.space else axis.values)
 
 
+def check_values(experiment: Experiment) -> None:
+    """Raise UsageError for a value of any key that no member could have, though an axis may hide it."""
+    for key in KINDS:
+        section, name = key.split(".")
+        _check_values(key, key, [getattr(getattr(experiment, section), name)])
+
+
 def _check_values(field: str, key: str, values: Iterable[Any]) -> None:
     section, name = key.split(".")
     annotation = get_type_hints(SECTIONS[section], include_extras=True)[name]
     for value in values:
+        if key == "data.normalise" and value not in NORMALISATIONS:
+            raise unknown(key, value, NORMALISATIONS)
         if isinstance(value, str):
             with_values(ANY_NAMES, [(key, value)]).check_names()
         for item in value if isinstance(value, tuple) else [value]:

@@ -1,6 +1,7 @@
 """`python -m jaxmlp.sweep` as a user meets it: what is left, refusals, exit codes, kills, and several processes."""
 
 import csv
+import io
 import json
 import os
 import random
@@ -13,6 +14,7 @@ import time
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import jaxmlp
 from jaxmlp import progress, sweep, train
@@ -503,16 +505,34 @@ def test_one_dies_the_others_end_and_another_number_goes_on(tmp_path, killed):
     near(rows_of(out), expected)
 
 
-def test_the_bar_tells_all(capsys):
+@pytest.mark.parametrize(
+    ("width", "told"),
+    [
+        (
+            160,
+            "60 running, best 0.1234 (97.00 %), 3 diverged, 37 early stopping, 55.5 member-epochs/s, ~3 min left",
+        ),
+        (100, "60 running, best 0.1234 (97.00 %), 3 diverged, 37 early stopping, ~3 min left"),
+        (80, "60 running, best 0.1234 (97.00 %), ~3 min left"),
+        (60, "60 running, ~3 min left"),
+        (50, "60 running, ~3 min left"),
+    ],
+)
+def test_a_narrow_bar_says_what_matters(width, told):
+    """All of it on one line, with a bar and the count of members, on any width."""
+    bar = progress.SweepBar(quiet=False)
+    bar.console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     row = {"validation_loss": 0.1234, "validation_accuracy": 0.97}
-    line = progress._told(Progress(100, 40, 60, {"diverged": 3, "early_stopping": 37}, 900, 55.5, 200.0, row))
-    for words in (
-        "60 running",
-        "3 diverged",
-        "37 early stopping",
-        "0.1234",
-        "97.00 %",
-        "55.5 member-epochs/s",
-        "3 min left",
-    ):
-        assert words in line
+    bar.progress(Progress(100, 40, 60, {"diverged": 3, "early_stopping": 37}, 900, 55.5, 200.0, row))
+    bar.bar.refresh()
+    bar.finishing()
+    lines = [line for line in re.split(r"[\r\n]|\x1b\[\S*?[A-Za-z]", bar.console.file.getvalue()) if "members" in line]
+    for line in lines[-1:]:  # the last that was drawn
+        assert re.fullmatch(rf"members [━╺╸ ]{{5,40}}  40/100 {re.escape(told)} *", line), line
+        assert len(line) <= width
+    assert lines
+
+
+def test_a_bar_of_many_members_is_never_cut():
+    line = progress._told(Progress(1_000_000, 5, 500_000, {"diverged": 3}, 900, 55.5, 200.0, None), 29)
+    assert line == "500,000 running, ~3 min left"

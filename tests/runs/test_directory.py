@@ -85,6 +85,33 @@ def test_overwriting_never_deletes_what_no_run_writes(tmp_path, foreign):
     assert listing(tmp_path) == before
 
 
+@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize(
+    ("tables", "ours", "told"),
+    [
+        (["hyper"], ["*"], "a single run of jaxmlp.train, not a sweep"),
+        (["online"], ["*"], "a single run of jaxmlp.perceptron, not a sweep"),
+        (
+            ["hyper", "grid"],
+            directory.OURS,
+            "a sweep of jaxmlp.sweep, not a single run",
+        ),
+    ],
+)
+def test_a_run_of_another_kind_is_named_and_kept(tmp_path, overwrite, tables, ours, told):
+    fill(tmp_path, *A_RUN)
+    (tmp_path / "config.toml").write_text("".join(f"[{table}]\n" for table in tables))
+    with pytest.raises(UsageError) as refusal:
+        directory.check_new(tmp_path, overwrite=overwrite, ours=ours)
+    assert str(refusal.value) == f"{tmp_path} holds {told}; give another --out, or remove it"
+
+
+@pytest.mark.parametrize("config", ["", "[tool]", "[grid", "\udcff"])
+def test_a_folder_of_no_known_kind_is_none(tmp_path, config):
+    (tmp_path / "config.toml").write_text(config, errors="surrogateescape")
+    assert directory.kind_of(tmp_path) == directory.kind_of(tmp_path / "config.toml") == ""
+
+
 def test_overwriting_does_not_follow_links(tmp_path):
     fill(tmp_path / "elsewhere", "curves.png")
     run = tmp_path / "run"

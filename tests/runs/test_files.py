@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+from pathlib import Path
 
 import pytest
 
@@ -153,6 +154,13 @@ def test_directories_are_made(tmp_path):
     for _ in range(2):
         make_directory(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize("path", ["/proc/x", "/proc/x/y"])
+def test_where_no_folder_can_be_made_another_is_asked_for(path):
+    with pytest.raises(RunError) as refusal:
+        make_directory(Path(path))
+    assert str(refusal.value) == f"cannot make the folder {path}: nothing can be written there; give another --out"
 
 
 @pytest.mark.parametrize("name", ["file", "file/below"])

@@ -10,7 +10,7 @@ import pytest
 import jaxmlp
 from jaxmlp.data.preparing import NORMALISATIONS, Preparation, prepare
 from jaxmlp.data.sources import Data, Dataset
-from jaxmlp.errors import DataError, RunError
+from jaxmlp.errors import DataError, RunError, UsageError
 from jaxmlp.nn.network import forward, init
 from jaxmlp.runs import checkpoints, model
 from jaxmlp.runs.model import Model
@@ -86,6 +86,24 @@ def test_a_missing_model_is_named(tmp_path):
         jaxmlp.load(tmp_path)
     with pytest.raises(RunError, match="does not exist"):
         jaxmlp.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("present", "told"),
+    [
+        (["best/model.safetensors", "summary.json"], "{0} is a sweep; take {0}/best"),
+        (["summary.json"], "{0} is a sweep, and no member came to a finite validation loss: there is no model in it"),
+        ([], "{0} is a sweep that has not ended; go on with: python -m jaxmlp.sweep --out {0} --resume"),
+    ],
+)
+def test_a_sweep_is_no_run(tmp_path, present, told):
+    (tmp_path / "best").mkdir()
+    for name in present:
+        (tmp_path / name).touch()
+    (tmp_path / "config.toml").write_text("[hyper]\n[grid]\nseeds = 2\n")
+    with pytest.raises(UsageError) as refusal:
+        jaxmlp.load(tmp_path)
+    assert str(refusal.value) == told.format(tmp_path)
 
 
 def test_any_damaged_byte_is_seen(tmp_path):

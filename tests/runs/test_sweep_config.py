@@ -186,7 +186,7 @@ def test_reading_does_not_load_scipy():
     [
         ("", ["[grid]", "no axis", "--grid", "learning_rate = [0.01, 0.1]"]),
         ("[grid]", ["[grid]", "no axis"]),
-        ("[grid]\nseeds = 1", ["[grid]", "no axis"]),
+        ("[grid]\nseeds = 1", ["grid.seeds is 1 and [grid] has no axis", "python -m jaxmlp.train"]),
         ("[grid]\nseeds = 5\n[sample]\ncount = 5", ["[grid]", "no axis"]),
         ("grid = 3", ["grid is a table", "[grid]"]),
         (f"sample = 3\n{RATE}", ["sample is a table", "[sample]"]),
@@ -228,6 +228,12 @@ def test_reading_does_not_load_scipy():
             ["network.dropout drops hidden units", "member with network.dropout True, network.hidden []"],
         ),
         ("[training]\noptimizer = 'adaam'\n[grid]\noptimizer = ['adam']", ["training.optimizer 'adaam'"]),
+        ("[network]\nactivation = 'foo'\n[grid]\nactivation = ['relu']", ["network.activation 'foo'"]),
+        ("[network]\nloss = 'foo'\n[grid]\nloss = ['squared_error']", ["network.loss 'foo'"]),
+        ("[network]\ninit = 'foo'\n[grid]\ninit = ['zeros']", ["network.init 'foo'"]),
+        ("[training]\nmonitor = 'foo'\n[grid]\nmonitor = ['loss']", ["training.monitor 'foo'"]),
+        ("[data]\nnormalise = 'foo'\n[grid]\nnormalise = ['unit']", ["data.normalise 'foo'"]),
+        ("[training]\nbatch_size = 0\n[grid]\nbatch_size = [16]", ["training.batch_size is 0"]),
         (f"[training]\nbatch_size = 0\n{RATE}", ["training.batch_size is 0"]),
         (f"seed = -1\n{RATE}", ["seed is -1"]),
         (f"seed = 2147483647\n{RATE}seeds = 2", ["seed + seeds - 1 is 2147483648", "at most 2147483647"]),
@@ -242,7 +248,10 @@ def test_reading_does_not_load_scipy():
         ("[grid]\nmomentum = {low = 0.1, hi = 0.9, count = 2}", ["grid.momentum.hi is no key", "high"]),
         ("[grid]\nmomentum = {low = '0', high = 0.9, count = 2}", ["grid.momentum.low is '0'", "a number"]),
         ("[grid]\nmomentum = {low = 0, high = 0.9, count = 1}", ["grid.momentum.count is 1", "from 2"]),
-        ("[grid]\nmomentum = {low = 0.9, high = 0.9, count = 2}", ["grid.momentum.count is 2", "from 1 to 1"]),
+        (
+            "[grid]\nmomentum = {low = 0.9, high = 0.9, count = 2}",
+            ["grid.momentum.count is 2", "low equals high (0.9)", "[0.9]"],
+        ),
         ("[grid]\nmomentum = {low = 0, high = 0.9, count = 2.0}", ["grid.momentum.count is 2.0", "a whole number"]),
         ("[grid]\nmomentum = {low = 0, high = 0.9, count = 9999999}", ["grid.momentum.count", "to 1,000,000"]),
         ("[grid]\nmomentum = {low = 0.9, high = 0.1, count = 2}", ["grid.momentum.low is 0.9 and high 0.1", "at most"]),
@@ -263,7 +272,10 @@ def test_reading_does_not_load_scipy():
         (f"{RATE}[prune]", ["prune.rung_epochs is missing"]),
         (f"{RATE}[prune]\nrung_epochs = [1]", ["prune.keep is missing"]),
         (f"{RATE}[prune]\nrung_epoch = [1]\nkeep = 0.5", ["prune.rung_epoch is no key", "rung_epochs"]),
-        (f"{RATE}[prune]\nrung_epochs = 1\nkeep = 0.5", ["prune.rung_epochs is 1", "a list"]),
+        (
+            f"{RATE}[prune]\nrung_epochs = 1\nkeep = 0.5",
+            ["prune.rung_epochs is 1;", "numbers that rise, as in [1, 3, 9]"],
+        ),
         (f"{RATE}[prune]\nrung_epochs = []\nkeep = 0.5", ["prune.rung_epochs is []", "[1, 3, 9]"]),
         (f"{RATE}[prune]\nrung_epochs = [0, 3]\nkeep = 0.5", ["prune.rung_epochs is 0", "at least 1"]),
         (f"{RATE}[prune]\nrung_epochs = [1, 3, 3]\nkeep = 0.5", ["prune.rung_epochs is [1, 3, 3]", "rise"]),
@@ -301,6 +313,10 @@ def test_what_is_wrong_is_refused_in_one_line_that_names_it(text, words):
 )
 def test_what_is_wrong_in_a_flag_is_refused_in_one_line_that_names_it(lines, seeds, words):
     refused(lambda: made(RATE, lines, seeds), words)
+
+
+def test_one_seed_without_an_axis_is_a_single_run():
+    refused(lambda: made("[grid]\nseeds = 9", (), 1), ["--seeds is 1 and [grid] has no axis", "python -m jaxmlp.train"])
 
 
 def refused(what, words):
@@ -344,6 +360,50 @@ def test_a_file_that_is_wrong_is_refused(tmp_path, text, words):
     path = tmp_path / "sweep.toml"
     path.write_text(text)
     refused(lambda: sweep_config.read(path), words)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines", "line"),
+    [
+        ("[grid]\nlerning_rate = [1]", [], "F: grid.lerning_rate is no key; did you mean learning_rate?"),
+        ("[grid]\nlearning_rate = {low = 'a', high = 1}", [], "F: grid.learning_rate.low is 'a'; accepted is a number"),
+        ("grid = 3", [], "F: grid is a table: write [grid] and its keys below"),
+        ("[grid]\nseeds = 0", [], "F: grid.seeds is 0; accepted is a whole number of at least 1"),
+        ("[grid]\nseeds = 1", [], "F: grid.seeds is 1 and [grid] has no axis"),
+        ("[grid]", [], "F: [grid] has no axis"),
+        (f"{RATE}[sample]", [], "F: sample.count is missing"),
+        (
+            f"{RATE}[prune]\nrung_epochs = [1]\nkeep = 0",
+            [],
+            "F: prune.keep is 0.0; accepted is a finite number above 0",
+        ),
+        (f"{RATE}[prune]\nrung_epochs = [900]\nkeep = 0.5", [], "F: prune.rung_epochs ends at 900"),
+        (RATE, ["l1 = 3"], "--grid l1 is 3"),
+        (RATE, ["seeds = 0"], "--grid seeds is 0"),
+    ],
+)
+def test_the_file_is_named_where_the_error_is_in_it(tmp_path, text, lines, line):
+    path = tmp_path / "g.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as refusal:
+        sweep_of(*sweep_config.read(path), lines)
+    assert str(refusal.value).startswith(line.replace("F:", f"{path}:")), str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "members_left", "repeated"),
+    [
+        (f"{RATE}[sample]\ncount = 10", 2, 8),
+        (f"{RATE}seeds = 3\n[sample]\ncount = 10", 6, 24),
+        ("[grid]\noptimizer = ['adam', 'momentum']\nbeta1 = [0.9, 0.8]", 3, 1),
+        (f"{RATE}seeds = 3", 6, 0),
+        ("[grid]\nseeds = 3", 3, 0),
+    ],
+)
+def test_what_repeats_another_is_counted(text, members_left, repeated):
+    sweep = made(text)
+    found = members(sweep)
+    assert (len(found), sweep_config.repeats(sweep, found)) == (members_left, repeated)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxmlp.data.preparing import NORMALISATIONS
 from jaxmlp.errors import UsageError
 from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.nn.losses import LOSSES
@@ -79,6 +80,7 @@ def test_an_axis_has_these_values(written, key, wanted):
         ("network.output_activation", ACTIVATIONS),
         ("network.loss", LOSSES),
         ("network.init", INITS),
+        ("data.normalise", NORMALISATIONS),
         ("training.optimizer", OPTIMIZERS),
         ("training.schedule", SCHEDULES),
         ("training.stop_rule", STOP_RULES),
