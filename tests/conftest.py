@@ -25,6 +25,11 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
+def pytest_collection_modifyitems(items):
+    """The longest first: then no worker is left with one of them at the end."""
+    items.sort(key=lambda item: "test_notebooks" not in item.nodeid)
+
+
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
     """A test that reaches for another machine fails; sockets within this one are left alone."""
