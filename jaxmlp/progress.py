@@ -1,5 +1,6 @@
 """What the commands show while they work: lines, and on a terminal a bar. rich waits until there is something to show."""
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from jaxmlp.terminal import duration
@@ -7,7 +8,8 @@ from jaxmlp.terminal import duration
 if TYPE_CHECKING:
     from jaxmlp.runs.sweep_host import Progress
 
-SHORTEST_BAR, LONGEST_BAR = 5, 40  # characters
+SHORTEST_BAR, LONGEST_BAR, LINE = 5, 40, 160  # characters
+PAUSE = 60.0  # seconds between two lines where there is no bar
 
 
 class Lines:
@@ -64,16 +66,20 @@ class Bar(Lines):
 class SweepBar(Lines):
     """On a terminal a bar: members done, running, stopped, diverged; the best; member-epochs a second; time left.
 
-    On a narrow one the bar is shorter, and says less.
+    On a narrow one the bar is shorter, and says less. Elsewhere a line a minute.
     """
 
     def __init__(self, *, quiet: bool) -> None:
         super().__init__(quiet=quiet)
         self.bar: Any = None
+        self.told = time.monotonic()
 
     def progress(self, progress: "Progress") -> None:
         """Draw the bar, or move it on."""
         if self.quiet or not self.console.is_terminal:
+            if time.monotonic() - self.told >= PAUSE:
+                self.told = time.monotonic()
+                self.note(f"{progress.done:,} of {progress.members:,} members have ended, {_told(progress, LINE)}")
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 

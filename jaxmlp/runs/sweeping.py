@@ -104,8 +104,11 @@ def run(
         processes=count,
         peak_bytes=sweep_estimate.peak_bytes(),
     )
-    summary = sweep_finish.finish(path, sweep, every, groups, host.rows, best, work, listener)
-    write_json(path / SUMMARY, summary)
+    try:
+        summary = sweep_finish.finish(path, sweep, every, groups, host.rows, best, work, listener)
+        write_json(path / SUMMARY, summary)
+    except RunError as error:
+        raise RunError(f"{error}; all members are trained, and saved: then go on with --resume") from error
     return Outcome(summary, host.done, host.epochs, stopped=False)
 
 

@@ -536,3 +536,13 @@ def test_a_narrow_bar_says_what_matters(width, told):
 def test_a_bar_of_many_members_is_never_cut():
     line = progress._told(Progress(1_000_000, 5, 500_000, {"diverged": 3}, 900, 55.5, 200.0, None), 29)
     assert line == "500,000 running, ~3 min left"
+
+
+def test_where_there_is_no_bar_a_line_is_printed_now_and_then(capsys, monkeypatch):
+    bar = progress.SweepBar(quiet=False)
+    state = Progress(100, 40, 60, {"diverged": 3}, 900, 55.5, 200.0, None)
+    bar.progress(state)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(progress, "PAUSE", 0.0)
+    bar.progress(state)
+    assert capsys.readouterr().out.startswith("40 of 100 members have ended, 60 running, 3 diverged")
