@@ -16,10 +16,12 @@ from jaxmlp.progress import SweepBar
 from jaxmlp.runs import config, directory, processes, sweep_config, sweep_store
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.sweep_config import Member, Sweep
+from jaxmlp.runs.sweep_marks import count
 from jaxmlp.training.checking import check_chunk
 
 if TYPE_CHECKING:
     from jaxmlp.runs.sweep_groups import SweepGroup
+    from jaxmlp.runs.sweeping import Options
 
 MODES = ("packed", "sequential")
 
@@ -65,11 +67,6 @@ class SweepCommand(Experiment):
     """How many processes there are (variable JAX_NUM_PROCESSES)."""
     process_id: int | None = None
     """Which one this is, from 0 (variable JAX_PROCESS_ID)."""
-
-    @property
-    def sequential(self) -> bool:
-        """Whether one member is on a device at a time."""
-        return self.mode == "sequential"
 
 
 def read(arguments: list[str]) -> tuple[SweepCommand, Sweep]:
@@ -118,7 +115,7 @@ def _check(command: SweepCommand) -> None:
             "--dry-run says what a sweep would take before it is begun, --resume goes on with one: take one of them"
         )
     check_chunk("--chunk", command.chunk)
-    if command.chunk is not None and command.sequential:
+    if command.chunk is not None and command.mode == "sequential":
         raise UsageError("--chunk puts members side by side, --mode sequential does not: take one of them")
     if command.resident is not None and command.resident < 1:
         raise UsageError(f"--resident is {command.resident}; accepted is a whole number of at least 1")
@@ -143,7 +140,7 @@ def main(arguments: list[str]) -> int:
     bar = SweepBar(quiet=command.quiet or processes.index() > 0)
     repeats = sweep_config.repeats(sweep, members)
     if repeats:
-        bar.note(f"{counted(repeats, 'member')} left out: they equal others in all that they read")
+        bar.note(f"{count(repeats, 'member')} left out: they equal others in all that they read")
     try:
         return _sweep(command, sweep, members, bar)
     finally:
@@ -163,15 +160,15 @@ def _sweep(command: SweepCommand, sweep: Sweep, members: list[Member], bar: Swee
     from jaxmlp.runs import sweep_groups, sweeping
 
     groups = sweep_groups.groups_of(members)
+    options = sweeping.Options(
+        command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds
+    )
     if command.dry_run:
-        return _dry_run(command, sweep, groups, bar)
+        return _dry_run(options, sweep, groups, bar)
     out = command.out or directory.fresh(sweep.experiment, "sweep-")
     if processes.index() == 0 and not command.resume:
         sweep_store.create(out, sweep, overwrite=command.overwrite)
     processes.exchange({})  # the others wait for the directory
-    options = sweeping.Options(
-        command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds
-    )
     with terminal.interruptible("saving after this call") as interruption:
         outcome = sweeping.run(sweep, members, groups, out, bar, options, stop=interruption.asked)
     bar.finishing()
@@ -185,7 +182,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, members: list[Member], bar: Swee
     return 128 + interruption.number if interruption.asked() else code
 
 
-def _dry_run(command: SweepCommand, sweep: Sweep, groups: "list[SweepGroup]", bar: SweepBar) -> int:
+def _dry_run(options: "Options", sweep: Sweep, groups: "list[SweepGroup]", bar: SweepBar) -> int:
     """Say what the sweep would take."""
     import jax
     from rich.table import Table
@@ -194,8 +191,9 @@ def _dry_run(command: SweepCommand, sweep: Sweep, groups: "list[SweepGroup]", ba
 
     devices = jax.local_devices()
     bar.note("running each group's program for a moment, unless that is known from before")
-    counts = processes.count(), command.checkpoint_seconds
-    found = sweep_estimate.estimate(groups, devices, command, *counts, sweep.prune)
+    found = sweep_estimate.estimate(
+        groups, devices, options, processes.count(), options.checkpoint_seconds, sweep.prune
+    )
     table = Table("group", "network", "members", "together", "an epoch of all", "compiling")
     for number, group in enumerate(found.groups):
         name = f"{number}: {group.differs}" if group.differs else f"{number}"
@@ -205,27 +203,22 @@ def _dry_run(command: SweepCommand, sweep: Sweep, groups: "list[SweepGroup]", ba
     if not bar.quiet:
         bar.console.print(table)
     place = "memory" if devices[0].platform == "cpu" else "memory on a device"
-    members = counted(sum(group.members for group in found.groups), "member")
+    members = count(sum(group.members for group in found.groups), "member")
     bar.note(
-        f"{members} in {counted(len(found.groups), 'group')}; about {found.memory / 2**20:,.0f} MiB of {place}; at most"
+        f"{members} in {count(len(found.groups), 'group')}; about {found.memory / 2**20:,.0f} MiB of {place}; at most"
         f" {found.epochs:,} member-epochs, which take {terminal.duration(found.seconds)} if no member stops early, and"
         f" {terminal.duration(found.compile_seconds)} of compiling (more as members leave and programs become smaller)"
     )
     return 0
 
 
-def counted(number: int, what: str) -> str:
-    """1 group, 2 groups."""
-    return f"{number:,} {what}{'s' * (number != 1)}"
-
-
 def _end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -> int:
     """Print how the sweep ended; returns the exit code."""
     statuses = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in summary["statuses"].items())
     seconds, rate = summary["seconds"], summary["member_epochs_per_second"] or 0.0
-    programs = f"{counted(summary['groups'], 'group')}, {counted(summary['compiles'], 'compiled program')}"
+    programs = f"{count(summary['groups'], 'group')}, {count(summary['compiles'], 'compiled program')}"
     bar.note(
-        f"{counted(summary['members'], 'member')} ({statuses}) in {programs}; {summary['member_epochs']:,} member-epochs in"
+        f"{count(summary['members'], 'member')} ({statuses}) in {programs}; {summary['member_epochs']:,} member-epochs in"
         f" {seconds['train']:.1f} s ({rate:,.1f} a second), {seconds['compile']:.1f} s of compiling"
     )
     if "pruning" in summary:

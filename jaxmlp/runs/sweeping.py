@@ -28,9 +28,7 @@ CHECKPOINT_SECONDS = 30.0
 class Options:
     """How a sweep is run; nothing of it changes what its members come to, but for the last bits (by packing)."""
 
-    mode: str | None = (
-        None  # packed, sequential; of None a new sweep is packed, and one that goes on is as it was begun
-    )
+    mode: str | None = None  # packed, sequential; None: packed, or as the sweep was begun that goes on
     chunk: int | None = None
     resident: int | None = None
     test_all: bool = False

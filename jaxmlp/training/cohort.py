@@ -68,9 +68,7 @@ class Cohort:
         self.waiting = sorted(numbers)  # not begun
         self.parked: dict[int, TrainState] = {}  # begun, in no slab; NumPy
         self.histories: dict[int, list[History]] = {}  # of the members that have begun and not ended
-        self.best: dict[
-            int, float
-        ] = {}  # the lowest finite validation loss so far, of all that have begun and not diverged
+        self.best: dict[int, float] = {}  # the lowest finite validation loss so far, of all but those that diverged
         self.layout: Layout = []
         self.slabs: list[Slab] = []
         self.next = 0  # the slab of the next call
@@ -216,11 +214,10 @@ class Cohort:
         stand_in = next(int(member) for member in ids.flat if member in going)
         ended = going[stand_in]._replace(epoch=np.asarray(self.spec.training.max_epochs, np.int32))
         states = stacked([going.get(int(member), ended) for member in ids.flat])
-        numbers = [self.numbers[int(member) if member != EMPTY else stand_in] for member in ids.flat]
+        numbers = [self.numbers[int(member)] for member in np.where(ids == EMPTY, stand_in, ids).flat]
         hyper = stacked([fitting.typed(number.hyper) for number in numbers])
         state, hyper = jax.tree.map(lambda leaf: leaf.reshape(ids.shape + leaf.shape[1:]), (states, hyper))
-        row_members = ids.reshape(-1, ids.shape[-1]).max(axis=-1)  # one of each row
-        seeds = [self.numbers[int(member) if member != EMPTY else stand_in].seed for member in row_members]
+        seeds = [number.seed for number in numbers[:: ids.shape[-1]]]  # of each row: that of its first place
         return members.slab(self.programs.mesh, hyper, seeds, state, clocks)
 
     def _states(self) -> dict[int, TrainState]:
