@@ -1,5 +1,6 @@
 """What happens between two calls of a sweep's program: results are written, states saved, the other processes told."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from jaxmlp.runs.sweep_results import Best, Recorder
 from jaxmlp.runs.sweep_store import Saved
 from jaxmlp.training.cohort import Call, Ended
 from jaxmlp.training.grid import Grid
+from jaxmlp.training.results import rank
 
 
 class Progress(NamedTuple):
@@ -145,9 +147,9 @@ class SweepHost:
         self.rows += rows
         self.by_status.update(row["status"] for row in rows)
         self.whole += sum(row["epochs_run"] for row in rows if row["status"] != "pruned")
-        fit = (row for row in rows if row["status"] != "diverged" and row["validation_loss"] is not None)
         known = [] if self.leading is None else [self.leading]
-        self.leading = min([*known, *fit], key=lambda row: (row["validation_loss"], row["member"]), default=None)
+        first = min([*known, *rows], key=_rank, default=None)
+        self.leading = None if first is None or _rank(first)[0] == math.inf else first
 
     def _progress(self, going: int) -> Progress:
         every, pruned = len(self.recorder.every), self.by_status["pruned"]
@@ -157,3 +159,7 @@ class SweepHost:
         by_status = dict(sorted(self.by_status.items()))
         seconds = left / rate if rate else 0.0
         return Progress(every, self.done, going, by_status, self.epochs, rate, seconds, self.leading)
+
+
+def _rank(row: dict[str, Any]) -> tuple[float, int]:
+    return rank(row, row["member"])

@@ -44,10 +44,10 @@ class Recorder:
 
     def better(self, best: Best | None, group: int, ended: Ended, row: dict[str, Any]) -> Best | None:
         """The better of two: the lower validation loss, of equals the lower number. One that diverged is none."""
-        loss = row["validation_loss"]
-        if loss is None or ended.status == "diverged" or (best and (best.loss, best.member) < (loss, ended.member)):
+        loss, member = results.rank(row, ended.member)
+        if loss == math.inf or (best and (best.loss, best.member) < (loss, member)):
             return best
-        return Best(group, ended.member, loss, ended.state)
+        return Best(group, member, loss, ended.state)
 
     def _tested(self, group: int, state: TrainState) -> dict[str, Any]:
         if self._test_rows is None or self._test_rows[0] != group:

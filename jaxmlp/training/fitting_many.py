@@ -19,7 +19,7 @@ from jaxmlp.training.grid import Grid, Group, Rungs
 from jaxmlp.training.histories import COLUMNS, History
 from jaxmlp.training.loop import EpochLog
 from jaxmlp.training.pruning import Prune, check_rungs
-from jaxmlp.training.results import curve_of, row_of
+from jaxmlp.training.results import curve_of, rank, row_of
 
 MODES = ("packed", "sequential")
 OnCall = Callable[[int, int], None]
@@ -92,16 +92,14 @@ def fit_grid(
     rows: dict[int, dict[str, Any]] = {}
     curves: dict[int, dict[str, list]] = {}
     best: Ended | None = None
-    lowest = np.inf
+    lowest = np.inf, 0
 
     def note(ended: Ended) -> None:
         nonlocal best, lowest
         rows[ended.member], curves[ended.member] = row_of(ended, *counts), curve_of(ended.history, *counts)
-        loss = rows[ended.member]["validation_loss"]
-        if ended.status == "diverged" or loss is None:
-            return
-        if best is None or (loss, ended.member) < (lowest, best.member):
-            best, lowest = ended, loss  # the states of the others are let go
+        at = rank(rows[ended.member], ended.member)
+        if at < lowest:
+            best, lowest = ended, at  # the states of the others are let go
 
     made = _trained(groups, splits, rungs, mode, chunk, note, on_call)
     table = columns | {name: [rows[number][name] for number in sorted(rows)] for name in rows[0]}

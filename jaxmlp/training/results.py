@@ -1,5 +1,7 @@
 """What is said of a member that has ended: a row of results, and its curve. What is not finite or not there is None."""
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,12 @@ def row_of(ended: Ended, train: int, validation: int) -> dict[str, Any]:
             f"{split}_count": count,
         }
     return row | {"sparsity": sparsity(ended.state.best_params), "cause": cause(ended)}
+
+
+def rank(row: Mapping[str, Any], member: int) -> tuple[float, int]:
+    """What orders members, the best first: by validation loss, of equals by number. One that diverged is never the best."""
+    loss = row["validation_loss"]
+    return math.inf if loss is None or row["status"] == "diverged" else loss, member
 
 
 def sparsity(params: Params) -> float:

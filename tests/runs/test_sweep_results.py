@@ -66,7 +66,7 @@ def test_the_cause_of_a_divergence(status, last, expected):
 def test_which_is_the_better(best, member, loss, status, wins):
     before = None if best is None else Best(0, 2, best, state_of([[1.0]]))
     ended = Ended(member, status, history(), state_of([[2.0]]))
-    found = Recorder.better(None, before, 1, ended, {"validation_loss": loss})
+    found = Recorder.better(None, before, 1, ended, {"status": status, "validation_loss": loss})
     assert (found is not before) == wins
     if wins:
         assert found == Best(1, member, loss, ended.state)
