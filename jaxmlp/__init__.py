@@ -5,8 +5,8 @@ The public API is listed in `__init__.pyi`. Every name is loaded when it is firs
 
 import lazy_loader
 
-from jaxmlp import miscompiled
+from jaxmlp import xla_flags
 
-miscompiled.avoid()
+xla_flags.avoid()
 __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,6 +7,9 @@ from .errors import DataError as DataError
 from .errors import JaxmlpError as JaxmlpError
 from .errors import RunError as RunError
 from .errors import UsageError as UsageError
+from .grid.fit_grid import GridFit as GridFit
+from .grid.fit_grid import fit_grid as fit_grid
+from .grid.fit_grid import fit_members as fit_members
 from .nn.gradients import by_autodiff as by_autodiff
 from .nn.gradients import by_delta_rule as by_delta_rule
 from .nn.gradients import by_differences as by_differences
@@ -26,9 +29,6 @@ from .training.fitting import Epoch as Epoch
 from .training.fitting import Fit as Fit
 from .training.fitting import Measured as Measured
 from .training.fitting import fit as fit
-from .training.fitting_many import GridFit as GridFit
-from .training.fitting_many import fit_grid as fit_grid
-from .training.fitting_many import fit_members as fit_members
 from .training.loop import EpochLog as EpochLog
 from .training.loop import TrainState as TrainState
 from .training.loop import advance as advance

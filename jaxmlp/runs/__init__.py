@@ -1,1 +1,1 @@
-"""Everything that touches the disk: configs, run directories, checkpoints, plots."""
+"""One run directory: its config, files, checkpoints and model."""

@@ -4,6 +4,7 @@ import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -13,7 +14,7 @@ from annotated_types import Ge
 from jaxmlp.data.sources import BUNDLED, IDX_SETS, Data
 from jaxmlp.errors import UsageError, nearest
 from jaxmlp.spec import Hyper, Network, Training
-from jaxmlp.training.checking import check_names, check_range, check_ranges, reads, refuse_unread
+from jaxmlp.training.validation import check_names, check_range, check_ranges, reads, refuse_unread
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def locate(path: Path) -> Path:
     """The config file at `path`, or the one of that name that the package ships. Raises UsageError if there is neither."""
     if path.is_file():
         return path
-    root = Path(__file__).parents[1]
+    root = Path(str(files("jaxmlp")))
     shipped = [root / "configs", root.parent / "configs"]
     for folder in shipped:
         inside = folder / Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else folder / path

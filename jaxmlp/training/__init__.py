@@ -1,1 +1,1 @@
-"""What turns gradients into a trained network: pure functions."""
+"""Training one network: the loop, its update rules, schedules and stopping."""

@@ -12,8 +12,8 @@ import numpy as np
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Examples, Hyper, Spec, Splits, Training
 from jaxmlp.training import data_parallel as parallel
-from jaxmlp.training.checking import check, check_data, counted
 from jaxmlp.training.loop import EpochLog, TrainState, advance, begin, evaluate
+from jaxmlp.training.validation import check, check_data, counted
 
 PRNG = "threefry2x32"  # counter-based and the same on every backend; recorded with a run
 

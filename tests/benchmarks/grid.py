@@ -27,8 +27,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmlp import Examples, Hyper, Network, Spec, Splits, Training
-from jaxmlp.training import sizing
-from jaxmlp.training.cohort import Cohort, Member
+from jaxmlp.grid import sizing
+from jaxmlp.grid.scheduler import Cohort, Member
 from jaxmlp.training.fitting import compiled_advance, compiled_begin, traced
 
 CASES = {"mnist": (48_000, 784, 128, 10, 128), "digits": (1_150, 64, 32, 10, 32)}

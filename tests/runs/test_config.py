@@ -21,11 +21,11 @@ from jaxmlp.runs import config
 from jaxmlp.runs.config import Experiment
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Training
 from jaxmlp.training import optimizers, stopping
-from jaxmlp.training.checking import reads
 from jaxmlp.training.fitting import traced
 from jaxmlp.training.optimizers import OPTIMIZERS
 from jaxmlp.training.schedules import SCHEDULES, learning_rates
 from jaxmlp.training.stopping import STOP_RULES
+from jaxmlp.training.validation import reads
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SHIPPED = sorted((CONFIGS / "report").rglob("*.toml"))  # for the perceptron: tests/commands/test_perceptron.py

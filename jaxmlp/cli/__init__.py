@@ -1,0 +1,1 @@
+"""What the commands share: parsing, errors as one line, exit codes, signals, devices, progress."""

@@ -1,0 +1,1 @@
+"""`python -m jaxmlp.gradcheck`: the three routes to the gradient, compared weight by weight."""

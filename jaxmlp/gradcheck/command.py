@@ -1,0 +1,220 @@
+"""`python -m jaxmlp.gradcheck [CONFIG.toml] [--json] [overrides]`: check the gradients of a network, three ways."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import tyro
+
+from jaxmlp.cli import terminal
+from jaxmlp.gradcheck.checks import REPORT_EPS, Findings, Listener, Options, as_tree, check_gradients, epoch_ratio
+from jaxmlp.runs.config import Experiment
+from jaxmlp.training.validation import check_range
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+BAR = 10  # characters of the bars in the table over eps
+
+
+@dataclass(frozen=True)
+class GradCheck(Options, Experiment):
+    """Check the gradients of a network three ways: derived by hand, automatic, and by central differences."""
+
+    config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="CONFIG.toml")] = None
+    """A TOML file, such as configs/report/gradcheck.toml. Flags override its keys."""
+    device: str = "auto"
+    """auto, cpu, gpu, tpu."""
+    json: bool = False
+    """Print one JSON object, and nothing else."""
+
+
+def main(arguments: list[str]) -> int:
+    """Parse, check, print; 1 if the gradients do not agree."""
+    command, experiment = terminal.read(GradCheck, arguments, "gradcheck", _check_options)
+    device = terminal.choose_device(command.device)
+    with _Progress() as progress:
+        findings = check_gradients(experiment, command, progress)
+    if command.json:
+        print(json.dumps(as_tree(experiment, command, findings) | {"device": device}, indent=2, allow_nan=False))
+    else:
+        _print(findings, command, device)
+    return 1 if findings.failures else 0
+
+
+def _check_options(command: GradCheck) -> None:
+    """Raise UsageError for a number out of its range."""
+    for name, annotation in get_type_hints(Options, include_extras=True).items():
+        check_range("--" + name.replace("_", "-"), getattr(command, name), annotation)
+
+
+class _Progress(Listener):
+    """A bar on standard error, where that is a terminal; it goes when the work is done."""
+
+    def __enter__(self) -> "_Progress":
+        from rich.console import Console
+        from rich.progress import Progress
+
+        console = Console(stderr=True)
+        self.progress = Progress(console=console, transient=True, disable=not console.is_terminal)
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def begins(self, what: str, steps: int) -> None:
+        self.task = self.progress.add_task(what, total=steps)
+
+    def advanced(self, steps: int) -> None:
+        self.progress.advance(self.task, steps)
+
+
+def _print(findings: Findings, options: Options, device: str) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    sizes = "-".join(str(size) for size in findings.spec.sizes)
+    rows = ", ".join(str(row) for row in findings.rows[:5]) + (", ..." if len(findings.rows) > 5 else "")
+    network = findings.spec.network
+    functions = f"{network.activation}, {network.loss}" if network.hidden else network.loss
+    _say(console, f"{sizes}, {functions}; float64 on {device}")
+    _say(console, f"{findings.origin}; training example{'s' if len(findings.rows) > 1 else ''} {rows}")
+    _show(console, "The delta rule, layer by layer", _layers(findings))
+    console.print(
+        "[dim]Relative: to the largest gradient in that row's array. Tolerance against autodiff"
+        f" {options.tolerance:.0e} relative; against differences {options.numerical_tolerance:.0e} x max(1, largest).[/dim]"
+    )
+    for eps in dict.fromkeys(row.eps for row in findings.table):
+        what = ", as in the report" if eps == REPORT_EPS else ""
+        _show(console, f"The report's Table 1, at eps {eps:.0e}{what}", _table(findings, eps))
+    _show(
+        console,
+        f"Error of the differences over eps, {findings.curves['float64'].weights} random weights",
+        _curves(findings),
+    )
+    _say_slopes(console, findings)
+    _say_every_weight(console, findings)
+    _say_epochs(console, findings)
+    for failure in findings.failures:
+        console.print(f"[red]failed[/red]  {failure}")
+    if not findings.failures:
+        console.print("[green]ok[/green]  the three routes agree")
+
+
+def _say(console: "Console", line: str) -> None:
+    console.print(line, markup=False)
+
+
+def _show(console: "Console", title: str, table: "RenderableType") -> None:
+    console.print(f"\n[bold]{title}[/bold]")
+    console.print(table)
+
+
+def _columns(left: list[str], right: list[str]) -> "Table":
+    """A table with columns of words, which wrap where it is narrow, and columns of numbers, which do not."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    for name in left:
+        table.add_column(name, overflow="fold")
+    for name in right:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _layers(findings: Findings) -> "Table":
+    table = _columns(
+        ["layer"],
+        ["size", "largest\ngradient", "autodiff\nabsolute", "\nrelative", "differences\nabsolute", "\nrelative"],
+    )
+    found = {(row.layer, row.part, row.against): row for row in findings.layers}
+    for (layer, part, against), automatic in found.items():
+        if against == "autodiff":
+            numerical = found[layer, part, "differences"]
+            cells = (automatic.largest_absolute, automatic.largest_relative)
+            cells += (numerical.largest_absolute, numerical.largest_relative)
+            table.add_row(
+                f"{layer} {part}",
+                f"{automatic.size:,}",
+                f"{automatic.largest_gradient:.3g}",
+                *(_short(cell) for cell in cells),
+            )
+    return table
+
+
+def _table(findings: Findings, eps: float) -> "Table":
+    table = _columns(["parameter", ""], ["numerical\nn", "delta\nrule d", "autodiff\na", "\n|n - d|", "\n|d - a|"])
+    for row in findings.table:
+        if row.eps == eps:
+            name = row.name.removesuffix(" ii").removesuffix(" i")  # the place tells them apart
+            numbers = [f"{number:.6f}" for number in (row.numerical, row.delta_rule, row.autodiff)]
+            differences = [_short(row.difference), _short(row.derived_difference)]
+            table.add_row(name, row.place.replace("[", "\\["), *numbers, *differences)
+    return table
+
+
+def _curves(findings: Findings) -> "Table":
+    double, single = findings.curves["float64"], findings.curves["float32"]
+    kinks = bool(double.crossing.any())
+    table = _columns(
+        ["eps", "float64", "", "float32", ""], ["crossing\na kink", "their error\nfloat64"] if kinks else []
+    )
+    for at, eps in enumerate(double.eps):
+        errors = (double.error[at], _bar(double.error[at]), single.error[at], _bar(single.error[at]))
+        extra = [f"{double.crossing[at]:,}", _short(double.error_with_kinks[at]) if double.crossing[at] else ""]
+        table.add_row(
+            f"{eps:.1e}", *(cell if isinstance(cell, str) else _short(cell) for cell in errors), *extra[: 2 * kinks]
+        )
+    return table
+
+
+def _say_slopes(console: "Console", findings: Findings) -> None:
+    for name, curve in findings.curves.items():
+        slope = "no decades of pure truncation to fit a slope in"
+        if not math.isnan(curve.slope):
+            slope = f"slope {curve.slope:.3f} where truncation rules (theory: 2)"
+        floor = "" if math.isnan(curve.floor) else f"; smallest error {curve.floor:.1e}, at eps {curve.best_eps:.0e}"
+        _say(console, f"{name}: {slope}{floor}")
+
+
+def _say_every_weight(console: "Console", findings: Findings) -> None:
+    every = findings.every_weight
+    line = (
+        f"\nevery weight: {every.weights:,} at eps {every.eps:.0e} in {every.seconds:.1f} s, largest difference"
+        f" {_short(every.largest_difference)}"
+    )
+    if every.above_tolerance:
+        line += (
+            f"; {every.above_tolerance:,} above tolerance, of which {every.agree_at_smaller_eps:,} agree at a smaller eps"
+            f" (curvature or a kink), {every.at_a_kink:,} lie at a kink where differences cannot decide,"
+            f" {every.wrong:,} are wrong"
+        )
+    _say(console, line)
+
+
+def _say_epochs(console: "Console", findings: Findings) -> None:
+    ratio = epoch_ratio(findings)
+    if ratio is not None:
+        parts = [
+            f"{name} {1000 * times.median_seconds:.1f} ms (compiled in {times.compile_seconds:.1f} s)"
+            for name, times in findings.epochs.items()
+        ]
+        runs = len(findings.epochs["autodiff"].seconds)
+        _say(console, f"an epoch in float32, median of {runs}: {', '.join(parts)}; delta rule / autodiff = {ratio:.2f}")
+
+
+def _short(number: Any) -> str:
+    """Two digits; 0 as it is."""
+    return "0" if number == 0 else f"{number:.1e}"
+
+
+def _bar(error: float) -> str:
+    """A bar from 1e-12 (nothing) to 1 (full) on a logarithmic scale."""
+    if not error > 0:
+        return ""
+    return "▇" * round(BAR * min(max((math.log10(error) + 12) / 12, 0), 1))

@@ -1,0 +1,1 @@
+"""Many networks as one program, on the devices of one process."""

@@ -1,0 +1,132 @@
+"""How many members go together: guessed from the sizes, or measured; and what a grid takes in memory."""
+
+import time
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from jaxmlp.grid.program import Devices
+from jaxmlp.grid.scheduler import Cohort, Member, Packing
+from jaxmlp.spec import Hyper, Spec, Splits
+from jaxmlp.training import loop
+
+CALL_SECONDS = 0.2  # a call of the program is to take about so long: what the host does between two is then little
+MOST_EPOCHS = 10  # of a call: members that have stopped wait for its end
+COMPILE_SECONDS = 2.0
+TOGETHER = {"cpu": 2**18}  # weights of a chunk: on a CPU they are to stay in its cache; elsewhere they are to fill it
+TOGETHER_ELSEWHERE = 2**26
+FLOPS = {"cpu": 5e10}  # a device's speed as guessed: for the lengths of calls, not for promises
+FLOPS_ELSEWHERE = 5e12
+PROBED_STEPS = 24  # of each size that is tried
+BETTER = 0.97  # a larger or smaller chunk must take less than this share of the time to be preferred
+
+
+class Probe(NamedTuple):
+    """What was measured: seconds of a member's epoch, all devices at work, for each chunk; and of compiling the best."""
+
+    chunk: int
+    seconds: float
+    tried: dict[int, float]
+    compile_seconds: float
+
+
+def settings(
+    spec: Spec,
+    rows: int,
+    devices: Devices,
+    *,
+    alone: bool = False,
+    chunk: int | None = None,
+    resident: int | None = None,
+    seconds: float | None = None,
+) -> Packing:
+    """How members of a spec are put together for so many training rows: given, or guessed.
+
+    `seconds` of a member's epoch are as a probe measured them.
+    """
+    chunk = 1 if alone else chunk or guessed_chunk(spec, devices[0].platform)
+    seconds = seconds or guessed_seconds(spec, rows, devices)
+    epochs = int(np.clip(CALL_SECONDS / (seconds * chunk * len(devices)), 1, MOST_EPOCHS))
+    if resident is None:
+        resident = (
+            len(devices) if alone else max(chunk * len(devices), memory_for_members(devices) // state_bytes(spec))
+        )
+    return Packing(chunk, epochs, resident, COMPILE_SECONDS / seconds)
+
+
+def guessed_chunk(spec: Spec, platform: str) -> int:
+    """The power of two whose weights come nearest to what a device works on best."""
+    together = TOGETHER.get(platform, TOGETHER_ELSEWHERE)
+    return 1 << max(0, round(np.log2(together / weights(spec))))
+
+
+def guessed_seconds(spec: Spec, rows: int, devices: Devices) -> float:
+    """Of a member's epoch: 6 operations for each weight and example (Kaplan et al. 2020, section 2.1)."""
+    flops = FLOPS.get(devices[0].platform, FLOPS_ELSEWHERE)
+    return 6 * weights(spec) * rows / (flops * len(devices))
+
+
+def weights(spec: Spec) -> int:
+    """Weights and biases of the network."""
+    return sum((inputs + 1) * outputs for inputs, outputs in zip(spec.sizes, spec.sizes[1:], strict=False))
+
+
+def state_bytes(spec: Spec) -> int:
+    """Of the training state of one member."""
+    shapes = jax.eval_shape(lambda hyper, key: loop.begin(spec, hyper, key), Hyper(), jax.random.key(0))
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
+
+
+def memory_for_members(devices: Devices) -> int:
+    """Bytes that the states of members may take: half of what devices have free, an eighth on a CPU (checkpoints copy)."""
+    stats = [device.memory_stats() for device in devices]
+    if all(stats):
+        return sum(found["bytes_limit"] - found["bytes_in_use"] for found in stats if found) // 2
+    import psutil
+
+    return psutil.virtual_memory().available // 8
+
+
+def probe(spec: Spec, splits: Splits, devices: Devices, members: int, seeds: int, *, chunk: int | None = None) -> Probe:
+    """Try chunks, from the guessed one up or down as long as that pays, on the first rows of the data.
+
+    `members` of a spec have `seeds` different seeds: that says how many of them can share a batch. With a `chunk`, only
+    that one is tried. A few compiles, and PROBED_STEPS steps of each.
+    """
+    rows = min(len(splits.train.x), PROBED_STEPS * spec.training.batch_size)
+    few = jax.tree.map(lambda leaf: leaf[:rows], splits.train)
+    some = Splits(few, *(jax.tree.map(lambda leaf: leaf[:1], part) for part in splits[1:]))
+    per_seed = -(-members // seeds)
+    most = 1 << (max(1, -(-members // len(devices))) - 1).bit_length()
+    scale = len(splits.train.x) / rows
+    tried: dict[int, float] = {}
+    compiled: dict[int, float] = {}
+
+    def seconds(size: int) -> float:
+        if size not in tried:
+            took, compiled[size] = _timed(spec, some, devices, size, per_seed)
+            tried[size] = scale * took
+        return tried[size]
+
+    best = chunk or min(guessed_chunk(spec, devices[0].platform), most)
+    seconds(best)
+    for factor in () if chunk else (2, 0.5):
+        while 1 <= best * factor <= most and seconds(int(best * factor)) < BETTER * seconds(best):
+            best = int(best * factor)
+    return Probe(best, tried[best], tried, compiled[best])
+
+
+def _timed(spec: Spec, splits: Splits, devices: Devices, chunk: int, per_seed: int) -> tuple[float, float]:
+    """Seconds of an epoch of one member, when so many are on each device; and of compiling for that."""
+    count = chunk * len(devices)
+    numbers = {i: Member(Hyper(learning_rate=1e-3, patience=0), i // per_seed) for i in range(count)}
+    cohort = Cohort(spec, numbers, devices, Packing(chunk, 1, count, 0.0))
+    cohort.load(splits)
+    cohort.enter(spec.training.max_epochs)
+    calls = []
+    started = time.perf_counter()
+    while cohort.seated and len(calls) < 4 and (len(calls) < 2 or time.perf_counter() - started < 1):
+        call = cohort.call()
+        calls.append(call.seconds / call.epochs)
+    return min(calls), cohort.programs.compile_seconds

@@ -1,0 +1,1 @@
+"""`python -m jaxmlp.perceptron`: one layer that learns from one random example after another."""

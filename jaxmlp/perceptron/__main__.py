@@ -1,0 +1,4 @@
+from jaxmlp.cli import terminal
+from jaxmlp.perceptron.command import main
+
+terminal.main(main)

@@ -1,0 +1,131 @@
+"""`python -m jaxmlp.perceptron [CONFIG.toml] [--out DIR] [--seeds N] [overrides]`: learn example by example."""
+
+import contextlib
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from annotated_types import Ge
+
+from jaxmlp.cli import progress, terminal
+from jaxmlp.errors import UsageError
+from jaxmlp.perceptron.runner import PerceptronExperiment, learn, leave
+from jaxmlp.runs import config, directory, files
+from jaxmlp.runs.runner import read_data
+from jaxmlp.training.validation import check_range
+
+
+@dataclass(frozen=True)
+class Perceptron(PerceptronExperiment):
+    """Let one layer learn from one random example after another, until one is nearly right; leave a run directory."""
+
+    config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[CONFIG.toml]")] = None
+    """A TOML file, such as configs/perceptron/sigmoid.toml. Flags override its keys."""
+    out: Path | None = None
+    """The run directory; without it, a fresh one under runs/."""
+    overwrite: bool = False
+    """Replace the run in --out."""
+    seeds: Annotated[int, Ge(1)] = 1
+    """So many seeds at once, from --seed upwards, shared out to all cores; the files are those of the first."""
+    device: str = "auto"
+    """auto, cpu, gpu, tpu."""
+    quiet: bool = False
+    """Print nothing but errors."""
+
+
+def read(arguments: list[str]) -> tuple[Perceptron, PerceptronExperiment]:
+    """The command line, over the file it names, over the defaults; checked."""
+    command = _parse(arguments, Perceptron())
+    keys = terminal.given(arguments)
+    names = [field.name for field in fields(PerceptronExperiment)]
+    if command.config is not None:
+        base, in_file = config.read(command.config, PerceptronExperiment)
+        keys |= in_file
+        command = _parse(arguments, Perceptron(**{name: getattr(base, name) for name in names}))
+    experiment = PerceptronExperiment(**{name: getattr(command, name) for name in names})
+    config.check(experiment, keys)
+    check_range("--seeds", command.seeds, Annotated[int, Ge(1)])
+    return command, experiment
+
+
+def _parse(arguments: list[str], default: Perceptron) -> Perceptron:
+    """The command line over `default`."""
+    own = [field.name for field in fields(Perceptron) if field.name not in config.sections(PerceptronExperiment)]
+    names = [*config.keys(PerceptronExperiment), *own]
+    return terminal.parse(Perceptron, arguments, default, "perceptron", names)
+
+
+def main(arguments: list[str]) -> int:
+    """Parse, learn, write, print. Until all is learnt nothing is written, so an interruption leaves nothing."""
+    command, experiment = read(arguments)
+    bar = progress.Bar(quiet=command.quiet)
+    if command.out is not None:
+        _check_new(command.out, overwrite=command.overwrite)
+    if command.seeds > 1:
+        terminal.use_all_cores(command.seeds)
+    bar.note(f"device: {terminal.choose_device(command.device)}")
+    data = read_data(experiment.in_common(), progress=not command.quiet and bar.console.is_terminal)
+    bar.note(f"{data.origin}: {' / '.join(f'{len(part.x):,}' for part in data.splits)} train, validation, test rows")
+    shown = bar.console.is_terminal and not command.quiet
+    waiting = bar.console.status("learning") if shown else contextlib.nullcontext()
+    with terminal.interruptible() as interruption, waiting as status:
+
+        def told(steps: int) -> None:
+            """Between two chunks: no computation is under way, and ending the process then is safe."""
+            if interruption.asked():
+                raise SystemExit(128 + interruption.number)
+            if status is not None:
+                status.update(f"step {steps:,}")
+
+        fit = learn(experiment, data, command.seeds, told)
+    out = command.out or directory.fresh(experiment.in_common())
+    directory.create(out, experiment.in_common(), overwrite=command.overwrite)
+    files.make_directory(out / directory.PLOTS)
+    summary = leave(experiment, data, fit, out, bar)
+    if not command.quiet:
+        _print(bar, out, summary)
+    if "diverged" not in summary["stop_reason"]:
+        return 0
+    print(
+        f"error: diverged at learning rate {experiment.online.learning_rate:g}: the error was not finite. Kept are the"
+        " weights before it; try a smaller --online.learning-rate",
+        file=sys.stderr,
+    )
+    return 1
+
+
+def _check_new(path: Path, *, overwrite: bool) -> None:
+    if not overwrite and path.is_dir() and any(path.iterdir()):
+        raise UsageError(f"{path} is not empty; replace the run in it by --overwrite, or give another --out")
+    directory.check_new(path, overwrite=overwrite)
+
+
+def _print(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> None:
+    """The table at the end: a row for each seed, and what they come to."""
+    from rich.table import Table
+
+    runs = summary.get("runs", [summary])
+    table = Table("seed", "steps", "ended by", "test error", "accuracy", "correct")
+    for run in runs:
+        test = run["test"]
+        table.add_row(
+            str(run["seed"]),
+            f"{run['steps']:,}",
+            run["stop_reason"].replace("_", " "),
+            f"{test['loss']:.4f}",
+            f"{100 * test['accuracy']:.2f} %",
+            f"{test['correct']:,} of {test['count']:,}",
+        )
+    bar.console.print(table)
+    seconds = summary["seconds"]
+    if "runs" in summary:
+        steps, accuracy = summary["steps"], summary["test"]["accuracy"]
+        bar.note(
+            f"{len(runs)} seeds: {steps['mean']:,.0f} +- {steps['std']:,.0f} steps,"
+            f" {100 * accuracy['mean']:.2f} +- {100 * accuracy['std']:.2f} %"
+            f" ({100 * accuracy['min']:.2f} to {100 * accuracy['max']:.2f} %)"
+        )
+    bar.note(f"{seconds['train']:.1f} s of learning, {seconds['compile']:.1f} s of compiling")
+    bar.note(f"run directory: {terminal.shown(out)} (pictures in {terminal.shown(out / directory.PLOTS)})")

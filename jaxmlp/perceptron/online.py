@@ -1,0 +1,248 @@
+"""The single-sample perceptron: one layer that learns from one random example after another, until one is nearly right.
+
+One step: draw an example (x, d) with replacement; z = x @ w + b, y = f(z), eps = 1/2 sum (d - y)^2. Stop if eps < threshold;
+else delta = (y - d) f'(z) = d eps/dz, and w -= learning_rate outer(x, delta), b -= learning_rate delta.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Annotated, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from annotated_types import Ge, Gt
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from jaxmlp.nn import losses, network
+from jaxmlp.nn.activations import activation
+from jaxmlp.nn.network import Layer, Params
+from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
+from jaxmlp.training.fitting import PRNG, Measured
+from jaxmlp.training.loop import evaluate
+from jaxmlp.training.validation import check_ranges
+
+BLOCK = 32  # steps between two updates of w; 64 are as fast for one member, and slower for many
+WINDOWS = 1024  # of the curve, at most
+TOGETHER = 16  # members of one vmap on a CPU: their weights stay in its cache; groups run in turn
+CHUNK = 65_536  # steps of all members between two looks at the host: some tenths of a second
+
+
+class Online(NamedTuple):
+    """The numbers of a perceptron: traced, so that one compiled program serves all their values."""
+
+    learning_rate: Annotated[float, Gt(0)] = 0.01
+    """Step size."""
+    threshold: Annotated[float, Ge(0)] = 3e-6
+    """Learning ends with the first example whose error 1/2 sum (d - y)^2 is below this; 0: with none."""
+    init_scale: Annotated[float, Ge(0)] = 0.03
+    """Half width a of the initialiser uniform(-a, a)."""
+    max_steps: Annotated[int, Ge(1)] = 1_000_000
+    """Steps after which learning ends, if it was not stopped before."""
+
+
+class OnlineState(NamedTuple):
+    """Everything that learning changes. The example that ends it changes no weight, and is no step."""
+
+    layer: Layer
+    steps: Int[Array, ""]  # updates made
+    error: Float[Array, ""]  # of the example drawn last
+    stopped: Bool[Array, ""]  # that error was below the threshold, or not finite
+    errors: Float[Array, " W"]  # sums over the windows of the curve
+
+
+def one_layer(output_activation: str, init: str, inputs: int, classes: int) -> Spec:
+    """The static description. Raises UsageError for an activation that is unknown, or that nothing can train (step)."""
+    activation(output_activation, "network.output_activation")
+    layer = Network(hidden=(), output_activation=output_activation, loss="squared_error", init=init)
+    return Spec(layer, Training(), inputs, classes)
+
+
+def begin(spec: Spec, online: Online, key: Key[Array, ""]) -> OnlineState:
+    """The state before the first step: weights drawn from the key's stream "init"."""
+    init_key, _ = jax.random.split(key)
+    (layer,) = network.init(spec, Hyper(init_scale=online.init_scale), init_key)
+    errors = jnp.zeros(WINDOWS, layer.w.dtype)
+    return OnlineState(
+        layer, jnp.asarray(0, jnp.int32), jnp.asarray(jnp.inf, layer.w.dtype), jnp.asarray(False), errors
+    )
+
+
+def advance(
+    spec: Spec, online: Online, key: Key[Array, ""], examples: Examples, state: OnlineState, until: Int[Array, ""]
+) -> OnlineState:
+    """Learn, block by block, until the step `until` at least, or the end.
+
+    Pure in all arguments: jit it with `spec` static; vmap it over `online`, `key` and `state`: members that have ended are
+    left as they are. `key` is the one `begin` was given; a block draws from its own fold, so that calls do not matter.
+    """
+    _, order_key = jax.random.split(key)
+
+    def block(state: OnlineState) -> OnlineState:
+        rows = draw(order_key, state.steps // BLOCK, len(examples.x))
+        x, labels = (part.at[rows].get(mode="promise_in_bounds") for part in (examples.x, examples.labels))
+        return learn(spec, online, x, labels, state)
+
+    return jax.lax.while_loop(lambda state: running(online, state) & (state.steps < until), block, state)
+
+
+def running(online: Online, state: OnlineState) -> Bool[Array, ""]:
+    """Whether there is a next step: neither stopped nor at the last one."""
+    return ~state.stopped & (state.steps < online.max_steps)
+
+
+def draw(order_key: Key[Array, ""], block: Int[Array, ""], rows: int) -> Int[Array, " B"]:
+    """The rows of the examples of a block, each of them equally likely."""
+    return jax.random.randint(jax.random.fold_in(order_key, block), (BLOCK,), 0, rows)
+
+
+def learn(
+    spec: Spec, online: Online, x: Float[Array, "B D"], labels: Int[Array, " B"], state: OnlineState
+) -> OnlineState:
+    """One step with each of the examples in turn, up to the one that ends it: delta_t, from the weights after t - 1 steps.
+
+    A step is w <- w - learning_rate outer(x_s, delta_s), b <- b - learning_rate delta_s, so what a later example meets is
+        z_t = x_t @ w_0 + b_0 - learning_rate sum_{s < t} (x_s . x_t + 1) delta_s.
+    All the x_t @ w_0 and all the x_s . x_t are two matrix products, and w changes once, by the sum of its steps. What
+    remains one after the other is small. It is the same sum in another order: equal to rounding.
+    """
+    precision = spec.training.matmul_precision
+    loss, f = losses.loss(spec.network.loss), activation(spec.network.output_activation, "network.output_activation")
+    x = x.astype(state.layer.w.dtype)
+    rate, threshold = (jnp.asarray(number, x.dtype) for number in (online.learning_rate, online.threshold))
+    d = losses.targets(labels, spec.classes, loss, f, x.dtype)  # [B, K]
+    z = jnp.matmul(x, state.layer.w, precision=precision) + state.layer.b[None, :]  # [B, K]
+    effect = jnp.triu(rate * (jnp.matmul(x, x.T, precision=precision) + 1), k=1)  # [B, B], of a step on later ones
+
+    def step(s: Int[Array, ""], z: Float[Array, "B K"]) -> Float[Array, "B K"]:
+        delta = loss.delta(z[s][None, :], d[s][None, :], f)  # [1, K]
+        return z - effect[s][:, None] * delta
+
+    z = jax.lax.fori_loop(0, len(x), step, z)
+    errors = loss.value(z, d, f)  # [B]
+    goes_on = jnp.isfinite(errors) & (errors >= threshold)
+    within = state.steps + jnp.arange(len(x), dtype=jnp.int32) < online.max_steps
+    learnt = jnp.cumprod(goes_on & within, dtype=jnp.int32)  # [B], 1 up to the end
+    count = jnp.sum(learnt, dtype=jnp.int32)
+    stopped = jnp.any(within & ~goes_on)
+    last = jnp.where(stopped, count, count - 1)
+    delta = jnp.where(learnt[:, None] > 0, rate * loss.delta(z, d, f), 0)  # [B, K]
+    w = state.layer.w - jnp.matmul(x.T, delta, precision=precision)
+    b = state.layer.b - jnp.sum(delta, axis=0)
+    windows = state.errors.at[state.steps // window(online)].add(jnp.sum(jnp.where(learnt > 0, errors, 0)))
+    return OnlineState(Layer(w, b), state.steps + count, errors[last], stopped, windows)
+
+
+def window(online: Online) -> Int[Array, ""]:
+    """Steps in a window of the curve: whole blocks, and so many that `max_steps` need no more than WINDOWS."""
+    largest = jnp.asarray(online.max_steps, jnp.int32) - 1
+    return BLOCK * (largest // (BLOCK * WINDOWS) + 1)
+
+
+class Learnt(NamedTuple):
+    """A perceptron at its end, and how it came about."""
+
+    params: Params
+    steps: int
+    stop_reason: str  # threshold, max_steps, diverged
+    error: float  # of the example drawn last
+    curve: list[tuple[int, float]]  # for each window: the step it ends with, and the mean error of its examples
+    validation: Measured
+    test: Measured
+
+
+class OnlineFit(NamedTuple):
+    """Perceptrons that learnt side by side."""
+
+    members: list[Learnt]
+    compile_seconds: float
+    seconds: float  # of learning
+
+
+def fit_online(
+    spec: Spec,
+    members: Sequence[tuple[Online, int]],
+    splits: Splits,
+    progress: Callable[[int], None] = lambda steps: None,
+) -> OnlineFit:
+    """Learn one perceptron for each pair of numbers and seed, all in one program, on all devices that JAX has.
+
+    `progress` is told, now and then, how many steps the furthest member has made. Raises UsageError for a number out of
+    its range. The same `spec` and count of members compile once.
+    """
+    for online, _ in members:
+        check_ranges("online", online)
+    devices = jax.local_devices()[: len(members)]
+    each = -(-len(members) // len(devices))
+    rows = [min(i, len(members) - 1) for i in range(each * len(devices))]  # what pads the last device never runs
+    online = Online._make(jnp.asarray([members[i][0][n] for i in rows], dtype) for n, dtype in enumerate(_DTYPES))
+    keys = jnp.stack([jax.random.key(members[i][1], impl=PRNG) for i in rows])
+    states = _begin_all(spec, online, keys)._replace(stopped=jnp.arange(len(rows)) >= len(members))
+
+    mesh = Mesh(np.asarray(devices), ("members",))
+    states = jax.device_put(states, NamedSharding(mesh, PartitionSpec("members")))  # as `advance` returns them
+    together = each if devices[0].platform != "cpu" else -(-each // -(-each // TOGETHER))
+    learn_on = partial(_advance_all, spec, mesh, together, online, keys, jax.device_put(splits.train))
+    started = time.perf_counter()
+    states = jax.block_until_ready(learn_on(states, jnp.asarray(0, jnp.int32)))
+    compile_seconds = time.perf_counter() - started
+    until = 0
+    while np.any(~np.asarray(states.stopped) & (np.asarray(states.steps) < np.asarray(online.max_steps))):
+        until += max(CHUNK // len(rows), BLOCK)
+        states = learn_on(states, jnp.asarray(until, jnp.int32))
+        progress(int(np.max(np.asarray(states.steps))))
+    seconds = time.perf_counter() - started - compile_seconds
+    states, online = jax.device_get((states, online))
+    layers = jax.device_put(jax.tree.map(lambda leaf: leaf[: len(members)], states.layer), devices[0])
+    validation, test = (_measure_all(spec, layers, part) for part in (splits.validation, splits.test))
+    take = [jax.tree.map(lambda leaf, i=i: leaf[i], (states, online)) for i in range(len(members))]
+    found = [_learnt(*member, *parts) for member, *parts in zip(take, validation, test, strict=True)]
+    return OnlineFit(found, compile_seconds, seconds)
+
+
+_DTYPES = (jnp.float32, jnp.float32, jnp.float32, jnp.int32)  # of the fields of Online
+_begin_all = jax.jit(jax.vmap(begin, in_axes=(None, 0, 0)), static_argnums=0)
+_evaluate_all = jax.jit(jax.vmap(evaluate, in_axes=(None, 0, None)), static_argnums=0)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _advance_all(
+    spec: Spec,
+    mesh: Mesh,
+    together: int,
+    online: Online,
+    keys: Array,
+    examples: Examples,
+    states: OnlineState,
+    until: Array,
+) -> OnlineState:
+    """`advance` for members shared out to the devices, each of which works by itself, a group after the other."""
+
+    def on_device(online: Online, keys: Array, examples: Examples, states: OnlineState, until: Array) -> OnlineState:
+        def one(member: tuple[Online, Array, OnlineState]) -> OnlineState:
+            return advance(spec, member[0], member[1], examples, member[2], until)
+
+        return jax.lax.map(one, (online, keys, states), batch_size=together if together > 1 else None)
+
+    split, whole = PartitionSpec("members"), PartitionSpec()
+    specs = (split, split, whole, split, whole)
+    return jax.shard_map(on_device, mesh=mesh, in_specs=specs, out_specs=split, check_vma=False)(
+        online, keys, examples, states, until
+    )
+
+
+def _measure_all(spec: Spec, layers: Layer, examples: Examples) -> list[Measured]:
+    metrics = jax.device_get(_evaluate_all(spec, (layers,), examples))
+    return [Measured(float(loss), int(correct), int(count)) for loss, correct, count in zip(*metrics, strict=True)]
+
+
+def _learnt(state: OnlineState, online: Online, validation: Measured, test: Measured) -> Learnt:
+    steps, error, width = int(state.steps), float(state.error), int(window(online))
+    reason = "max_steps" if not state.stopped else "threshold" if np.isfinite(error) else "diverged"
+    starts = range(0, steps, width)
+    ends = [min(start + width, steps) for start in starts]
+    curve = [(end, float(total) / (end - start)) for start, end, total in zip(starts, ends, state.errors, strict=False)]
+    params = (jax.tree.map(jnp.asarray, state.layer),)
+    return Learnt(params, steps, reason, error, curve, validation, test)

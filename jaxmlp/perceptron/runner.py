@@ -1,0 +1,162 @@
+"""A run of the perceptron: its experiment, for one seed or many, and the run directory that is left."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxmlp.data.sources import Data
+from jaxmlp.errors import UsageError, unknown
+from jaxmlp.nn.network import INITS
+from jaxmlp.perceptron.online import Learnt, Online, OnlineFit, fit_online, one_layer
+from jaxmlp.plots import canvas
+from jaxmlp.runs import config, directory, files, model, runner
+from jaxmlp.runs.config import AnyExperiment, Experiment
+from jaxmlp.runs.model import Model
+from jaxmlp.runs.runner import Listener, Loaded, measured
+from jaxmlp.spec import Spec, Splits
+from jaxmlp.statistics import Spread
+
+
+@dataclass(frozen=True)
+class OneLayer:
+    """The perceptron's only layer."""
+
+    output_activation: str = "sigmoid"
+    """sigmoid, tanh, arctan, identity, or any other that train knows; the targets are the limits of its range."""
+    init: str = "uniform"
+    """zeros, uniform (in +- online.init_scale), or {lecun,glorot,he}_{normal,uniform}."""
+
+
+@dataclass(frozen=True)
+class PerceptronExperiment(AnyExperiment):
+    """A perceptron that learns from one random example after another."""
+
+    data: Data = Data(normalise="unit")
+    network: OneLayer = OneLayer()
+    online: Online = Online()
+
+    def check_names(self) -> None:
+        one_layer(self.network.output_activation, self.network.init, 1, 2)
+        if self.network.init not in INITS:
+            raise unknown("network.init", self.network.init, INITS)
+
+    def reads(self) -> frozenset[str]:
+        return frozenset(Online._fields) - (frozenset() if self.network.init == "uniform" else {"init_scale"})
+
+    def refuse_unread(self, numbers: Iterable[str]) -> None:
+        for number in numbers:
+            if number not in self.reads():
+                raise UsageError(f"online.{number} is set, but not read by init {self.network.init!r}: leave it out")
+
+    def in_common(self) -> Experiment:
+        """The same data and seed: all that reading data and naming a run directory ask of an experiment."""
+        return Experiment(data=self.data, seed=self.seed)
+
+
+class ThresholdRow(NamedTuple):
+    """What one threshold comes to over the seeds."""
+
+    threshold: float
+    steps: Spread
+    accuracy: Spread  # on the test rows
+    below: int  # members that the threshold ended; max_steps or a divergence ended the others
+
+
+def compare_thresholds(
+    spec: Spec, online: Online, thresholds: Sequence[float], seeds: Sequence[int], splits: Splits
+) -> list[ThresholdRow]:
+    """The same seeds with each of the thresholds: as one program, of one member for each pair."""
+    pairs = [(online._replace(threshold=float(threshold)), seed) for threshold in thresholds for seed in seeds]
+    found = fit_online(spec, pairs, splits).members
+    rows = []
+    for index, threshold in enumerate(thresholds):
+        members = found[index * len(seeds) : (index + 1) * len(seeds)]
+        steps, accuracy = [m.steps for m in members], [m.test.accuracy for m in members]
+        below = sum(m.stop_reason == "threshold" for m in members)
+        rows.append(ThresholdRow(float(threshold), Spread.of(steps), Spread.of(accuracy), below))
+    return rows
+
+
+def spec_of(experiment: PerceptronExperiment, data: Loaded) -> Spec:
+    """The static description: the experiment's, with the sizes that the data give."""
+    network = experiment.network
+    inputs, classes = data.splits.train.x.shape[1], len(data.preparation.classes)
+    return one_layer(network.output_activation, network.init, inputs, classes)
+
+
+def learn(
+    experiment: PerceptronExperiment, data: Loaded, seeds: int, progress: Callable[[int], None] = lambda steps: None
+) -> OnlineFit:
+    """Learn with so many seeds at once, from the experiment's own upwards. Writes nothing."""
+    members = [(experiment.online, experiment.seed + i) for i in range(seeds)]
+    return fit_online(spec_of(experiment, data), members, data.splits, progress)
+
+
+def leave(
+    experiment: PerceptronExperiment, data: Loaded, fit: OnlineFit, path: Path, listener: Listener
+) -> dict[str, Any]:
+    """Write what was learnt to the run directory `path` (empty, or fresh), the summary last; returns it.
+
+    Model, metrics.jsonl (a line for each window of the curve) and pictures are those of the first seed.
+    """
+    files.write_atomically(path / directory.CONFIG, config.write(experiment))
+    runner.record_environment(experiment.in_common(), path, data, listener)
+    first = fit.members[0]
+    lines = [json.dumps({"step": step, "error": error}) + "\n" for step, error in first.curve]
+    files.write_atomically(path / directory.METRICS, "".join(lines))
+    learnt = Model(spec_of(experiment, data), first.params, data.preparation)
+    model.save(path, learnt)
+    runner.draw(path / directory.PLOTS, learnt, [], 0, data.splits)
+    error_curves(path / directory.PLOTS / directory.CURVES, [member.curve for member in fit.members])
+    summary = summarise(experiment, fit)
+    directory.write_json(path / directory.SUMMARY, summary)
+    return summary
+
+
+def summarise(experiment: PerceptronExperiment, fit: OnlineFit) -> dict[str, Any]:
+    """How it ended: as it stands in summary.json. Of several seeds, the spread, and each under `runs`."""
+    seconds = {"compile": fit.compile_seconds, "train": fit.seconds}
+    runs = [_ended(member, experiment.seed + i) for i, member in enumerate(fit.members)]
+    if len(runs) == 1:
+        return runs[0] | {"seconds": seconds}
+    parts = {
+        part: {name: Spread.of([run[part][name] for run in runs])._asdict() for name in ("loss", "accuracy", "correct")}
+        | {"count": runs[0][part]["count"]}
+        for part in ("test", "validation")
+    }
+    reasons = sorted({run["stop_reason"] for run in runs})
+    steps = Spread.of([run["steps"] for run in runs])._asdict()
+    return {"steps": steps, "stop_reason": "/".join(reasons)} | parts | {"seconds": seconds, "runs": runs}
+
+
+def _ended(member: Learnt, seed: int) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "steps": member.steps,
+        "stop_reason": member.stop_reason,
+        "last_error": member.error,
+        "test": measured(member.test),
+        "validation": measured(member.validation),
+    }
+
+
+def error_curves(path: Path, curves: Sequence[Sequence[tuple[int, float]]]) -> None:
+    """The mean error of an example over the steps: a thin line for each seed."""
+    figure = canvas.page(800, 400)
+    axes = canvas.panel(figure, (70, 55, 700, 290))
+    for curve in curves:
+        whole = curve[:-1] if len(curve) > 1 else curve  # the last window may hold a few steps only
+        steps, errors = zip(*whole, strict=True) if whole else ((), ())
+        axes.plot(steps, errors, color=canvas.TRAIN, lw=1.8 if len(curves) == 1 else 0.8, marker="." * (len(whole) < 2))
+    if any(error > 0 and np.isfinite(error) for curve in curves for _, error in curve):
+        axes.set_yscale("log")
+    axes.set_title("Mean error of an example, window by window", loc="left", y=1.0, fontsize=12, color=canvas.INK)
+    axes.set_xlabel("step", color=canvas.QUIET)
+    axes.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
+    axes.grid(axis="y", color=canvas.RULE, lw=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    canvas.write(path, figure)

@@ -1,0 +1,1 @@
+"""Pictures of runs and sweeps, and the frame of a page."""

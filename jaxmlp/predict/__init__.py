@@ -1,0 +1,1 @@
+"""`python -m jaxmlp.predict`: what a trained network sees in images."""

@@ -1,0 +1,1 @@
+"""`python -m jaxmlp.report`: every experiment of the report, over many seeds."""

@@ -1,0 +1,118 @@
+"""`python -m jaxmlp.report [--data.name mnist] [--seeds 10] [--out DIR] [--only NAME...]`: reproduce both documents."""
+
+import platform
+import shlex
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from annotated_types import Ge
+
+from jaxmlp.cli import terminal
+from jaxmlp.errors import UsageError
+from jaxmlp.report import page, runner
+from jaxmlp.report import parts as report_parts
+from jaxmlp.report.readings import READINGS
+from jaxmlp.runs import files
+
+
+@dataclass(frozen=True)
+class DataName:
+    """Where the experiments get their data."""
+
+    name: str = "mnist"
+    """mnist, or mnist5k to see the page without a download (its numbers are then not the documents')."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Run every experiment of the report and the thread over many seeds, and write a page: their number beside ours."""
+
+    data: DataName = DataName()
+    seeds: Annotated[int, Ge(1)] = 10
+    """Seeds of each experiment, run as one program."""
+    out: Path | None = None
+    """Where the page goes; without it runs/report-NAME. Parts that it holds already are not run again."""
+    only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME...")] = field(default=())
+    """Only these parts: softmax momentum l2 l1 sigmoid relu gradcheck perceptron_sigmoid thresholds ..."""
+    readings: bool = False
+    """Also train the other readings of what the report says (some minutes more)."""
+    device: str = "auto"
+    """auto, cpu, gpu, tpu."""
+    quiet: bool = False
+    """Print nothing but errors."""
+
+
+def main(arguments: list[str]) -> int:
+    """Parse, compute what is not kept, write the page."""
+    known = ["data.name", "seeds", "out", "only", "readings", "device", "quiet"]
+    command = terminal.parse(Report, arguments, Report(), "report", known)
+    if command.seeds < 1:
+        raise UsageError(f"--seeds is {command.seeds}; accepted is a whole number of at least 1")
+    only = report_parts.chosen(command.only, [*report_parts.PARTS, *READINGS])
+    wanted = [name for name in only if command.readings or command.only or name not in READINGS]
+    terminal.use_all_cores(command.seeds)
+    device = terminal.choose_device(command.device)
+    out = command.out or Path("runs") / f"report-{Path(command.data.name).stem}"
+    files.make_directory(out)
+    started = time.perf_counter()
+    with Progress(quiet=command.quiet) as progress:
+        parts = runner.compute(
+            report_parts.parts(wanted, command.seeds, command.data.name, out, progress), out, progress
+        )
+    about = _about(command, arguments, device, parts) | {"seconds": time.perf_counter() - started}
+    page.write(out, parts, about)
+    if not command.quiet:
+        print(f"{terminal.shown(out / 'report.html')}, report.md, results.json and figures/")
+    return 0
+
+
+def _about(command: Report, arguments: list[str], device: str, parts: dict[str, Any]) -> dict[str, Any]:
+    """What the page was made with."""
+    import jax
+
+    import jaxmlp
+
+    first = next((part for part in parts.values() if "rows" in part and "origin" in part), {})
+    return {
+        "data": command.data.name,
+        "whole": command.data.name == "mnist",
+        "origin": first.get("origin", command.data.name),
+        "rows": [f"{rows:,}" for rows in first.get("rows", [])],
+        "seeds": command.seeds,
+        "device": f"{device}, {platform.machine()}",
+        "versions": f"jaxmlp {jaxmlp.__version__}, JAX {jax.__version__}, Python {platform.python_version()}",
+        "command": shlex.join(["python", "-m", "jaxmlp.report", *arguments]),
+    }
+
+
+class Progress(runner.Listener):
+    """A bar over the parts that knows which one runs, and how far it is. Nothing where there is no terminal."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        console = Console(stderr=True)
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("parts  {task.description}"), TimeElapsedColumn())
+        self.bar = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
+        self.task = self.bar.add_task("", total=None)
+        self.name = ""
+
+    def __enter__(self) -> "Progress":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def begins(self, name: str, done: int, of: int) -> None:
+        """Part `name` begins, after `done` of so many."""
+        self.name = name
+        self.bar.update(self.task, description=name, completed=done, total=of)
+
+    def epochs(self, running: int, epochs: int) -> None:
+        """So many members are running, and so many epochs of members are done."""
+        self.bar.update(self.task, description=f"{self.name}: {running} seeds running, {epochs} epochs done")

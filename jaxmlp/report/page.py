@@ -1,0 +1,90 @@
+"""The page of the report: results as tables and figures, theirs beside ours, in HTML and Markdown."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxmlp.grid.results import SPARSE
+from jaxmlp.plots import figures as report_figures
+from jaxmlp.plots import page
+from jaxmlp.report.published import CRITERION, ERRATA, EXPERIMENTS, GRADIENTS, PERCEPTRON, THRESHOLD_ACCURACY
+from jaxmlp.report.runner import summarise
+from jaxmlp.runs import checkpoints, files
+from jaxmlp.runs.directory import write_json
+
+WEIGHTS = {"momentum": "no penalty", "l2": "L2", "l1": "L1"}  # whose first layers stand side by side
+
+
+def write(out: Path, parts: dict[str, dict[str, Any]], about: dict[str, Any]) -> None:
+    """Write results.json, the figures, report.html and report.md into `out`, from the results by part.
+
+    `about` says what they were made with: data, whole (whether these are the documents' data), seeds, machine, versions.
+    """
+    trained = {name: parts[name] for name in EXPERIMENTS if name in parts}
+    summaries = {name: summarise(result) for name, result in trained.items()}
+    write_json(out / "results.json", results(about, summaries, parts))
+    figures = draw(out / "figures", trained, parts)
+    shared = {
+        "about": about,
+        "published": EXPERIMENTS,
+        "trained": trained,
+        "summaries": summaries,
+        "figures": figures,
+        "gradcheck": parts.get("gradcheck"),
+        "published_gradients": GRADIENTS,
+        "criterion": CRITERION,
+        "perceptrons": {name: part for name, part in parts.items() if name.startswith("perceptron_")},
+        "thresholds": parts.get("thresholds"),
+        "published_perceptron": PERCEPTRON,
+        "published_thresholds": THRESHOLD_ACCURACY,
+        "readings": {name: part for name, part in parts.items() if name.startswith("readings_")},
+        "errata": ERRATA,
+        "sparse": SPARSE,
+        "seconds": {name: part["seconds"] for name, part in parts.items()},
+    }
+    for name in ("report.html", "report.md"):
+        files.write_atomically(
+            out / name, page.environment("jaxmlp.report", out / "figures").get_template(name).render(shared)
+        )
+
+
+def results(about: dict[str, Any], summaries: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+    """results.json: `experiments.NAME.report` and `.ours` under the same keys, then all parts as they were kept."""
+    theirs = {
+        name: {"test_accuracy": p.test_accuracy, "test_loss": p.test_loss, "stopped_epoch": p.stop_epoch}
+        for name, p in EXPERIMENTS.items()
+    }
+    return {
+        "about": about,
+        "experiments": {name: {"report": theirs[name], "ours": ours} for name, ours in summaries.items()},
+        "parts": parts,
+    }
+
+
+def draw(folder: Path, trained: dict[str, Any], parts: dict[str, Any]) -> dict[str, str]:
+    """Draw every figure there are results for; name to caption."""
+    files.make_directory(folder)
+    captions = {}
+    for name, result in trained.items():
+        told = EXPERIMENTS[name]
+        report_figures.curves(folder / name, result["runs"], told.stop_epoch)
+        number = f"Figure {told.figure} of the report" if told.figure else "No figure in the report"
+        captions[name] = f"{number}: {told.title}. Every seed thin, the median thick, the chosen epochs ringed."
+    layers = {}
+    for name, title in WEIGHTS.items():
+        if name in trained:
+            w = checkpoints.load_tensors(folder.parent / "parts" / f"{name}.safetensors")[0]["w"]
+            layers[f"{title}: {100 * float(np.mean(np.abs(w) < SPARSE)):.1f} % below {SPARSE:g}"] = w
+    if layers and len(next(iter(trained.values()))["image_shape"]) == 2:
+        report_figures.weights(folder / "weights", layers, next(iter(trained.values()))["image_shape"])
+        captions["weights"] = "First-layer weights of the first seed: 64 units of each network, on one scale."
+    if "gradcheck" in parts:
+        report_figures.eps_errors(folder / "eps", parts["gradcheck"]["curves"], 1e-2)
+        captions["eps"] = "How central differences err over eps: by eps squared from above, by round-off from below."
+    learnt = {name.removeprefix("perceptron_"): part for name, part in parts.items() if name.startswith("perceptron_")}
+    if learnt:
+        curves = {name: part["runs"][0]["curve"] for name, part in learnt.items()}
+        report_figures.perceptrons(folder / "perceptron", curves, 3e-6)
+        captions["perceptron"] = "The perceptron learns from one example after another: first seed of each activation."
+    return captions

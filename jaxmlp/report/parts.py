@@ -1,0 +1,105 @@
+"""The parts of the report, by name: experiments, gradient check, perceptrons, thresholds, readings."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jaxmlp.errors import UsageError, nearest
+from jaxmlp.gradcheck.checks import Options, as_tree, check_gradients
+from jaxmlp.perceptron.runner import PerceptronExperiment, compare_thresholds, learn, spec_of, summarise
+from jaxmlp.report.published import EXPERIMENTS
+from jaxmlp.report.readings import READING_SEEDS, READINGS, readings
+from jaxmlp.report.runner import Listener, Part, data_of, read_experiment, settings_of, spread_of, trained
+from jaxmlp.runs import config
+from jaxmlp.statistics import Spread
+
+PERCEPTRONS = ("sigmoid", "tanh", "arctan", "identity")
+THRESHOLDS = (0.03, 0.01, 1e-4, 3e-6)
+LEAST_SEEDS = 20  # of the table over thresholds, where more than one seed is asked for
+PARTS = (*EXPERIMENTS, "gradcheck", "perceptron_sigmoid", "thresholds", *(f"perceptron_{n}" for n in PERCEPTRONS[1:]))
+
+
+def chosen(only: Sequence[str], known: Iterable[str]) -> list[str]:
+    """The names that are asked for, all of them by default. Raises UsageError for one that is not known."""
+    known = list(known)
+    for name in only:
+        if name not in known:
+            raise UsageError(f"--only {name!r} is no part of the report; {nearest(name, known)}")
+    return [name for name in known if not only or name in only]
+
+
+def parts(names: Sequence[str], seeds: int, data_name: str | None, out: Path, listener: Listener) -> list[Part]:
+    """The parts of these names (of PARTS and READINGS), in the order of the page."""
+    found = []
+    for name in names:
+        if name in EXPERIMENTS:
+            found.append(trained(name, read_experiment(name, data_name), seeds, out, listener))
+        elif name in READINGS:
+            found.append(readings(name, min(seeds, READING_SEEDS), data_name, listener))
+        elif name == "gradcheck":
+            found.append(gradients(data_name))
+        elif name == "thresholds":
+            found.append(thresholds(max(seeds, LEAST_SEEDS) if seeds > 1 else 1, data_name))
+        else:
+            found.append(perceptron(name, seeds, data_name))
+    return found
+
+
+def gradients(data_name: str | None) -> Part:
+    """The gradient check of configs/report/gradcheck.toml: every weight, in float64; no epoch is timed."""
+    experiment = read_experiment("gradcheck", data_name)
+    settings = settings_of(experiment, 1)
+    options = Options(epochs=0)
+    return Part("gradcheck", settings, lambda: as_tree(experiment, options, check_gradients(experiment, options)))
+
+
+def perceptron(name: str, seeds: int, data_name: str | None) -> Part:
+    """The perceptron of configs/perceptron/*.toml that the part `name` means, over seeds."""
+    experiment = _read_perceptron(name.removeprefix("perceptron_"), data_name)
+    return Part(name, settings_of(experiment, seeds), partial(_perceptron, experiment, seeds))
+
+
+def thresholds(seeds: int, data_name: str | None) -> Part:
+    """The perceptron with sigmoid, with each of THRESHOLDS."""
+    experiment = _read_perceptron("sigmoid", data_name)
+    settings = settings_of(experiment, seeds) | {"thresholds": list(THRESHOLDS)}
+    return Part("thresholds", settings, partial(_thresholds, experiment, seeds))
+
+
+def _read_perceptron(name: str, data_name: str | None) -> PerceptronExperiment:
+    experiment, _ = config.read(Path("configs/perceptron") / f"{name}.toml", PerceptronExperiment)
+    if data_name is not None:
+        experiment = replace(experiment, data=replace(experiment.data, name=data_name))
+    return experiment
+
+
+def _perceptron(experiment: PerceptronExperiment, seeds: int) -> dict[str, Any]:
+    fit = learn(experiment, data_of(experiment.data), seeds)
+    found = summarise(experiment, fit)
+    runs = found.get("runs", [found])
+    return {
+        "steps": Spread.of([run["steps"] for run in runs])._asdict(),
+        "test_accuracy": spread_of(runs, "test", "accuracy"),
+        "stop_reasons": sorted({run["stop_reason"] for run in runs}),
+        "runs": [run | {"curve": member.curve} for run, member in zip(runs, fit.members, strict=True)],
+    }
+
+
+def _thresholds(experiment: PerceptronExperiment, seeds: int) -> dict[str, Any]:
+    data = data_of(experiment.data)
+    numbers = range(experiment.seed, experiment.seed + seeds)
+    rows = compare_thresholds(spec_of(experiment, data), experiment.online, THRESHOLDS, numbers, data.splits)
+    return {
+        "seeds": seeds,
+        "rows": [
+            {
+                "threshold": row.threshold,
+                "steps": row.steps._asdict(),
+                "test_accuracy": row.accuracy._asdict(),
+                "below": row.below,
+            }
+            for row in rows
+        ],
+    }

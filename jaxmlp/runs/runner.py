@@ -1,0 +1,254 @@
+"""A run: an experiment trained in a run directory, from the data to the pictures, so that it can be stopped anywhere."""
+
+import platform
+import time
+import zlib
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+import numpy as np
+
+import jaxmlp
+from jaxmlp.data.preparing import Preparation, prepare
+from jaxmlp.data.sources import Dataset, load_data
+from jaxmlp.errors import RunError
+from jaxmlp.nn.network import outputs, predictions
+from jaxmlp.runs import checkpoints, directory, model
+from jaxmlp.runs.config import Experiment
+from jaxmlp.runs.directory import CHECKPOINTS, ENVIRONMENT, PLOTS, SUMMARY, append_metrics, read_json, write_json
+from jaxmlp.runs.files import make_directory
+from jaxmlp.runs.model import Model
+from jaxmlp.spec import Spec, Splits
+from jaxmlp.training import fitting
+from jaxmlp.training.fitting import Epoch, Measured
+from jaxmlp.training.loop import TrainState
+
+CHECKPOINT_SECONDS = 5.0  # at most so often; a checkpoint of 784-128-10 takes 4 to 7 ms
+
+
+@runtime_checkable
+class Notes(Protocol):
+    """Who is told what is worth a line."""
+
+    def note(self, line: str) -> None:
+        """Something worth a line."""
+
+
+@runtime_checkable
+class Listener(Notes, Protocol):
+    """Who is told what happens."""
+
+    def training(self, done: int, max_epochs: int, examples: int) -> None:
+        """Training begins, or goes on after `done` epochs, with so many examples an epoch."""
+
+    def epoch(self, row: Epoch) -> None:
+        """An epoch is over."""
+
+    def finishing(self) -> None:
+        """Training is over; test rows are read, and results written."""
+
+
+class Outcome(NamedTuple):
+    """How a run ended: its summary (as in summary.json), or None where it was asked to stop and can be resumed."""
+
+    summary: dict[str, Any] | None
+    epochs_run: int
+
+
+class Loaded(NamedTuple):
+    """The data of a run, ready to be learnt from."""
+
+    splits: Splits
+    preparation: Preparation
+    origin: str
+    crc32: str  # of the images and labels as they were found
+    seconds: float  # that all this took
+
+
+def read_data(experiment: Experiment, *, progress: bool = False) -> Loaded:
+    """Load, split and normalise the data. Raises UsageError and DataError as `load_data` and `prepare` do."""
+    started = time.perf_counter()
+    dataset = load_data(experiment.data, progress=progress)
+    splits, preparation = prepare(dataset, experiment.data)
+    return Loaded(splits, preparation, dataset.origin, _checksum(dataset), time.perf_counter() - started)
+
+
+def run(
+    experiment: Experiment,
+    data: Loaded,
+    path: Path,
+    listener: Listener,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    data_parallel: bool = False,
+) -> Outcome:
+    """Train `experiment` in the run directory `path` (see `directory.create` and `reopen`), going on where it stopped.
+
+    A run that has come to its end (`directory.ended`) is measured and drawn again.
+    After every epoch `stop` is asked; once it is true, the state is saved and the run returns without a summary.
+    With `data_parallel` every minibatch is split over all devices; a run may go on with it or without, whatever it was
+    begun with: the results are the same to rounding.
+    Raises RunError where the disk fails, or the run was begun on other data; and, before anything is written,
+    JaxmlpError or UsageError where there are no devices that could share a batch equally.
+    """
+    started = time.perf_counter()
+    place = fitting.place_for(experiment.training, data_parallel=data_parallel)
+    splits, preparation = data.splits, data.preparation
+    spec = spec_of(experiment, splits, preparation)
+    listener.note(f"{data.origin}: {' / '.join(f'{len(part.x):,}' for part in splits)} train, validation, test rows")
+    begun = record_environment(experiment, path, data, listener, data_parallel=data_parallel)
+
+    key, hyper = jax.random.key(experiment.seed, impl=fitting.PRNG), fitting.traced(experiment.hyper)
+    state = fitting.compiled_begin(spec, hyper, key)
+    state, rows = _resume(path, state, listener, begun=begun)
+    (path / SUMMARY).unlink(missing_ok=True)  # there are more epochs to run than when it was written
+
+    hyper, key, on_device, state = place.put((hyper, key, splits, state))
+    compile_seconds = fitting.warm_up(spec, hyper, key, on_device, state, place.advance)
+    listener.training(len(rows), spec.training.max_epochs, len(splits.train.x))
+    saved = time.monotonic()
+    for after, row in fitting.run_epochs(spec, hyper, key, on_device, state, place.advance):
+        state = after
+        rows.append(line_of(row))
+        append_metrics(path, rows[-1])
+        listener.epoch(row)
+        stopping = stop()
+        if stopping or time.monotonic() - saved >= checkpoint_seconds:
+            checkpoints.save(path / CHECKPOINTS, int(state.epoch), state, {})
+            saved = time.monotonic()
+        if stopping:
+            return Outcome(None, int(state.epoch))
+    checkpoints.save(path / CHECKPOINTS, int(state.epoch), state, {})
+    listener.finishing()
+    state, on_device = place.back((state, on_device))
+    summary = finish(spec, path, state, rows, on_device, preparation)
+    train_seconds = sum(row["seconds"] for row in rows)
+    summary["seconds"] = {
+        "compile": compile_seconds,
+        "train": train_seconds,
+        "total": data.seconds + time.perf_counter() - started,
+    }
+    summary["examples_per_second"] = len(splits.train.x) * len(rows) / train_seconds
+    write_json(path / SUMMARY, summary)
+    return Outcome(summary, int(state.epoch))
+
+
+def spec_of(experiment: Experiment, splits: Splits, preparation: Preparation) -> Spec:
+    """The static description: the experiment's, with the sizes that the data give."""
+    return Spec(experiment.network, experiment.training, splits.train.x.shape[1], len(preparation.classes))
+
+
+def _resume(
+    path: Path, state: TrainState, listener: Listener, *, begun: bool
+) -> tuple[TrainState, list[dict[str, Any]]]:
+    """The state and the rows to go on from: those of the newest whole checkpoint, or the beginning."""
+    make_directory(path / CHECKPOINTS)
+    found = checkpoints.restore(path / CHECKPOINTS, state)
+    if found is None:
+        if begun:
+            listener.note(f"{path} was stopped before its first checkpoint: starting from epoch 0")
+        return state, directory.cut_metrics(path, 0)
+    for damage in found.skipped:
+        listener.note(f"passed over a damaged checkpoint: {damage}; going on from epoch {found.epoch}")
+    return jax.device_put(found.tree), directory.cut_metrics(path, found.epoch)
+
+
+def line_of(row: Epoch) -> dict[str, Any]:
+    """The line of an epoch in metrics.jsonl."""
+    line = {
+        "epoch": row.epoch,
+        "learning_rate": row.learning_rate,
+        "train": measured(row.train),
+        "validation": measured(row.validation),
+        "seconds": row.seconds,
+    }
+    return line if row.disagreement is None else line | {"gradient_disagreement": row.disagreement}
+
+
+def measured(part: Measured) -> dict[str, Any]:
+    """As it stands in the files of a run."""
+    return {"loss": part.loss, "accuracy": part.accuracy, "correct": part.correct, "count": part.count}
+
+
+def finish(
+    spec: Spec, path: Path, state: TrainState, rows: list[dict[str, Any]], splits: Splits, preparation: Preparation
+) -> dict[str, Any]:
+    """Write the model and the pictures, read the test rows once, and return the summary but for its times."""
+    trained = Model(spec, jax.device_get(state.best_params), preparation)
+    model.save(path, trained)
+    test = fitting.measure(spec, state.best_params, splits.test)
+    best_epoch = int(state.stopping.best_epoch)
+    draw(path / PLOTS, trained, rows, best_epoch, splits)
+    reason = fitting.stop_reason(spec, state)
+    summary = {
+        "test": measured(test),
+        "validation": measured(fitting.measure(spec, state.best_params, splits.validation)),
+        "best_epoch": best_epoch,
+        "epochs_run": int(state.epoch),
+        "stop_reason": reason,
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.params)),
+    }
+    if reason == "diverged":
+        summary["diverged"] = {"epoch": rows[-1]["epoch"], "learning_rate": rows[-1]["learning_rate"]}
+    return summary
+
+
+def draw(path: Path, trained: Model, rows: list[dict[str, Any]], best_epoch: int, splits: Splits) -> None:
+    """The pictures of a run: curves, confusion matrix, first-layer weights, the most confident mistakes."""
+    from jaxmlp.plots import run as plots
+
+    make_directory(path)
+    classes, shape = trained.preparation.classes, trained.preparation.image_shape
+    logits = model.compiled_forward(trained.spec, trained.params, splits.test.x)
+    labels, found = np.asarray(splits.test.labels), np.asarray(predictions(logits))
+    counts = np.zeros((len(classes), len(classes)), int)
+    np.add.at(counts, (labels, found), 1)
+    plots.learning_curves(path / directory.CURVES, rows, best_epoch)
+    plots.confusion_matrix(path / directory.CONFUSION, counts, classes)
+    if len(shape) in (2, 3):
+        confidence = np.max(np.asarray(outputs(trained.spec.network, logits)), axis=1)
+        images = np.asarray(splits.test.x)
+        plots.first_layer_weights(path / directory.WEIGHTS, np.asarray(trained.params[0].w), shape)
+        plots.confident_mistakes(path / directory.MISTAKES, images, labels, found, confidence, classes, shape)
+
+
+def record_environment(
+    experiment: Experiment, path: Path, data: Loaded, listener: Notes, *, data_parallel: bool = False
+) -> bool:
+    """Write environment.json; where a run goes on (it tells whether), other data are refused, other versions are said."""
+    device = jax.devices()[0]
+    now = {
+        "versions": {"jaxmlp": jaxmlp.__version__, "python": platform.python_version()}
+        | {name: version(name) for name in ("jax", "jaxlib", "optax", "numpy")},
+        "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()}
+        | ({"data_parallel": True} if data_parallel else {}),
+        "machine": platform.platform(),
+        "seed": experiment.seed,
+        "prng": fitting.PRNG,
+        "matmul_precision": experiment.training.matmul_precision,
+        "data": {"origin": data.origin, "crc32": data.crc32},
+    }
+    before = read_json(path / ENVIRONMENT)
+    if before is None:
+        write_json(path / ENVIRONMENT, now)
+        return False
+    if before["data"]["crc32"] != now["data"]["crc32"]:
+        raise RunError(
+            f"{path} was begun on other data ({before['data']['origin']}) than there are now ({data.origin}):"
+            " give it the former, or begin a new run"
+        )
+    changed = [part for part in ("versions", "device", "machine") if before[part] != now[part]]
+    if changed:
+        listener.note(f"resumed with other {' and '.join(changed)} than it was begun with: the last bits may differ")
+    return True
+
+
+def _checksum(dataset: Dataset) -> str:
+    value = 0
+    for array in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
+        value = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data, value)
+    return f"{value:08x}"

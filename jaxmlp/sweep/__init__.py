@@ -1,0 +1,1 @@
+"""`python -m jaxmlp.sweep`: a whole grid of trainings in a directory."""

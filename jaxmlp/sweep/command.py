@@ -1,0 +1,243 @@
+"""`python -m jaxmlp.sweep CONFIG.toml [--out DIR] [--resume] [--dry-run] [overrides]`: train a whole grid as one program."""
+
+import signal
+import sys
+from dataclasses import dataclass, field, fields
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+from annotated_types import Gt
+
+from jaxmlp.cli import terminal
+from jaxmlp.errors import UsageError, unknown
+from jaxmlp.plots.marks import count
+from jaxmlp.runs import config, directory
+from jaxmlp.runs.config import Experiment
+from jaxmlp.sweep import config as sweep_config
+from jaxmlp.sweep import processes, store
+from jaxmlp.sweep.config import Member, Sweep
+from jaxmlp.sweep.progress import SweepBar
+from jaxmlp.training.validation import check_chunk
+
+if TYPE_CHECKING:
+    from jaxmlp.sweep.groups import SweepGroup
+    from jaxmlp.sweep.runner import Options
+
+MODES = ("packed", "sequential")
+
+
+@dataclass(frozen=True)
+class SweepCommand(Experiment):
+    """Train every member of a grid, packed into few programs on all devices; leave a table, pictures and the best run."""
+
+    config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[CONFIG.toml]")] = None
+    """A TOML file with a table [grid], such as configs/sweeps/halving.toml; a table [sample] draws so many points instead of
+    the product, [prune] stops the worse ones early (successive halving). Flags override its keys."""
+    grid: Annotated[tuple[str, ...], tyro.conf.arg(metavar="LINE...")] = field(default=())
+    """Axes as in [grid]: 'learning_rate = [0.03, 0.1]' 'l2 = {low = 1e-5, high = 1e-2, scale = "log", count = 4}'."""
+    seeds: int | None = None
+    """Seeds of each point of the grid, from --seed upwards."""
+    out: Path | None = None
+    """The directory of the sweep; without it, a fresh one under runs/."""
+    resume: bool = False
+    """Go on with the sweep in --out."""
+    overwrite: bool = False
+    """Replace the sweep in --out."""
+    dry_run: bool = False
+    """Say what it would take: members, groups, memory, and seconds by a short probe, which goes into the cache."""
+    mode: str | None = None
+    """packed (default): members side by side; sequential: one on a device at a time, to the bits of train."""
+    chunk: int | None = None
+    """Members side by side on a device, a power of two; without it, measured where that pays."""
+    resident: int | None = None
+    """Members on the devices of a process at a time; without it, as many as there is room for."""
+    test_all: bool = False
+    """Measure every member on the test rows, not only the best."""
+    device: str = "auto"
+    """auto, cpu, gpu, tpu."""
+    quiet: bool = False
+    """Print nothing but errors."""
+    checkpoint_seconds: Annotated[float, Gt(0)] = 30.0
+    """Save the state at most so often."""
+    distributed: bool = False
+    """Share the members out to several processes; see --coordinator, or let the cluster say."""
+    coordinator: str | None = None
+    """HOST:PORT of process 0 (variable JAX_COORDINATOR_ADDRESS)."""
+    processes: int | None = None
+    """How many processes there are (variable JAX_NUM_PROCESSES)."""
+    process_id: int | None = None
+    """Which one this is, from 0 (variable JAX_PROCESS_ID)."""
+
+
+def read(arguments: list[str]) -> tuple[SweepCommand, Sweep]:
+    """The command line, over the file it names, over the defaults (or, to resume, the sweep that was begun)."""
+    command = terminal.parse(SweepCommand, arguments, SweepCommand(), "sweep")
+    _check(command)
+    if not command.resume or command.out is None:
+        return _described(command, command.config, arguments)
+    begun = store.reopen(command.out)
+    command, wanted = _described(command, command.config or command.out / directory.CONFIG, arguments)
+    changed = config.changes(sweep_config.tree(begun), sweep_config.tree(wanted))
+    if changed:
+        listed = ", ".join(f"{key} (was {before}, now {after})" for key, (before, after) in changed.items())
+        raise UsageError(
+            f"{command.out} cannot be resumed with another sweep: {listed}; leave it out, or give another --out"
+        )
+    return command, begun
+
+
+def _described(command: SweepCommand, path: Path | None, arguments: list[str]) -> tuple[SweepCommand, Sweep]:
+    """The command and the sweep that it, over the file at `path`, describes."""
+    keys = terminal.given(arguments)
+    tables: dict[str, Any] = {}
+    if path is not None:
+        under, in_file, tables = sweep_config.read(path)
+        default = SweepCommand(**{part.name: getattr(under, part.name) for part in fields(Experiment)})
+        command = terminal.parse(SweepCommand, arguments, default, "sweep")
+        keys |= in_file
+    sweep = sweep_config.sweep_of(terminal.experiment(command), keys, tables, command.grid, command.seeds)
+    for axis in sweep.axes:
+        if axis.key in terminal.given(arguments):
+            flag = axis.key.replace("_", "-")
+            raise UsageError(
+                f"--{flag} sets one value, but {axis.key} is an axis of the grid: use --grid '{axis.key} = [...]'"
+            )
+    return command, sweep
+
+
+def _check(command: SweepCommand) -> None:
+    """Raise UsageError where the flags contradict each other."""
+    if command.mode not in (None, *MODES):
+        raise unknown("--mode", command.mode, MODES)
+    terminal.check_saving(command, "sweep")
+    if command.resume and command.dry_run:
+        raise UsageError(
+            "--dry-run says what a sweep would take before it is begun, --resume goes on with one: take one of them"
+        )
+    check_chunk("--chunk", command.chunk)
+    if command.chunk is not None and command.mode == "sequential":
+        raise UsageError("--chunk puts members side by side, --mode sequential does not: take one of them")
+    if command.resident is not None and command.resident < 1:
+        raise UsageError(f"--resident is {command.resident}; accepted is a whole number of at least 1")
+    flags = {"--coordinator": command.coordinator, "--processes": command.processes, "--process-id": command.process_id}
+    for flag, value in flags.items():
+        if value is not None and not command.distributed:
+            raise UsageError(f"{flag} is for --distributed: add that, or leave it out")
+    if command.distributed and command.out is None:
+        raise UsageError("--distributed needs --out DIR: a folder that all processes see")
+
+
+def main(arguments: list[str]) -> int:
+    """Parse, train, print a table."""
+    command, sweep = read(arguments)
+    members = sweep_config.members(sweep)
+    terminal.use_all_cores(len(members))
+    if command.distributed:
+        if not command.quiet:
+            print("waiting for the other processes", flush=True)
+        devices = partial(terminal.choose_device, command.device)
+        processes.connect(command.coordinator, command.processes, command.process_id, devices=devices)
+    bar = SweepBar(quiet=command.quiet or processes.index() > 0)
+    repeats = sweep_config.repeats(sweep, members)
+    if repeats:
+        bar.note(f"{count(repeats, 'member')} left out: they equal others in all that they read")
+    try:
+        return _sweep(command, sweep, members, bar)
+    finally:
+        bar.finishing()
+        processes.disconnect()
+
+
+def _sweep(command: SweepCommand, sweep: Sweep, members: list[Member], bar: SweepBar) -> int:
+    if command.out is not None and not command.resume and not command.dry_run and processes.index() == 0:
+        store.check_new(command.out, overwrite=command.overwrite)
+    summary = store.ended(command.out) if command.resume and command.out else None
+    if summary is not None and command.out is not None:
+        bar.note("this sweep had already ended; nothing was changed")
+        return _end(bar, command.out, summary, sweep)
+    bar.note(f"device: {terminal.choose_device(command.device)}")
+
+    from jaxmlp.sweep import groups as sweep_groups
+    from jaxmlp.sweep import runner
+
+    groups = sweep_groups.groups_of(members)
+    options = runner.Options(
+        command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds
+    )
+    if command.dry_run:
+        return _dry_run(options, sweep, groups, bar)
+    out = command.out or directory.fresh(sweep.experiment, "sweep-")
+    if processes.index() == 0 and not command.resume:
+        store.create(out, sweep, overwrite=command.overwrite)
+    processes.exchange({})  # the others wait for the directory
+    with terminal.interruptible("saving after this call") as interruption:
+        outcome = runner.run(sweep, members, groups, out, bar, options, stop=interruption.asked)
+    bar.finishing()
+    if outcome.stopped:
+        bar.note(
+            f"stopped after {outcome.epochs:,} member-epochs, saved ({outcome.done:,} of {len(members):,} members have"
+            f" ended); go on with: python -m jaxmlp.sweep --out {terminal.shown(out)} --resume"
+        )
+        return 128 + (interruption.number or signal.SIGTERM)
+    code = 0 if outcome.summary is None else _end(bar, out, outcome.summary, sweep)
+    return 128 + interruption.number if interruption.asked() else code
+
+
+def _dry_run(options: "Options", sweep: Sweep, groups: "list[SweepGroup]", bar: SweepBar) -> int:
+    """Say what the sweep would take."""
+    import jax
+    from rich.table import Table
+
+    from jaxmlp.sweep import estimate
+
+    devices = jax.local_devices()
+    bar.note("running each group's program for a moment, unless that is known from before")
+    found = estimate.estimate(groups, devices, options, processes.count(), options.checkpoint_seconds, sweep.prune)
+    table = Table("group", "network", "members", "together", "an epoch of all", "compiling")
+    for number, group in enumerate(found.groups):
+        name = f"{number}: {group.differs}" if group.differs else f"{number}"
+        together = f"{len(devices)} x {group.chunk}"
+        seconds = f"{group.epoch_seconds:.2g} s", f"{group.compile_seconds:.1f} s"
+        table.add_row(name, "-".join(map(str, group.sizes)), f"{group.members:,}", together, *seconds)
+    if not bar.quiet:
+        bar.console.print(table)
+    place = "memory" if devices[0].platform == "cpu" else "memory on a device"
+    members = count(sum(group.members for group in found.groups), "member")
+    bar.note(
+        f"{members} in {count(len(found.groups), 'group')}; about {found.memory / 2**20:,.0f} MiB of {place}; at most"
+        f" {found.epochs:,} member-epochs, which take {terminal.duration(found.seconds)} if no member stops early, and"
+        f" {terminal.duration(found.compile_seconds)} of compiling (more as members leave and programs become smaller)"
+    )
+    return 0
+
+
+def _end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -> int:
+    """Print how the sweep ended; returns the exit code."""
+    statuses = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in summary["statuses"].items())
+    seconds, rate = summary["seconds"], summary["member_epochs_per_second"] or 0.0
+    programs = f"{count(summary['groups'], 'group')}, {count(summary['compiles'], 'compiled program')}"
+    bar.note(
+        f"{count(summary['members'], 'member')} ({statuses}) in {programs}; {summary['member_epochs']:,} member-epochs in"
+        f" {seconds['train']:.1f} s ({rate:,.1f} a second), {seconds['compile']:.1f} s of compiling"
+    )
+    if "pruning" in summary:
+        bar.note(f"pruning spared {100 * summary['pruning']['saved']:.0f} % of the member-epochs")
+    best = summary["best"]
+    if best is None:
+        print("error: every member diverged: the losses were not finite; try smaller learning rates", file=sys.stderr)
+        return 1
+    test = best["test"]
+    low, high = test["interval_95"]
+    values = ", ".join(f"{axis.key.rsplit('.', 1)[-1]} {best[axis.key]}" for axis in sweep.axes if axis.key in best)
+    bar.note(
+        f"best by validation loss: member {best['member']} ({values + ', ' if values else ''}seed {best['seed']}):"
+        f" validation loss {best['validation_loss']:.4f}, {100 * best['validation_accuracy']:.2f} %; test"
+        f" {100 * test['accuracy']:.2f} % ({test['correct']:,} of {test['count']:,}; 95 %: {100 * low:.2f} to"
+        f" {100 * high:.2f})"
+    )
+    read = "the test rows were read for every member" if "test_accuracy" in best else "its test result was read once"
+    bar.note(f"the best of many is an optimistic pick on the validation rows; {read}")
+    bar.note(f"directory: {terminal.shown(out)} (results.csv, sweep.html, plots, best)")
+    return 0

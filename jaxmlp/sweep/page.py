@@ -1,0 +1,220 @@
+"""The page of a sweep: what it took, the best member and how far to trust it, pictures and tables; it stands alone."""
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxmlp.plots import page as pages
+from jaxmlp.plots.marks import ACCURACY, LOSS, count, diverged, measured, number
+from jaxmlp.plots.means import grouped
+from jaxmlp.plots.scale import Row, Rows, distinct, identity, is_number, label, last, short
+from jaxmlp.runs import directory, files
+from jaxmlp.runs.directory import ENVIRONMENT, PLOTS
+from jaxmlp.statistics import Spread
+from jaxmlp.sweep.recorder import interval
+from jaxmlp.sweep.store import BEST, PAGE, TABLE
+from jaxmlp.training.schedules import schedule
+
+MOST = 20  # rows of a table
+LISTED = 8  # values of an axis that are named one by one
+CAPTIONS = {
+    "heat_map": "Validation loss and accuracy over both axes, each cell the mean over its seeds; the best cell is framed.",
+    "lines_over_axis": "Validation loss and accuracy over the axis: a point a member, the line their mean; "
+    "with two axes, a colour for each value of the other. The best is ringed.",
+    "seeds_spread": "The luck of seeds: a dot a member, the band mean ± standard deviation; the best is ringed.",
+    "parallel_coordinates": "Every member is a line through its values, coloured by validation loss; the best is orange.",
+    "scatter": "Validation loss of every member over each axis; crosses diverged, the best is ringed. "
+    "Points of one value are moved a little sideways, so that all are seen.",
+    "learning_curves": "Validation loss and accuracy of every member over the epochs, dark if its loss is low; "
+    "the best is orange.",
+    "cost_against_quality": "What pruning did: each member by its epochs and its loss, and how many were still training. "
+    "Points are moved a little sideways, so that all are seen.",
+}
+PRUNED = {  # what is added where members were pruned
+    "heat_map": "A purple corner: members of the cell were pruned, and count with the loss of fewer epochs.",
+    "lines_over_axis": "A hollow point: members were pruned, and count with the loss of fewer epochs.",
+    "parallel_coordinates": "Pruned members are thin and purple: their loss is that of fewer epochs.",
+    "scatter": "Pruned members are purple: their loss is that of fewer epochs.",
+    "learning_curves": "Pruned members are thin and purple.",
+}
+MEANINGS = {
+    "early_stopping": "validation no longer improved",
+    "max_epochs": "trained for all epochs granted",
+    "diverged": "a loss was no longer finite",
+    "pruned": "taken out at a rung, worse than others",
+}
+
+
+class Configuration(NamedTuple):
+    """The members that agree on every axis; spreads are over those that did not diverge."""
+
+    members: Rows
+    measured: int
+    loss: Spread
+    accuracy: Spread
+
+
+def write(
+    path: Path, summary: dict[str, Any], rows: Sequence[dict[str, Any]], axes: Sequence[str], pictures: Sequence[str]
+) -> None:
+    """Write sweep.html into the directory of a sweep: config.toml, environment.json and the pictures are there already.
+
+    `pictures` are names of files in its plots/, as `sweep_plots.draw` returns them.
+    """
+    rows = sorted(rows, key=lambda row: row["member"])
+    best, tree, found = summary["best"], directory.saved_tree(path), configurations(rows, axes)
+    lost = [row for row in rows if row["status"] == "diverged"]
+    templates = pages.environment("jaxmlp.sweep", path / PLOTS)
+    templates.filters |= {
+        "last": last,
+        "value": value,
+        "loss": loss,
+        "words": words,
+        "count": count,
+        "spread_of": spread_of,
+    }
+    page = templates.get_template(PAGE).render(
+        title=title(rows, axes, tree["data"]["name"]),
+        origin=(directory.read_json(path / ENVIRONMENT) or {}).get("data", {}).get("origin"),
+        rows=rows,
+        axes=axes,
+        ranges={key: values_of(rows, key) for key in axes},
+        seeds=seeds_of(rows),
+        summary=summary,
+        facts=facts(summary),
+        meanings=MEANINGS,
+        best=best,
+        doubt=None if best is None else doubt(rows, best),
+        rank=next((i for i, one in enumerate(found, 1) if best and best["member"] in numbers(one)), None),
+        figures={Path(name).stem: caption(Path(name).stem, summary["statuses"]) for name in pictures},
+        configurations=found[:MOST],
+        more=len(found) - MOST,
+        lost=lost[:MOST],
+        more_lost=len(lost) - MOST,
+        commands=commands(path, best, tree),
+    )
+    files.write_atomically(path / PAGE, page)
+
+
+def caption(picture: str, statuses: Mapping[str, int]) -> str:
+    """What a picture shows; and how pruned members look in it, if there are any."""
+    more = PRUNED.get(picture) if statuses.get("pruned") else None
+    return CAPTIONS.get(picture, words(picture)) + (f" {more}" if more else "")
+
+
+def title(rows: Rows, axes: Sequence[str], data: str) -> str:
+    """What was swept, and on which data: the axes by name, or how many where they are many."""
+    names = [last(key) for key in axes]
+    over = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    if not names:
+        over = count(len({row["seed"] for row in rows}), "seed")
+    elif len(names) > 4:
+        over = f"{len(names)} axes"
+    return f"Sweep over {over}" + ("" if "data.name" in axes else f", on {Path(data).name}")
+
+
+def values_of(rows: Rows, key: str) -> str:
+    """The values on an axis, in words: each of them if they are few, otherwise how many, from where to where."""
+    values = [found for found in distinct([row.get(key) for row in rows]) if found is not None]
+    if len(values) > LISTED and all(map(is_number, values)):
+        text = f"{len(values):,} values from {value(values[0])} to {value(values[-1])}"
+    else:
+        rest = f" and {len(values) - LISTED:,} more" if len(values) > LISTED else ""
+        text = ", ".join(map(value, values[:LISTED])) + rest
+    absent = sum(row.get(key) is None for row in rows)
+    return text + (f" ({count(absent, 'member')} without)" if absent else "")
+
+
+def seeds_of(rows: Rows) -> str:
+    """The seeds in words."""
+    seeds = sorted({row["seed"] for row in rows})
+    return f"{seeds[0]}" if len(seeds) == 1 else f"{len(seeds):,} seeds, {seeds[0]} to {seeds[-1]}"
+
+
+def facts(summary: dict[str, Any]) -> dict[str, str]:
+    """What the sweep took: name and number."""
+    rate, seconds = summary["member_epochs_per_second"], summary["seconds"]
+    nouns = {"members": "member", "groups": "group", "compiles": "compiled program", "member_epochs": "member-epoch"}
+    found = {noun + "s" * (summary[key] != 1): f"{summary[key]:,}" for key, noun in nouns.items()}
+    found |= {
+        "member-epochs a second": "–" if rate is None else f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}",
+        "training": f"{seconds['train']:,.1f} s",
+        "compiling": f"{seconds['compile']:,.1f} s",
+    }
+    return found | {"process" if summary["processes"] == 1 else "processes": f"{summary['processes']:,}"}
+
+
+def doubt(rows: Rows, best: Row) -> dict[str, Any]:
+    """How far to trust the choice: among how many it was made, and how many of the others its rows cannot tell from it."""
+    low, high = interval(best["validation_correct"], best["validation_count"])
+    others = [row for row in rows if not diverged(row) and row["member"] != best["member"]]
+    alike = sum(low <= number(row[ACCURACY]) <= high for row in others)
+    return {"among": len(others) + 1, "low": low, "high": high, "alike": alike, "tested": "test_loss" in best}
+
+
+def configurations(rows: Rows, axes: Sequence[str]) -> list[Configuration]:
+    """By mean validation loss, those of which a seed diverged after all that are whole; without those that all did."""
+    groups = grouped(rows, [tuple(identity(row.get(key)) for key in axes) for row in rows])
+    found = []
+    for members in groups.values():
+        losses = measured(members, LOSS).tolist()
+        if losses:
+            accuracy = Spread.of(measured(members, ACCURACY).tolist())
+            found.append(Configuration(members, len(losses), Spread.of(losses), accuracy))
+    return sorted(found, key=lambda one: (one.measured < len(one.members), one.loss.mean))
+
+
+def numbers(configuration: Configuration) -> list[int]:
+    """Its members."""
+    return [row["member"] for row in configuration.members]
+
+
+def commands(path: Path, best: Row | None, tree: dict[str, Any]) -> dict[str, str]:
+    """How to go on: what each command is for, and the command."""
+    found = {}
+    if best is not None:
+        out = shlex.quote(str(path / BEST))
+        found["See what the best network sees in images:"] = f"python -m jaxmlp.predict {out} image.png"
+        copy = shlex.quote(str(path / f"{BEST}-longer"))  # so that best/ stays what this page says of it
+        resume = f"cp -r {out} {copy} && python -m jaxmlp.train --out {copy} --resume"
+        if best["status"] == "max_epochs" and not schedule(_schedule(best, tree)).reads_max_epochs:
+            longer = f"{resume} --training.max-epochs {2 * best['epochs_run']}"
+            found["Train a copy of it on, as its epochs were used up (this reads the test rows again):"] = longer
+        elif best["status"] == "pruned":
+            found["It was pruned: train a copy of it to its end (this reads the test rows again):"] = resume
+        again = f"python -m jaxmlp.train {shlex.quote(str(path / BEST / directory.CONFIG))}"
+        found["Train it anew, perhaps with other flags:"] = again
+    found["Every member is a line of the table, for pandas:"] = f"pandas.read_csv({str(path / TABLE)!r})"
+    return found
+
+
+def _schedule(best: Row, tree: dict[str, Any]) -> str:
+    return best.get("training.schedule") or tree["training"]["schedule"]
+
+
+def value(found: Any) -> str:
+    """A value of an axis, short: 0.5623, 1e-6, 64-32, relu."""
+    if isinstance(found, float):
+        return re.sub(r"e([+-])0", r"e\1", f"{found:.4g}")
+    return str(found) if is_number(found) else short(label(found), 40)
+
+
+def loss(found: float | None, digits: int = 4) -> str:
+    """To so many digits, zeros at the end too."""
+    return "not finite" if found is None else f"{found:#.{digits}g}".rstrip(".")
+
+
+def words(name: str) -> str:
+    """Of a status or a file."""
+    return name.replace("_", " ")
+
+
+def spread_of(configuration: Configuration, what: str) -> str:
+    """Mean, and deviation where there is more than one seed: loss, or accuracy in percent."""
+    share = what == "accuracy"
+    spread = configuration.accuracy if share else configuration.loss
+    mean = f"{100 * spread.mean:.2f}" if share else loss(spread.mean)
+    deviation = f"{100 * spread.std:.2f}" if share else loss(spread.std, digits=2)
+    return mean + (f" ± {deviation}" if configuration.measured > 1 else "") + (" %" if share else "")

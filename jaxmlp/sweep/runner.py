@@ -1,0 +1,187 @@
+"""A sweep: its members trained group by group in a directory, so that it can be stopped anywhere; in every process alike."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from jaxmlp.errors import RunError, UsageError
+from jaxmlp.grid.groups import Grid, Rungs
+from jaxmlp.grid.program import Devices
+from jaxmlp.grid.scheduler import Packing
+from jaxmlp.runs import runner
+from jaxmlp.runs.directory import SUMMARY, read_json, write_json
+from jaxmlp.sweep import config, estimate, finish, processes, store
+from jaxmlp.sweep import groups as sweep_groups
+from jaxmlp.sweep.callbacks import Listener, Stopped, SweepHost
+from jaxmlp.sweep.config import Member, Sweep, configuration
+from jaxmlp.sweep.groups import SweepGroup
+from jaxmlp.sweep.recorder import Recorder
+from jaxmlp.sweep.store import GROUPS
+
+CHECKPOINT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a sweep is run; nothing of it changes what its members come to, but for the last bits (by packing)."""
+
+    mode: str | None = None  # packed, sequential; None: packed, or as the sweep was begun that goes on
+    chunk: int | None = None
+    resident: int | None = None
+    test_all: bool = False
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+
+    @property
+    def sequential(self) -> bool:
+        """Whether one member is on a device at a time, by the program of a single network."""
+        return self.mode == "sequential"
+
+
+class Outcome(NamedTuple):
+    """How a sweep ended: its summary, or None where it was asked to stop (or another process writes it)."""
+
+    summary: dict[str, Any] | None
+    done: int  # members that have ended
+    epochs: int  # of members, all together
+    stopped: bool
+
+
+def run(
+    sweep: Sweep,
+    every: Sequence[Member],
+    groups: Sequence[SweepGroup],
+    path: Path,
+    listener: Listener,
+    options: Options = Options(),
+    *,
+    stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Train the members of `sweep` in the directory `path` (`store.create`, `reopen`), going on where it stopped.
+
+    `every` and `groups` are as `config.members` and `sweep_groups.groups_of` make them. Called by every process
+    alike; process 0 writes the results. Between two calls of the program `stop` is asked; once it is true in any process,
+    all save and return. Raises RunError where the disk fails or other data were used before, UsageError where a sweep
+    would go on otherwise than it was begun, and ProcessLostError where another process is gone.
+    """
+    started = time.perf_counter()
+    specs = [group.spec for group in groups]
+    index, count, devices = processes.index(), processes.count(), jax.local_devices()
+    if index == 0:
+        runner.record_environment(sweep.experiment, path, groups[0].data(), listener)
+    terms = _agreed(sweep, groups, path, devices, options, listener)
+    mine = [group.for_process(index, count) for group in groups]
+    settings = [Packing(**found["packing"]) for found in terms["groups"]]
+    grid = Grid(mine, settings, devices, _rungs(sweep, every), alone=terms["sequential"])
+    saved = store.restore(path, specs, index, count, [list(group.members) for group in mine])
+    if saved is not None:
+        grid.restore(saved.snapshots, saved.at)
+        epochs = int(saved.totals["epochs"])
+        listener.note(f"going on after {epochs:,} member-epochs; {saved.lines:,} of {len(every):,} members had ended")
+    recorder = Recorder(every, groups, test=terms["test_all"])
+    host = SweepHost(path, listener, recorder, stop, saved, checkpoint_seconds=options.checkpoint_seconds)
+    try:
+        grid.run(host)
+    except Stopped:
+        return Outcome(None, host.done, host.epochs, stopped=True)
+    host.save(grid)
+    listener.finishing()
+    processes.exchange({})  # by now all have written their parts
+    if index != 0:
+        return Outcome(None, host.done, host.epochs, stopped=False)
+    store.remove_others(path, count)
+    best = store.best_of(path, specs, host.calls, count)
+    work = finish.Work(
+        compiles=grid.compiles,
+        epochs=host.epochs,
+        seconds=host.seconds,
+        compile_seconds=grid.compile_seconds,
+        total_seconds=time.perf_counter() - started,
+        processes=count,
+        peak_bytes=estimate.peak_bytes(),
+    )
+    try:
+        summary = finish.finish(path, sweep, every, groups, host.rows, best, work, listener)
+        write_json(path / SUMMARY, summary)
+    except RunError as error:
+        raise RunError(f"{error}; all members are trained, and saved: then go on with --resume") from error
+    return Outcome(summary, host.done, host.epochs, stopped=False)
+
+
+def _rungs(sweep: Sweep, every: Sequence[Member]) -> Rungs:
+    if sweep.prune is None:
+        return Rungs()
+    numbers: dict[Any, int] = {}
+    configurations = [numbers.setdefault(configuration(member), len(numbers)) for member in every]
+    return Rungs(sweep.prune.rung_epochs, sweep.prune.keep, configurations)
+
+
+def _agreed(
+    sweep: Sweep, groups: Sequence[SweepGroup], path: Path, devices: Devices, options: Options, listener: Listener
+) -> dict[str, Any]:
+    """What groups.json holds: how members are packed, as the sweep was begun, or as process 0 decides for all now.
+
+    Raises UsageError in all processes where they were not started alike, and in process 0 where the sweep was begun
+    otherwise.
+    """
+    message: dict[str, Any] = {"asked": _asked(sweep, groups, options)}
+    if processes.index() == 0:
+        terms = read_json(path / GROUPS)
+        if terms is None:
+            terms = _begun(groups, devices, options, listener)
+            write_json(path / GROUPS, terms)
+        else:
+            _check_same(terms, groups, options, path)
+        message["terms"] = terms
+    messages = processes.exchange(message)
+    for index, found in enumerate(messages):
+        for what, value in found["asked"].items():
+            if value != messages[0]["asked"][what]:
+                raise UsageError(
+                    f"process {index} has other {what} than process 0: start all with the same command and data"
+                )
+    return messages[0]["terms"]
+
+
+def _asked(sweep: Sweep, groups: Sequence[SweepGroup], options: Options) -> dict[str, Any]:
+    """What must be alike in all processes; where the data lie may differ from host to host."""
+    tree = config.tree(sweep)
+    tree["data"] = {key: value for key, value in tree["data"].items() if key != "dir"}
+    return {
+        "members": json.loads(json.dumps(tree)),
+        "data": [group.crc32 for group in groups],
+        "options": {"mode": options.mode, "test_all": options.test_all},
+    }
+
+
+def _begun(groups: Sequence[SweepGroup], devices: Devices, options: Options, listener: Listener) -> dict[str, Any]:
+    """How each group is to be packed: as it is asked for, measured or guessed."""
+    found = []
+    for group in groups:
+        measured = None
+        if options.chunk is None and not options.sequential and sweep_groups.is_worth_probing(group, devices):
+            listener.note(f"trying how many members of {'-'.join(map(str, group.spec.sizes))} go together best")
+            measured = sweep_groups.probed(group, devices)
+        packing = sweep_groups.settings_of(group, devices, options, measured)
+        found.append(group.described() | {"packing": packing._asdict()})
+    return {"groups": found, "sequential": options.sequential, "test_all": options.test_all}
+
+
+def _check_same(before: dict[str, Any], groups: Sequence[SweepGroup], options: Options, path: Path) -> None:
+    """Raise RunError or UsageError where a sweep would go on with something else than it was begun with."""
+    if [found["crc32"] for found in before["groups"]] != [group.crc32 for group in groups]:
+        raise RunError(f"{path} was begun on other data than there are now: give it the former, or begin a new sweep")
+    mode = "sequential" if before["sequential"] else "packed"
+    if options.mode not in (None, mode):
+        raise UsageError(f"{path} was begun with --mode {mode}: leave --mode out to go on")
+    if options.test_all and not before["test_all"]:
+        raise UsageError(f"{path} was begun without --test-all: leave it out to go on")
+    for found in before["groups"]:
+        for name in ("chunk", "resident"):
+            asked, was = getattr(options, name), found["packing"][name]
+            if asked not in (None, was):
+                raise UsageError(f"--{name} is {asked}, but {path} was begun with {was}: leave it out to go on")

@@ -1,0 +1,238 @@
+"""The directory of a sweep: what is written when, and how it is read back.
+
+config.toml          the sweep, resolved
+environment.json     versions, devices, where the data came from
+groups.json          what is compiled, and how members are packed: kept, so that resuming packs alike
+results.jsonl        a line a member, as they end; sorted at the end, and beside it results.csv
+curves.jsonl         the epochs of each member, as they end
+checkpoints/K-of-N/  the state of the members of process K
+best/                the run directory of the best member
+plots/, sweep.html   pictures, and a page
+summary.json         how it ended
+"""
+
+import contextlib
+import csv
+import io
+import json
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxmlp.errors import RunError, UsageError
+from jaxmlp.grid.histories import COLUMNS
+from jaxmlp.grid.snapshots import Snapshot, merged
+from jaxmlp.runs import checkpoints, directory, files
+from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, PLOTS, SUMMARY, finite, read_json
+from jaxmlp.spec import Hyper, Spec
+from jaxmlp.sweep import config
+from jaxmlp.sweep.config import Sweep
+from jaxmlp.sweep.recorder import Best
+from jaxmlp.training import loop
+from jaxmlp.training.loop import TrainState
+
+RESULTS, TABLE, CURVES, GROUPS, BEST, PAGE = (
+    *("results.jsonl", "results.csv", "curves.jsonl", "groups.json", "best", "sweep.html"),
+)
+OURS = (
+    *(CONFIG, ENVIRONMENT, SUMMARY, RESULTS, TABLE, CURVES, GROUPS, PAGE, PLOTS, f"{PLOTS}/*.png", CHECKPOINTS),
+    *(f"{CHECKPOINTS}/*-of-*", f"{CHECKPOINTS}/*-of-*/epoch-*.safetensors"),
+    *(BEST, *(f"{BEST}/{pattern}" for pattern in directory.OURS)),
+)
+_PART = re.compile(r"(\d+)-of-(\d+)")
+
+
+Curve = dict[str, list[float | None]]
+
+
+class Saved(NamedTuple):
+    """A sweep at a call, as one process keeps it, or as it finds it."""
+
+    call: int  # calls made
+    snapshots: list[Snapshot]  # a group each
+    at: dict[str, Any]  # where the grid stands
+    lines: int  # of the results that had been written
+    totals: dict[str, float]  # of the work done: epochs, seconds
+    best: Best | None
+
+
+def check_new(path: Path, *, overwrite: bool) -> list[Path]:
+    """What is to be removed before a sweep can begin. Raises UsageError as `directory.check_new` does."""
+    return directory.check_new(path, overwrite=overwrite, ours=OURS)
+
+
+def create(path: Path, sweep: Sweep, *, overwrite: bool) -> None:
+    """Make `path` ready for a new sweep, after `check_new`: empty but for config.toml."""
+    directory.empty(path, check_new(path, overwrite=overwrite))
+    files.write_atomically(path / CONFIG, config.write(sweep))
+
+
+def reopen(path: Path) -> Sweep:
+    """The sweep that was begun in `path`. Raises UsageError if there is none."""
+    if not (path / CONFIG).is_file():
+        raise UsageError(f"{path} holds no sweep to resume ({CONFIG} is missing); leave out --resume to begin one")
+    experiment, keys, tables = config.read(path / CONFIG)
+    if not tables:
+        raise UsageError(f"{path} holds a single run, not a sweep: resume it with python -m jaxmlp.train")
+    return config.sweep_of(experiment, keys, tables)
+
+
+def ended(path: Path) -> dict[str, Any] | None:
+    """The summary of a sweep that has ended."""
+    return read_json(path / SUMMARY)
+
+
+def append(path: Path, rows: Sequence[Mapping[str, Any]], curves: Sequence[Mapping[str, Any]]) -> None:
+    """Add the lines of members that have ended."""
+    for name, found in ((RESULTS, rows), (CURVES, curves)):
+        if found:
+            files.append_lines(path / name, [json.dumps(finite(dict(line)), allow_nan=False) for line in found])
+
+
+def cut(path: Path, lines: int) -> list[dict[str, Any]]:
+    """Cut results and curves back to their first lines, and return the results. RunError if there are fewer."""
+    kept = []
+    for name in (RESULTS, CURVES):
+        kept = list(directory.whole_lines(path / name))[:lines]
+        if len(kept) < lines:
+            raise RunError(
+                f"{path / name} has {len(kept)} whole lines, the checkpoint {lines} members; the file was changed or"
+                " damaged: begin the sweep anew with --overwrite"
+            )
+        files.write_atomically(path / name, "".join(json.dumps(line, allow_nan=False) + "\n" for line in kept))
+    return [json.loads(line) for line in (path / RESULTS).read_text(encoding="utf-8").splitlines()]
+
+
+def curves(path: Path) -> dict[int, Curve]:
+    """The epochs of every member, by its number."""
+    return {line.pop("member"): line for line in directory.whole_lines(path / CURVES)}
+
+
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """results.jsonl and results.csv: all the members in their order, all columns that any of them has."""
+    rows = sorted(rows, key=lambda row: row["member"])
+    files.write_atomically(
+        path / RESULTS, "".join(json.dumps(finite(dict(row)), allow_nan=False) + "\n" for row in rows)
+    )
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(
+        {name: json.dumps(value) if isinstance(value, list) else value for name, value in row.items()} for row in rows
+    )
+    files.write_atomically(path / TABLE, text.getvalue())
+
+
+def save(path: Path, index: int, count: int, saved: Saved) -> None:
+    """Write the part of process `index` of `count`. RunError if the disk refuses; what was there before still is."""
+    tree = {
+        "groups": {str(i): (found.states, found.histories) for i, found in enumerate(saved.snapshots)},
+        "best": None if saved.best is None else saved.best.state,
+    }
+    about = {
+        "facts": [found.facts for found in saved.snapshots],
+        "at": saved.at,
+        "lines": saved.lines,
+        "totals": saved.totals,
+        "best": None if saved.best is None else saved.best[:3],
+    }
+    for name in (RESULTS, CURVES) if index == 0 else ():  # the checkpoint counts on their lines
+        files.flush(path / name)
+    checkpoints.save(_part(path, index, count), saved.call, tree, {"sweep": json.dumps(about)})
+
+
+def restore(path: Path, specs: Sequence[Spec], index: int, count: int, mine: Sequence[Sequence[int]]) -> Saved | None:
+    """What process `index` of `count` goes on from: the newest call that all parts have; None where there is none.
+
+    `mine` are the members of this process, a group each. RunError where parts are there, but none is whole.
+    """
+    found = _newest(path)
+    if found is None:
+        return None
+    call, parts = found
+    like = [_shapes(spec) for spec in specs]
+    if parts == count:
+        return _read(_part(path, index, count), call, like)
+    all_parts = [_read(_part(path, part, parts), call, like) for part in range(parts)]
+    snapshots = [merged([part.snapshots[g] for part in all_parts], numbers) for g, numbers in enumerate(mine)]
+    bests = [part.best for part in all_parts if part.best is not None]
+    best = min(bests, key=lambda found: (found.loss, found.member), default=None)
+    return all_parts[0]._replace(snapshots=snapshots, best=best)
+
+
+def best_of(path: Path, specs: Sequence[Spec], call: int, count: int) -> Best | None:
+    """The best member that the parts of a call hold."""
+    like = [_shapes(spec) for spec in specs]
+    found = [_read(_part(path, index, count), call, like).best for index in range(count)]
+    return min((one for one in found if one is not None), key=lambda one: (one.loss, one.member), default=None)
+
+
+def remove_others(path: Path, count: int) -> None:
+    """Delete the parts of an earlier number of processes, once those of this one are written."""
+    for part in _parts(path):
+        if part[1] != count:
+            with contextlib.suppress(OSError):
+                shutil.rmtree(_part(path, *part))
+
+
+def _part(path: Path, index: int, count: int) -> Path:
+    return path / CHECKPOINTS / f"{index}-of-{count}"
+
+
+def _parts(path: Path) -> list[tuple[int, int]]:
+    try:
+        names = [_PART.fullmatch(item.name) for item in (path / CHECKPOINTS).iterdir()]
+    except FileNotFoundError:
+        return []
+    return [(int(name[1]), int(name[2])) for name in names if name]
+
+
+def _newest(path: Path) -> tuple[int, int] | None:
+    """The newest call that all processes of some number have saved, and that number."""
+    parts = _parts(path)
+    complete = []
+    for count in {of for _, of in parts}:
+        calls = [set(checkpoints.whole(_part(path, index, count))) for index in range(count)]
+        complete += [(call, count) for call in set.intersection(*calls)]
+    if complete:
+        return max(complete)
+    if any(list(_part(path, *part).glob("epoch-*")) for part in parts):
+        raise RunError(f"no checkpoint in {path / CHECKPOINTS} is whole for all processes; begin anew with --overwrite")
+    return None
+
+
+def _read(part: Path, call: int, like: Sequence[TrainState]) -> Saved:
+    def shaped(metadata: dict[str, str]) -> dict[str, Any]:
+        about = json.loads(metadata["sweep"])
+        groups = {}
+        for i, (facts, state) in enumerate(zip(about["facts"], like, strict=True)):
+            states = _many(state, len(facts["left"])) if facts["left"] else None
+            groups[str(i)] = (states, jax.ShapeDtypeStruct((sum(facts["epochs"]), len(COLUMNS)), np.float64))
+        return {"groups": groups, "best": None if about["best"] is None else like[about["best"][0]]}
+
+    found = checkpoints.restore(part, shaped, call)
+    if found is None:
+        raise RunError(f"{part} holds no checkpoint of call {call}: another process is writing there; try again")
+    about = json.loads(found.metadata["sweep"])
+    snapshots = []
+    for i, facts in enumerate(about["facts"]):
+        states, histories = found.tree["groups"][str(i)]
+        snapshots.append(Snapshot(states, histories, facts))
+    best = None
+    if about["best"] is not None:
+        group, member, loss = about["best"]
+        best = Best(group, member, loss, found.tree["best"])
+    return Saved(call, snapshots, about["at"], about["lines"], about["totals"], best)
+
+
+def _shapes(spec: Spec) -> TrainState:
+    return jax.eval_shape(lambda hyper, key: loop.begin(spec, hyper, key), Hyper(), jax.random.key(0))
+
+
+def _many(state: TrainState, count: int) -> TrainState:
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype), state)

@@ -1,0 +1,1 @@
+"""`python -m jaxmlp.train`: one network, trained in a run directory."""

@@ -1,0 +1,4 @@
+from jaxmlp.cli import terminal
+from jaxmlp.train.command import main
+
+terminal.main(main)

@@ -1,0 +1,130 @@
+"""`python -m jaxmlp.train [CONFIG.toml] [--out DIR] [--resume] [overrides]`: train a network, and leave a run directory."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from annotated_types import Gt
+
+from jaxmlp.cli import progress, terminal
+from jaxmlp.runs import config, directory
+from jaxmlp.runs.config import Experiment
+
+
+@dataclass(frozen=True)
+class Train(Experiment):
+    """Train a multi-layer perceptron, and leave a run directory: weights, metrics, pictures, checkpoints."""
+
+    config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[CONFIG.toml]")] = None
+    """A TOML file, such as configs/report/relu.toml. Flags override its keys."""
+    out: Path | None = None
+    """The run directory; without it, a fresh one under runs/."""
+    resume: bool = False
+    """Go on with the run in --out."""
+    overwrite: bool = False
+    """Replace the run in --out."""
+    device: str = "auto"
+    """auto, cpu, gpu, tpu."""
+    data_parallel: bool = False
+    """Split every minibatch over all devices; the result is the same to rounding."""
+    quiet: bool = False
+    """Print nothing but errors."""
+    checkpoint_seconds: Annotated[float, Gt(0)] = 5.0
+    """Save the state at most so often."""
+
+
+def read(arguments: list[str]) -> tuple[Train, Experiment]:
+    """The command line, over the file it names, over the defaults (or, to resume, over the config of the run)."""
+    return terminal.read(Train, arguments, "train", _base)
+
+
+def _base(command: Train) -> Experiment | None:
+    """The experiment of the run that is to go on. Raises UsageError where the flags contradict each other."""
+    terminal.check_saving(command, "run")
+    if command.resume and command.out is not None and command.config is None:
+        return config.parse(directory.saved_tree(command.out), str(command.out / directory.CONFIG))[0]
+    return None
+
+
+def main(arguments: list[str]) -> int:
+    """Parse, train, print a table."""
+    command, experiment = read(arguments)
+    bar = progress.Bar(quiet=command.quiet)
+    if command.out is not None and not command.resume:
+        directory.check_new(command.out, overwrite=command.overwrite)
+    elif command.out is not None:
+        directory.check_same(command.out, experiment)
+        summary = directory.ended(command.out, experiment)
+        if summary is not None:
+            bar.note(f"this run had already ended ({summary['stop_reason']}); nothing was changed")
+            return _end(bar, command.out, summary)
+    bar.note(f"device: {terminal.choose_device(command.device)}")
+
+    from jaxmlp.runs.runner import read_data, run
+    from jaxmlp.training.data_parallel import mesh_for
+
+    if command.data_parallel:
+        bar.note(f"every minibatch is split over {mesh_for(experiment.training).size} devices")
+    data = read_data(experiment, progress=not command.quiet and bar.console.is_terminal)
+    out = command.out or directory.fresh(experiment)
+    if command.resume:
+        directory.reopen(out, experiment)
+    else:
+        directory.create(out, experiment, overwrite=command.overwrite)
+    with terminal.interruptible() as interruption:
+        try:
+            outcome = run(
+                experiment,
+                data,
+                out,
+                bar,
+                stop=interruption.asked,
+                checkpoint_seconds=command.checkpoint_seconds,
+                data_parallel=command.data_parallel,
+            )
+        finally:
+            bar.finishing()
+    if outcome.summary is None:
+        bar.note(
+            f"stopped after epoch {outcome.epochs_run}, saved; go on with: python -m jaxmlp.train --out"
+            f" {terminal.shown(out)} --resume{' --data-parallel' if command.data_parallel else ''}"
+        )
+        return 128 + interruption.number
+    code = _end(bar, out, outcome.summary)
+    return 128 + interruption.number if interruption.asked() else code  # asked too late: all is done, and saved
+
+
+def _end(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> int:
+    """Print how the run ended; returns the exit code."""
+    if not bar.quiet:
+        _print(bar, out, summary)
+    if "diverged" not in summary:
+        return 0
+    at = summary["diverged"]
+    print(
+        f"error: diverged in epoch {at['epoch']}, at learning rate {at['learning_rate']:g}: the loss was not finite."
+        " Kept are the best finite weights; try a smaller --hyper.learning-rate",
+        file=sys.stderr,
+    )
+    return 1
+
+
+def _print(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> None:
+    """The table at the end."""
+    from rich.table import Table
+
+    table = Table("split", "loss", "accuracy", "correct")
+    for split in ("validation", "test"):
+        part = summary[split]
+        loss = "not finite" if part["loss"] is None else f"{part['loss']:.4f}"
+        table.add_row(split, loss, f"{100 * part['accuracy']:.2f} %", f"{part['correct']:,} of {part['count']:,}")
+    bar.console.print(table)
+    seconds = summary["seconds"]
+    bar.note(
+        f"{summary['stop_reason'].replace('_', ' ')} after epoch {summary['epochs_run']}, best epoch"
+        f" {summary['best_epoch']} (the weights kept); {seconds['train']:.1f} s of training,"
+        f" {seconds['compile']:.1f} s of compiling, {summary['examples_per_second']:,.0f} examples/s"
+    )
+    bar.note(f"run directory: {terminal.shown(out)} (pictures in {terminal.shown(out / directory.PLOTS)})")

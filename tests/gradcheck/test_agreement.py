@@ -1,0 +1,142 @@
+"""How far the routes agree: the rows, the table, the curve over eps, and kinks."""
+
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxmlp.gradcheck import agreement
+from jaxmlp.gradcheck.agreement import Problem
+from jaxmlp.nn.gradients import by_autodiff, by_differences, perturbed
+from jaxmlp.nn.network import Layer, init
+from jaxmlp.spec import Examples, Hyper, Network, Spec, Training
+
+EPS = 10.0 ** np.arange(-1, -9.1, -0.5)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(float64, monkeypatch):
+    monkeypatch.setattr(agreement, "TOGETHER", 32)
+
+
+def problem(hidden=(5,), activation="tanh", dropout=False, dtype=jnp.float64, **numbers):
+    spec = Spec(Network(hidden, activation, dropout=dropout, init="he_normal"), Training(), 6, 4)
+    hyper = Hyper(**numbers)
+    x = np.random.default_rng(0).normal(size=(2, 6))
+    x[:, 2] = 0
+    batch = Examples(jnp.asarray(x, dtype), jnp.asarray([1, 3], jnp.int32))
+    params = jax.tree.map(lambda leaf: leaf.astype(dtype), init(spec, hyper, jax.random.key(1)))
+    return Problem(spec, hyper, params, batch, jax.random.key(2) if dropout else None)
+
+
+def size(given):
+    return sum(leaf.size for leaf in jax.tree.leaves(given.params))
+
+
+def test_layer_agreement_by_hand():
+    one = (Layer(jnp.asarray([[1.0, -4.0]]), jnp.asarray([0.0, 0.0])),)
+    other = (Layer(jnp.asarray([[1.5, -5.0]]), jnp.asarray([0.0, 0.0])),)
+    weights, biases = agreement.layer_agreement(one, other, "autodiff")
+    assert weights == (1, "weights", "autodiff", 2, 4.0, 1.0, 0.2)
+    assert biases == (1, "biases", "autodiff", 2, 0.0, 0.0, 0.0)
+
+
+def test_perturbed_changes_one_weight_at_a_time_and_puts_it_back():
+    params = problem(hidden=(3,)).params
+    flat = jax.flatten_util.ravel_pytree(params)[0]
+    coordinates = jnp.asarray([0, 40, flat.size - 1, 18, 0])
+    eps = jnp.linspace(0.1, 0.5, 5)
+    up, down = perturbed(lambda one: jax.flatten_util.ravel_pytree(one)[0], params, coordinates % flat.size, eps)
+    for row, (coordinate, step) in enumerate(zip(coordinates % flat.size, eps, strict=True)):
+        np.testing.assert_array_equal(up[row], flat.at[coordinate].add(step))
+        np.testing.assert_array_equal(down[row], flat.at[coordinate].add(-step))
+
+
+@pytest.mark.parametrize("numbers", [{}, {"l1": 0.1, "l2": 0.3}], ids=str)
+@pytest.mark.parametrize("hidden", [(), (5,)], ids=str)
+def test_numerical_in_blocks_equals_the_route(hidden, numbers):
+    given = problem(hidden, **numbers)
+    told = []
+    found = agreement.numerical(given, np.arange(size(given)), 1e-5, told.append)
+    whole = jax.jit(by_differences, static_argnums=0)(*given).grads
+    np.testing.assert_allclose(found, agreement.flat(whole), atol=1e-10)
+    assert sum(told) == size(given)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "biases", "weights"),
+    [
+        ((), ["output"], ["input to output"]),
+        ((5,), ["output", "hidden"], ["input to hidden", "hidden to output"]),
+        (
+            (5, 3),
+            ["output", "hidden 2", "hidden 1"],
+            ["input to hidden 1", "hidden 1 to hidden 2", "hidden 2 to output"],
+        ),
+    ],
+    ids=str,
+)
+def test_report_table_of_any_depth(hidden, biases, weights):
+    given = problem(hidden)
+    rows = agreement.report_table(given, (1e-2, 1e-5))
+    names = [f"{name} bias" for name in biases] + [f"{name} {numeral}" for name in weights for numeral in ("i", "ii")]
+    assert [row.name for row in rows] == 2 * names
+    grads = jax.jit(by_autodiff, static_argnums=0)(*given).grads
+    for row in rows:
+        assert row.autodiff != 0  # so no weight was taken whose input is 0
+        letter, layer = row.place[0], int(row.place[1])
+        at = tuple(int(index) for index in row.place[3:-1].split(","))
+        assert row.autodiff == getattr(grads[layer - 1], letter)[at] == agreement.flat(grads)[row.coordinate]
+        if letter == "b":
+            assert at == (len(grads[layer - 1].b) - 1,)
+        assert row.derived_difference < 1e-15
+        assert row.difference < (1e-3 if row.eps == 1e-2 else 1e-9)
+
+
+@pytest.mark.parametrize("numbers", [{}, {"l2": 0.3}, {"dropout": True, "hidden": (5, 7)}], ids=str)
+def test_error_falls_as_eps_squared_down_to_a_floor(numbers):
+    given = problem(**numbers)
+    curve = agreement.eps_curve(given, np.arange(size(given)), EPS)
+    assert curve.slope == pytest.approx(2, abs=0.02)
+    assert curve.floor < 1e-9
+    assert 1e-7 < curve.best_eps < 1e-4
+    assert not curve.crossing.any()
+    np.testing.assert_array_equal(curve.error, curve.error_with_kinks)
+
+
+def test_float32_has_no_decades_of_truncation():
+    given = problem(dtype=jnp.float32)
+    curve = agreement.eps_curve(given, np.arange(size(given)), EPS)
+    assert np.isnan(curve.slope)
+    assert curve.floor > 1e-6
+
+
+def one_weight(z, activation="relu", l1=0.0):
+    """A network 1-1-2 whose hidden unit has net input z."""
+    spec = Spec(Network((1,), activation), Training(), 1, 2)
+    params = (Layer(jnp.asarray([[z]]), jnp.zeros(1)), Layer(jnp.asarray([[1.0, -1.0]]), jnp.zeros(2)))
+    return Problem(spec, Hyper(l1=l1), params, Examples(jnp.ones((1, 1)), jnp.zeros(1, jnp.int32)), None)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),  # of w1, b1, two of w2, two of b2
+    [
+        (one_weight(1e-4), [1, 1, 0, 0, 0, 0]),
+        (one_weight(0.0), [1, 1, 0, 0, 0, 0]),
+        (one_weight(1e-2), [0, 0, 0, 0, 0, 0]),
+        (one_weight(1e-4, "tanh"), [0, 0, 0, 0, 0, 0]),
+        (one_weight(1e-4, "tanh", l1=0.1), [1, 0, 0, 0, 0, 0]),
+    ],
+    ids=["crosses", "lies on it", "far", "smooth", "penalty"],
+)
+def test_crossings(given, expected):
+    np.testing.assert_array_equal(agreement.crossings(given, np.arange(6), 1e-3), np.asarray(expected, bool))
+
+
+def test_curve_leaves_out_what_crosses_a_kink_and_says_so():
+    curve = agreement.eps_curve(one_weight(1e-4), np.arange(6), EPS)
+    assert curve.crossing[0] == 2
+    assert curve.crossing[-1] == 0
+    assert curve.error_with_kinks[0] > 10 * curve.error[0]
+    assert curve.slope == pytest.approx(2, abs=0.02)

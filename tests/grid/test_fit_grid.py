@@ -1,0 +1,620 @@
+"""Members of one program are the networks they would have been alone, wherever and with whomever they sit."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxmlp.errors import UsageError
+from jaxmlp.grid import program
+from jaxmlp.grid.axes import axes_of
+from jaxmlp.grid.fit_grid import fit_grid, fit_members
+from jaxmlp.grid.groups import Grid, Group, Rungs
+from jaxmlp.grid.histories import COLUMNS
+from jaxmlp.grid.scheduler import Cohort, Member, Packing
+from jaxmlp.grid.snapshots import merged
+from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
+from jaxmlp.training import loop
+from jaxmlp.training.fitting import fit, typed
+
+SPEC = Spec(Network((5,)), Training(max_epochs=9, batch_size=8), inputs=4, classes=3)
+SPECS = {
+    "relu": SPEC,
+    "dropout": Spec(Network((5, 4), "tanh", dropout=True), Training(max_epochs=7, batch_size=8), 4, 3),
+    "uniform, adam": Spec(Network((5,), init="uniform"), Training("adam", "cosine", 10, 7), 4, 3),
+    "delta rule, objective": Spec(
+        Network((4,), "silu"),
+        Training("nesterov", "exponential", 8, 7, monitor="objective", gradient="delta_rule"),
+        4,
+        3,
+    ),
+}
+NUMBERS = {
+    "relu": [
+        Hyper(0.3, patience=1),
+        Hyper(0.1, momentum=0.5),
+        Hyper(0.3, l2=0.01),
+        Hyper(0.2),
+        Hyper(0.05, patience=0),
+    ],
+    "dropout": [Hyper(0.3, dropout_rate=rate) for rate in (0.0, 0.2, 0.5)],
+    "uniform, adam": [Hyper(0.01, init_scale=scale, warmup_epochs=1.0) for scale in (0.03, 0.3, 1.0)],
+    "delta rule, objective": [Hyper(0.1, l1=0.001, decay_rate=rate) for rate in (0.5, 0.9, 1.0)],
+}
+SEEDS = (3, 3, 8, 3, 8)
+DIVERGES = Hyper(1e30, momentum=0.0)
+
+
+@pytest.fixture(scope="module")
+def splits():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, 60).astype(np.int32)
+    x = (np.eye(3, 4)[labels] + 0.6 * generator.standard_normal((60, 4))).astype(np.float32)
+    return Splits(*(Examples(x[part], labels[part]) for part in (slice(0, 35), slice(35, 50), slice(50, 60))))
+
+
+def solo(splits, spec, hypers):
+    return [fit(spec, hyper, splits, seed) for hyper, seed in zip(hypers, SEEDS, strict=False)]
+
+
+@pytest.fixture(scope="module")
+def alone(splits):
+    return solo(splits, SPEC, NUMBERS["relu"])
+
+
+def same_run(one, other):
+    assert [row.epoch for row in one.epochs] == [row.epoch for row in other.epochs]
+    ends = [(found.best_epoch, found.stop_reason, found.test.correct) for found in (one, other)]
+    assert ends[0] == ends[1]
+    assert [row.train.correct for row in one.epochs] == [row.train.correct for row in other.epochs]
+
+
+def close(one, other, rtol=1e-4, atol=1e-5):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=atol), one, other)
+
+
+def test_one_after_the_other_they_equal_their_solo_runs_to_the_bit(splits, alone):
+    assert jax.device_count() > 1, "the suite is meant to run on two CPU devices"
+    found = fit_members(SPEC, NUMBERS["relu"], SEEDS, splits, mode="sequential")
+    for one, single in zip(found, alone, strict=True):
+        same_run(one, single)
+        jax.tree.map(np.testing.assert_array_equal, one.params, single.params)
+        assert [row.validation.loss for row in one.epochs] == [row.validation.loss for row in single.epochs]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_side_by_side_they_equal_their_solo_runs_to_rounding(splits, name):
+    """After an epoch to rounding; after all of them as far as rounding grows on so small a network."""
+    spec, hypers = SPECS[name], NUMBERS[name]
+    with jax.numpy_dtype_promotion("standard"):  # optax needs it
+        found = fit_members(spec, hypers, SEEDS[: len(hypers)], splits, mode="packed", chunk=2)
+        expected_of = solo(splits, spec, hypers)
+    for one, single in zip(found, expected_of, strict=True):
+        assert one.epochs[0].train.correct == single.epochs[0].train.correct
+        for row, expected in zip(one.epochs[:1], single.epochs[:1], strict=True):
+            np.testing.assert_allclose(row.train.loss, expected.train.loss, rtol=1e-6)
+            np.testing.assert_allclose(row.validation.loss, expected.validation.loss, rtol=1e-6)
+            assert row.learning_rate == pytest.approx(expected.learning_rate, rel=1e-6)
+        same_run(one, single)
+        close(one.params, single.params)
+
+
+def test_over_many_seeds_their_results_are_distributed_as_those_of_solo_runs(splits):
+    """However rounding has grown, at a rate where it grows: 32 seeds of two settings, so that rows are shared too."""
+    spec = Spec(Network((8, 8), dropout=True), Training(max_epochs=30, batch_size=8), 4, 3)
+    hypers = [Hyper(1.0, momentum=momentum, dropout_rate=0.2, patience=0) for momentum in (0.5, 0.6)] * 32
+    seeds, found = [member // 2 for member in range(64)], []
+    for mode, chunk in (("packed", 16), ("sequential", None)):
+        fits = fit_members(spec, hypers, seeds, splits, mode=mode, chunk=chunk)
+        found.append(np.array([[one.epochs[-1].validation.loss, one.validation.loss, one.best_epoch] for one in fits]))
+    packed, sequential = found
+    assert (packed[:, 0] != sequential[:, 0]).mean() > 0.5, "there is no rounding here: this tests nothing"
+    for values, others in zip(packed.T, sequential.T, strict=True):
+        assert stats.ks_2samp(values, others, method="asymp").pvalue > 0.5
+        assert abs(values.mean() - others.mean()) < 0.1 * others.std()
+
+
+def test_many_members_with_many_rows_have_the_losses_of_solo_runs():
+    """More than 2^15 losses at a time, which some versions of XLA get wrong (jaxmlp.xla_flags)."""
+    generator = np.random.default_rng(0)
+    part = Examples(generator.standard_normal((600, 4), np.float32), generator.integers(0, 10, 600).astype(np.int32))
+    spec = Spec(Network((5,)), Training(max_epochs=1, batch_size=600), 4, 10)
+    hypers = [Hyper(rate) for rate in np.linspace(0.01, 3, 64 * jax.device_count()).tolist()]
+    found = []
+    for mode, chunk in (("packed", 64), ("sequential", None)):
+        fits = fit_members(spec, hypers, [0] * len(hypers), Splits(part, part, part), mode=mode, chunk=chunk)
+        found.append([[one.epochs[0].validation.loss, one.epochs[0].train.loss, *one.params[0].w[0]] for one in fits])
+    np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-6)
+
+
+def test_a_row_shares_its_batches(splits):
+    """In the traced program the batch is gathered once for a row of members: [B, D], not [P, B, D]."""
+    keys = jax.random.split(jax.random.key(0), 1)
+    hyper = jax.tree.map(lambda *leaves: np.stack(leaves)[None], *[typed(h) for h in NUMBERS["relu"]])
+    state = jax.tree.map(
+        lambda leaf: np.broadcast_to(leaf, (1, 5, *leaf.shape)), loop.begin(SPEC, Hyper(), jax.random.key(0))
+    )
+    text = str(
+        jax.make_jaxpr(lambda *a: program.advance_rows(SPEC, 1, *a))(
+            hyper, keys, splits, state, np.zeros(1, np.int32), np.int32(9)
+        )
+    )
+    gathers = [line.split(":")[1].split("=")[0].strip() for line in text.splitlines() if "= gather[" in line]
+    assert "f32[8,4]" in gathers
+    assert not [shape for shape in gathers if shape.startswith("f32[5,")]
+
+
+def test_a_member_that_diverges_is_marked_and_disturbs_nobody(splits, alone):
+    hypers = [*NUMBERS["relu"][:4], DIVERGES]
+    found = fit_members(SPEC, hypers, [*SEEDS[:4], 3], splits, mode="packed", chunk=8)
+    assert found[4].stop_reason == "diverged"
+    assert not np.isfinite(found[4].epochs[-1].validation.loss)
+    for one, single in zip(found[:4], alone, strict=False):
+        same_run(one, single)
+        close(one.params, single.params)
+
+
+@pytest.mark.parametrize(("chunk", "resident"), [(1, 2), (2, 3), (4, 4), (8, 100)])
+def test_however_few_are_in_memory_all_come_to_their_end(splits, alone, chunk, resident):
+    """Waiting members move in, rows close up, and nobody is trained otherwise than alone."""
+    numbers = {i: Member(*pair) for i, pair in enumerate(zip(NUMBERS["relu"], SEEDS, strict=True))}
+    group = Cohort(SPEC, numbers, jax.devices(), Packing(chunk, 2, resident, 0.0))
+    group.load(splits)
+    ended = {}
+    for until in (3, 9):  # a rung
+        group.enter(until)
+        while group.seated:
+            assert len(group.going) <= resident
+            ended |= {one.member: one for one in group.call().ended}
+    assert sorted(ended) == sorted(numbers)
+    for i, single in enumerate(alone):
+        assert (ended[i].status, len(ended[i].history)) == (single.stop_reason, len(single.epochs))
+        close(ended[i].state.best_params, single.params)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sequential", "stages"),
+    [
+        (Packing(2, 1, 100, 1e6), False, (9,)),
+        (Packing(4, 2, 4, 0.0), False, (9,)),
+        (Packing(2, 1, 9, 0.0), False, (1, 4, 9)),  # members wait, and are parked at the end of each stage
+        (Packing(1, 3, 2, 0.0), True, (4, 9)),
+    ],
+    ids=str,
+)
+def test_wherever_it_is_cut_it_goes_on_alike_to_the_bit(splits, settings, sequential, stages):
+    """After every call, in the middle of a round too, when some or all members of a slab have ended already."""
+    numbers = {i: Member(Hyper(0.05 * (i + 1), patience=1 + i % 3), i % 2) for i in range(13)}
+
+    def cohort():
+        made = Cohort(SPEC, numbers, jax.devices(), settings, alone=sequential)
+        made.load(splits)
+        return made
+
+    def run(group, cut):
+        """To the end, but with another cohort, which goes on from a snapshot, after so many calls."""
+        ended, layouts = {}, []
+        for until in stages:
+            group.enter(until)
+            while group.seated:
+                if len(layouts) == cut:
+                    snapshot, group = group.snapshot(), cohort()
+                    group.restore(snapshot)
+                layouts.append((group.next, [ids.tolist() for ids in group.layout if group.going & set(ids.flat)]))
+                ended |= {one.member: one for one in group.call().ended}
+        return ended, layouts
+
+    expected, layouts = run(cohort(), None)
+    assert sorted(expected) == sorted(numbers)
+    without = [name != "seconds" for name in COLUMNS]
+    for cut in range(1, len(layouts)):
+        ended, others = run(cohort(), cut)
+        assert len(others) == len(layouts)
+        assert sorted(ended) == sorted(expected)
+        for i, one in ended.items():
+            np.testing.assert_array_equal(one.history[:, without], expected[i].history[:, without])
+            jax.tree.map(np.testing.assert_array_equal, one.state, expected[i].state)
+
+
+def test_another_number_of_processes_goes_on_to_rounding(splits, alone):
+    """Two cohorts that share the members out are cut, and one goes on with all of them; then the other way round."""
+    numbers = {i: Member(*pair) for i, pair in enumerate(zip(NUMBERS["relu"], SEEDS, strict=True))}
+    shares = [{i: m for i, m in numbers.items() if i % 2 == part} for part in range(2)]
+
+    def cohort(mine, devices):
+        made = Cohort(SPEC, mine, devices, Packing(2, 1, 3, 0.0))
+        made.load(splits)
+        return made
+
+    def run(group, calls):
+        ended = {}
+        while group.seated and calls:
+            ended |= {one.member: one for one in group.call().ended}
+            calls -= 1
+        return ended
+
+    parts = [cohort(mine, jax.devices()[:1]) for mine in shares]
+    ended = {}
+    for part in parts:
+        part.enter(9)
+        ended |= run(part, 4)
+    one = cohort(numbers, jax.devices())
+    one.restore(merged([part.snapshot() for part in parts], numbers))
+    ended |= run(one, 2)
+    again = [cohort(mine, jax.devices()[:1]) for mine in shares]
+    for part, mine in zip(again, shares, strict=True):
+        part.restore(merged([one.snapshot()], mine))
+        ended |= run(part, 1000)
+    assert sorted(ended) == sorted(numbers)
+    for i, single in enumerate(alone):
+        assert (ended[i].status, len(ended[i].history)) == (single.stop_reason, len(single.epochs))
+        close(ended[i].state.best_params, single.params)
+
+
+def traces_of(monkeypatch, run):
+    """How many times the program of an epoch is traced."""
+    traces = []
+    epoch = loop.epoch
+    monkeypatch.setattr(loop, "epoch", lambda *a, **k: traces.append(1) or epoch(*a, **k))
+    program.compiled.cache_clear()
+    run()
+    program.compiled.cache_clear()
+    return len(traces)
+
+
+def test_one_compile_for_a_thousand_values(splits, monkeypatch):
+    spec = Spec(Network((3,)), Training(max_epochs=2, batch_size=16), 4, 3)
+    rates = np.geomspace(1e-4, 1, 1000).tolist()
+    found = []
+
+    def run():
+        found.append(fit_grid(spec, Hyper(patience=0), splits, {"learning_rate": rates}, chunk=128))
+
+    assert traces_of(monkeypatch, run) == 1
+    assert found[0].compiles == 1
+    assert len(set(found[0].table["validation_loss"])) > 900  # the smallest rates move no bit of it
+
+
+@pytest.mark.parametrize("mode", ["sequential", "packed"])
+def test_one_trace_for_all_numbers_and_seeds(splits, monkeypatch, mode):
+    def run():
+        for rate in (0.1, 0.2, 0.3):
+            fit_members(SPEC, [Hyper(rate), Hyper(rate / 2)], [0, 1], splits, mode=mode)
+
+    assert traces_of(monkeypatch, run) == 1
+
+
+def test_keys_that_change_the_program_make_groups(splits):
+    grid = {"hidden": [(4,), (3, 3)], "activation": ["relu", "tanh"], "learning_rate": [0.1, 0.3]}
+    found = fit_grid(SPEC, Hyper(), splits, grid, seeds=[5, 6])
+    assert found.compiles == 4
+    assert found.table["member"] == list(range(16))
+    assert found.table["hidden"] == [(4,)] * 8 + [(3, 3)] * 8
+    assert found.table["seed"] == [5, 6] * 8
+    assert found.table["learning_rate"] == [0.1, 0.1, 0.3, 0.3] * 4
+    best = found.best
+    assert found.table["validation_loss"][best] == min(found.table["validation_loss"])
+    network = Network(found.table["hidden"][best], found.table["activation"][best])
+    single = fit(
+        Spec(network, SPEC.training, 4, 3), Hyper(found.table["learning_rate"][best]), splits, found.table["seed"][best]
+    )
+    close(found.params, single.params)
+    assert (found.test.correct, found.test.count) == (single.test.correct, single.test.count)
+    assert min(found.curves[best]["validation_loss"]) == found.table["validation_loss"][best]
+
+
+def test_pruning_takes_the_worst_out_at_each_rung(splits):
+    rates = [1e-5, 1e-4, 0.3, 0.1, 1e-6, 0.2]
+    grid = {"learning_rate": rates, "hidden": [(5,), (6,)]}
+    found = fit_grid(SPEC, Hyper(patience=0), splits, grid, rung_epochs=(2, 4), keep=0.5)
+    whole = fit_grid(SPEC, Hyper(patience=0), splits, grid)
+    epochs = found.table["epochs_run"]
+    assert sorted(epochs) == [2] * 6 + [4] * 3 + [9] * 3
+    at = [[min(curve["validation_loss"][:rung]) for curve in whole.curves] for rung in (2, 4)]
+    first = sorted(np.argsort(at[0])[:6])
+    assert [i for i, ran in enumerate(epochs) if ran > 2] == first
+    assert [i for i, ran in enumerate(epochs) if ran > 4] == sorted(sorted(first, key=lambda i: at[1][i])[:3])
+    assert [status == "pruned" for status in found.table["status"]] == [ran < 9 for ran in epochs]
+    for i, curve in enumerate(found.curves):  # what was not pruned is not disturbed
+        losses = whole.curves[i]["validation_loss"][: epochs[i]]
+        np.testing.assert_allclose(curve["validation_loss"], losses, rtol=1e-4)
+
+
+def test_seeds_of_a_configuration_are_pruned_together(splits):
+    grid = {"learning_rate": [0.3, 0.2, 1e-5, 1e-6]}
+    found = fit_grid(SPEC, Hyper(patience=0), splits, grid, seeds=3, rung_epochs=(2,), keep=0.5)
+    assert found.table["epochs_run"] == [9] * 6 + [2] * 6
+
+
+def test_a_member_that_diverged_has_no_score_at_a_rung(splits):
+    """Though its first epochs had finite losses: else it would take others out, and then go on nowhere."""
+    group = Cohort(
+        SPEC,
+        {0: Member(Hyper(1.0, l2=1e3, patience=0), 0), 1: Member(Hyper(0.1, patience=0), 0)},
+        jax.devices(),
+        Packing(2, 1, 9, 0),
+    )
+    group.load(splits)
+    group.enter(8)
+    assert 0 not in {one.member for one in group.call().ended}
+    assert sorted(group.best) == [0, 1]
+    while 0 in group.going:
+        ended = group.call().ended
+    assert [one.status for one in ended] == ["diverged"]
+    assert sorted(group.best) == [1]
+
+
+def test_the_best_is_none_where_all_diverge(splits):
+    found = fit_grid(SPEC, Hyper(patience=0), splits, {"learning_rate": [1e30, 1e31]})
+    assert found.table["status"] == ["diverged"] * 2
+    assert (found.best, found.params, found.test) == (-1, None, None)
+
+
+def test_it_tells_how_many_are_running(splits):
+    told = []
+    fits = fit_members(
+        SPEC, NUMBERS["relu"][:3], SEEDS[:3], splits, mode="packed", on_call=lambda *call: told.append(call)
+    )
+    assert told[-1] == (0, sum(len(one.epochs) for one in fits))
+
+
+def refused(words, call, *arguments, **more):
+    """The line is one, and says all of the words."""
+    with pytest.raises(UsageError) as caught:
+        call(*arguments, **more)
+    line = str(caught.value)
+    assert "\n" not in line
+    for word in words:
+        assert word in line
+
+
+RATE = {"learning_rate": [0.1, 0.3]}
+
+
+@pytest.mark.parametrize(
+    ("grid", "words"),
+    [
+        ({"lerning_rate": [0.1]}, ["grid.lerning_rate is no key", "did you mean learning_rate?"]),
+        ({"lr": [0.1]}, ["grid.lr is no key", "did you mean learning_rate?"]),
+        ({"seed": [1, 2]}, ["grid.seed is no axis", "use seeds="]),
+        ({"seeds": 5}, ["grid.seeds is no axis", "use seeds="]),
+        ({"learning_rate": 0.1}, ["grid.learning_rate is 0.1", "a list of values, such as [0.1]"]),
+        ({"learning_rate": np.float32(0.5)}, ["grid.learning_rate is 0.5", "[0.5]"]),
+        ({"learning_rate": None}, ["grid.learning_rate is None", "a list"]),
+        ({"learning_rate": {0.1}}, ["grid.learning_rate is {0.1}; accepted is a list of values"]),
+        ({"activation": "relu"}, ["grid.activation is 'relu'", "['relu']"]),
+        ({"learning_rate": {"low": 0.1, "high": 1.0, "count": 3}}, ["grid.learning_rate is {", "geomspace"]),
+        ({"learning_rate": []}, ["grid.learning_rate is []", "a list of different values"]),
+        ({"learning_rate": [0.1, 0.3, 0.1]}, ["grid.learning_rate has 0.1 twice", "different values"]),
+        ({"learning_rate": [1, 1.0]}, ["grid.learning_rate has 1.0 twice"]),
+        ({"hidden": [(4,), [4]]}, ["grid.hidden has (4,) twice"]),
+        ({"learning_rate": ["a"]}, ["grid.learning_rate is 'a'", "a number"]),
+        ({"learning_rate": [True]}, ["grid.learning_rate is True", "a number"]),
+        ({"learning_rate": [None]}, ["grid.learning_rate is None", "a number"]),
+        ({"learning_rate": [np.ones((2, 2))]}, ["grid.learning_rate is [[1.0", "a number"]),
+        ({"learning_rate": [0.1, -1]}, ["grid.learning_rate is -1.0", "a finite number above 0"]),
+        ({"learning_rate": [np.nan]}, ["grid.learning_rate is nan", "a finite number above 0"]),
+        ({"learning_rate": [10**400]}, ["grid.learning_rate is 1000", "a number"]),
+        ({"patience": [2.5]}, ["grid.patience is 2.5", "a whole number"]),
+        ({"patience": [-1]}, ["grid.patience is -1", "a whole number of at least 0"]),
+        ({"patience": [2**31]}, ["grid.patience is 2147483648", "of at most 2147483647"]),
+        ({"hidden": 32}, ["grid.hidden is 32", "such as [(32,)]"]),
+        ({"hidden": [32]}, ["grid.hidden is 32", "a list or tuple, such as (32,)"]),
+        ({"hidden": (32, 16)}, ["grid.hidden is 32", "a list or tuple, such as (32,)"]),
+        ({"hidden": [(32, 0)]}, ["grid.hidden is 0", "of at least 1"]),
+        ({"hidden": [(32, "a")]}, ["grid.hidden is 'a'", "a whole number"]),
+        ({"activation": ["relu", "tan"]}, ["'tan' is unknown", "did you mean tanh"]),
+        ({"activation": [None]}, ["grid.activation is None", "text in quotes"]),
+        ({"dropout": [1]}, ["grid.dropout is 1", "True or False"]),
+        ({"beta1": [0.1]}, ["beta1", "not read"]),
+    ],
+    ids=str,
+)
+def test_an_axis_that_makes_no_sense_is_refused(splits, grid, words):
+    refused(words, fit_grid, SPEC, Hyper(), splits, grid)
+
+
+def test_a_grid_is_a_dict_of_names():
+    refused(["grid is [0.1]", "a dict of lists"], axes_of, [0.1])
+    refused(["grid.3 is no key", "known: learning_rate"], axes_of, {3: [0.1]})
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"seeds": 0}, ["seeds is 0", "a whole number of at least 1"]),
+        ({"seeds": -2}, ["seeds is -2", "of at least 1"]),
+        ({"seeds": True}, ["seeds is True", "a whole number"]),
+        ({"seeds": []}, ["seeds is []", "different values"]),
+        ({"seeds": [3, 4, 3]}, ["seeds has 3 twice", "different values"]),
+        ({"seeds": [3, -4]}, ["seeds is -4", "of at least 0"]),
+        ({"seeds": np.array([0.5])}, ["seeds is 0.5", "a whole number"]),
+        ({"mode": "paked"}, ["mode 'paked' is unknown", "packed"]),
+        ({"chunk": 3}, ["chunk is 3", "a power of two"]),
+        ({"chunk": 0}, ["chunk is 0", "a power of two"]),
+        ({"chunk": -4}, ["chunk is -4", "a power of two"]),
+        ({"chunk": True}, ["chunk is True", "a whole number"]),
+        ({"chunk": 4, "mode": "sequential"}, ["chunk", "sequential", "take one of them"]),
+        ({"rung_epochs": [0]}, ["rung_epochs is 0", "of at least 1"]),
+        ({"rung_epochs": (3, 2)}, ["rung_epochs is [3, 2]", "numbers that rise"]),
+        ({"rung_epochs": (3, 3)}, ["rung_epochs is [3, 3]", "numbers that rise"]),
+        ({"rung_epochs": (3, 9)}, ["rung_epochs ends at 9", "below training.max_epochs, which is 9"]),
+        ({"rung_epochs": (3,), "keep": 1.0}, ["keep is 1.0", "above 0 and below 1"]),
+        ({"rung_epochs": (3,), "keep": 0.0}, ["keep is 0.0", "above 0 and below 1"]),
+        ({"rung_epochs": (3,), "keep": float("nan")}, ["keep is nan", "above 0 and below 1"]),
+    ],
+    ids=str,
+)
+def test_a_grid_that_makes_no_sense_is_refused(splits, more, words):
+    refused(words, fit_grid, SPEC, Hyper(), splits, RATE, **more)
+
+
+def test_a_rung_is_below_the_fewest_epochs_of_any_group(splits):
+    words = ["rung_epochs ends at 3", "which is 3"]
+    refused(words, fit_grid, SPEC, Hyper(), splits, {"max_epochs": [3, 9]}, rung_epochs=[2, 3])
+
+
+@pytest.mark.parametrize(
+    ("hypers", "seeds", "more", "words"),
+    [
+        ([], [], {}, ["0 hypers and 0 seeds"]),
+        ([Hyper()], SEEDS, {}, ["1 hypers and 5 seeds", "one seed for each"]),
+        ([Hyper(-1.0)] * 5, SEEDS, {}, ["hyper.learning_rate is -1.0", "a finite number above 0"]),
+        ([Hyper(-1)] * 5, SEEDS, {}, ["hyper.learning_rate is -1", "a finite number above 0"]),
+        ([Hyper(True)], [0], {}, ["hyper.learning_rate is True", "a number"]),
+        ([Hyper(patience=2.5)], [0], {}, ["hyper.patience is 2.5", "a whole number"]),  # pyright: ignore[reportArgumentType]
+        ([Hyper()], [-1], {}, ["seeds is -1", "of at least 0"]),
+        ([Hyper()], [0], {"chunk": 6}, ["chunk is 6", "a power of two"]),
+        ([Hyper()], [0], {"mode": "sequential", "chunk": 2}, ["take one of them"]),
+        ([Hyper()], [0], {"mode": "paked"}, ["mode 'paked' is unknown"]),
+    ],
+)
+def test_members_that_make_no_sense_are_refused(splits, hypers, seeds, more, words):
+    refused(words, fit_members, SPEC, hypers, seeds, splits, **more)
+
+
+def slipped(made, **values):
+    """With values of any type, which only the hook of conftest would refuse."""
+    for name, value in values.items():
+        object.__setattr__(made, name, value)
+    return made
+
+
+def slip(**parts):
+    return slipped(replace(SPEC), **parts)
+
+
+def each_way(words, spec, hyper, splits):
+    refused(words, fit, spec, hyper, splits)
+    refused(words, fit_members, spec, [hyper], [0], splits)
+    refused(words, fit_grid, spec, hyper, splits, RATE)
+
+
+@pytest.mark.parametrize(
+    ("spec", "hyper", "words"),
+    [
+        (replace(SPEC, inputs=784), Hyper(), ["spec.inputs is 784", "splits.train.x has 4 columns", "inputs=4"]),
+        (replace(SPEC, classes=2), Hyper(), ["spec.classes is 2", "splits.train.labels go from 0 to 2", "classes=3"]),
+        (slip(network=slipped(Network(), hidden=[5])), Hyper(), ["network.hidden is [5]", "a tuple"]),
+        (slip(network=slipped(Network(), hidden=5)), Hyper(), ["network.hidden is 5", "(5,)"]),
+        (slip(network=slipped(Network(), activation=None)), Hyper(), ["network.activation is None", "text"]),
+        (slip(training=slipped(Training(), max_epochs=2.0)), Hyper(), ["training.max_epochs is 2.0", "a whole number"]),
+        (SPEC, Hyper(momentum=None), ["hyper.momentum is None", "a number"]),  # pyright: ignore[reportArgumentType]
+        (SPEC, Hyper(momentum=np.nan), ["hyper.momentum is nan", "a finite number"]),
+    ],
+)
+def test_a_description_that_makes_no_sense_is_refused(splits, spec, hyper, words):
+    each_way(words, spec, hyper, splits)
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "words"),
+    [
+        ("train", {"x": np.zeros((35, 2, 2), np.float32)}, ["splits.train.x has the shape [35, 2, 2]", "[rows, 4]"]),
+        ("validation", {"x": np.zeros((15, 3), np.float32)}, ["splits.validation.x has 3 columns"]),
+        ("train", {"labels": np.zeros(34, np.int32)}, ["splits.train.labels has the shape [34]", "35 rows"]),
+        ("train", {"labels": np.zeros(35, np.float32)}, ["splits.train.labels", "float32", "a whole number"]),
+        ("test", {"labels": np.full(10, 3)}, ["splits.test.labels go from 3 to 3", "classes=4"]),
+        ("test", {"labels": np.full(10, -1)}, ["splits.test.labels go from -1 to -1", "from 0"]),
+        ("train", {"weights": np.ones(34, np.float32)}, ["splits.train.weights has the shape [34]", "35 rows"]),
+        ("validation", {"weights": np.zeros(15, np.float32)}, ["splits.validation has no rows that count"]),
+    ],
+)
+def test_data_that_make_no_sense_are_refused(splits, part, change, words):
+    found = splits._replace(**{part: getattr(splits, part)._replace(**change)})
+    each_way(words, SPEC, Hyper(), found)
+
+
+def test_the_numbers_of_numpy_will_do(splits):
+    grid = {
+        "learning_rate": np.geomspace(0.1, 0.4, 3, dtype=np.float32),
+        "patience": [np.int64(2)],
+        "hidden": [np.array([3, 2])],
+    }
+    found = fit_grid(SPEC, Hyper(l2=np.float32(0.5)), splits, grid, seeds=np.array([4]), rung_epochs=[2])
+    assert [type(column[0]) for column in (found.table[name] for name in grid)] == [float, int, tuple]
+    assert (found.table["seed"], found.table["hidden"][0]) == ([4] * 3, (3, 2))
+    assert len(fit_members(SPEC, [Hyper(np.float32(0.1))], np.array([1]), splits)) == 1
+
+
+def test_rows_of_no_weight_do_not_count(splits):
+    """Their labels may be anything; counts and accuracies of the table are those of `fit`."""
+
+    def halved(part):
+        counts = np.arange(len(part.x)) % 2 == 0
+        labels = np.where(counts, part.labels, -1).astype(np.int32)
+        return Examples(part.x, labels, counts.astype(np.float32))
+
+    weighted = Splits(*map(halved, splits))
+    found = fit_grid(SPEC, Hyper(), weighted, {}, mode="sequential")
+    single = fit(SPEC, Hyper(), weighted)
+    row = found.rows[0]
+    assert (row["train_count"], row["validation_count"]) == (18, 8)
+    assert (row["validation_correct"], row["validation_count"]) == single.validation[1:]
+    assert row["validation_accuracy"] == single.validation.accuracy
+    assert found.curves[0]["train_accuracy"] == [epoch.train.accuracy for epoch in single.epochs]
+
+
+def test_a_member_that_diverged_is_never_the_best(splits):
+    """Though the loss of an epoch before was finite, and the lowest."""
+    late = Hyper(1e-3, momentum=0.0, patience=0)
+    found = fit_grid(SPEC, late, splits, {"l2": [0.0, 1e4]})
+    statuses, losses = found.table["status"], found.table["validation_loss"]
+    assert statuses == ["max_epochs", "diverged"]
+    assert losses[1] is not None
+    assert found.best == 0
+    assert fit_grid(SPEC, late, splits, {"l2": [1e4]}).best == -1
+
+
+def test_the_host_may_leave_and_the_grid_goes_on(splits):
+    """An exception between two calls, a snapshot, another grid: the same bits, over groups and rungs."""
+    other = Spec(Network((4,)), Training(max_epochs=9, batch_size=8), 4, 3)
+    numbers = [Hyper(0.3, patience=0), Hyper(0.1, patience=0), Hyper(1e-4, patience=0)]
+    groups = [
+        Group(SPEC, {i: Member(h, 0) for i, h in enumerate(numbers)}, lambda: splits),
+        Group(other, {i + 3: Member(h, 0) for i, h in enumerate(numbers)}, lambda: splits),
+    ]
+    rungs = Rungs((2, 4), 0.5, range(6))
+    settings = [Packing(2, 1, 10, 0.0)] * 2
+
+    class Leaves(Exception):  # noqa: N818
+        pass
+
+    class Host:
+        def __init__(self, calls):
+            self.ended, self.calls = {}, calls
+
+        def called(self, grid, call):
+            if call is not None:
+                self.ended |= {one.member: one for one in call.ended}
+            self.calls -= 1
+            if not self.calls:
+                self.at = grid.snapshot()
+                raise Leaves
+            return grid.cohort.seated
+
+        def gathered(self, scores):
+            return scores
+
+        def pruned(self, grid, ended):
+            self.ended |= {one.member: one for found in ended.values() for one in found}
+
+    whole = Host(-1)
+    Grid(groups, settings, jax.devices(), rungs).run(whole)
+    calls = -whole.calls - 1
+    assert calls > 8
+    for cut in range(1, calls, 3):
+        first = Host(cut)
+        with pytest.raises(Leaves):
+            Grid(groups, settings, jax.devices(), rungs).run(first)
+        second = Host(-1)
+        second.ended = first.ended
+        grid = Grid(groups, settings, jax.devices(), rungs)
+        grid.restore(*first.at)
+        grid.run(second)
+        assert sorted(second.ended) == list(range(6))
+        for i, one in second.ended.items():
+            assert (one.status, len(one.history)) == (whole.ended[i].status, len(whole.ended[i].history))
+            jax.tree.map(np.testing.assert_array_equal, one.state, whole.ended[i].state)

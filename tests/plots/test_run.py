@@ -1,0 +1,192 @@
+"""Pictures are written for every shape of run, and show what they say."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxmlp.plots import run
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that are written, to look into."""
+    kept, write = [], run.write
+    monkeypatch.setattr(run, "write", lambda path, figure: (kept.append(figure), write(path, figure))[1])
+    return kept
+
+
+def row(epoch, loss, accuracy=0.5):
+    return {
+        "epoch": epoch,
+        "train": {"loss": loss, "accuracy": accuracy},
+        "validation": {"loss": loss, "accuracy": accuracy},
+    }
+
+
+def assert_picture(path):
+    with Image.open(path) as image:
+        image.verify()
+        assert image.format == "PNG"
+        assert all(100 <= side <= 1500 for side in image.size)
+    assert 1000 < path.stat().st_size < 3_000_000
+
+
+def texts(figure):
+    from matplotlib.text import Text
+
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+
+
+def sheet(figure):
+    return figure.axes[0].images[0].get_array()
+
+
+def test_the_best_epoch_is_marked(tmp_path, figures):
+    losses = [1.0, 0.5, 0.25, 0.75]
+    run.learning_curves(tmp_path / "a.png", [row(i + 1, loss, 1 - loss / 2) for i, loss in enumerate(losses)], 3)
+    assert_picture(tmp_path / "a.png")
+    for axes, value in zip(figures[0].axes, (0.25, 0.875), strict=True):
+        (point,) = axes.findobj(lambda artist: artist.get_gid() == "best")
+        assert point.get_xydata().tolist() == [[3, value]]
+        assert axes.lines[0].get_xdata().tolist() == [1, 2, 3, 4]
+    assert {"best epoch 3: 0.25", "best epoch 3: 87.5 %", "train", "validation"} <= set(texts(figures[0]))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [row(1, 0.5)],
+        [row(1, None)],
+        [row(1, float("nan")), row(2, float("inf"))],
+        [row(1, 2.0), row(2, 1.0), row(3, None)],
+        [row(i, 1.0, 1.0) for i in range(1, 400)],
+        [row(i, 1e30**i) for i in range(1, 9)],
+    ],
+    ids=["none", "one", "one diverged", "all diverged", "last diverged", "constant", "huge"],
+)
+def test_curves_of_any_run(tmp_path, figures, rows):
+    run.learning_curves(tmp_path / "a.png", rows, 1)
+    assert_picture(tmp_path / "a.png")
+    lost = [
+        row["epoch"]
+        for row in rows
+        if row["train"]["loss"] in (None, float("inf")) or row["train"]["loss"] != row["train"]["loss"]
+    ]
+    assert any("no finite loss in epoch" in text for text in texts(figures[0])) == bool(lost)
+
+
+@pytest.mark.parametrize(("K", "long"), [(2, False), (2, True), (10, True), (20, False), (21, True), (100, False)])
+def test_confusion_of_any_number_of_classes(tmp_path, figures, K, long):
+    counts = np.random.default_rng(0).integers(0, 3, size=(K, K)) + 1000 * np.eye(K, dtype=int)
+    counts[K // 2] = 0
+    run.confusion_matrix(tmp_path / "a.png", counts, [f"a class with a long name {i}" if long else i for i in range(K)])
+    assert_picture(tmp_path / "a.png")
+    correct, total = np.trace(counts), counts.sum()
+    assert f"{correct:,} / {total:,} correct ({100 * correct / total:.2f} %)" in texts(figures[0])
+    cells = [(text.get_position(), int(text.get_text())) for text in figures[0].axes[0].texts]
+    assert cells == ([((j, i), counts[i, j]) for i, j in np.argwhere(counts)] if K <= 20 else [])
+
+
+def test_confusion_without_examples(tmp_path, figures):
+    run.confusion_matrix(tmp_path / "a.png", np.zeros((3, 3), int), ["$\\frac$", "b_$", "数字"])
+    assert "0 / 0 correct (0.00 %)" in texts(figures[0])
+
+
+@pytest.mark.parametrize(
+    ("H", "image_shape", "title"),
+    [
+        (1, (28, 28), "Weights into 1 unit"),
+        (3, (8, 8), "Weights into 3 units"),
+        (128, (28, 28, 1), "Weights into 128 units"),
+        (300, (8, 8), "Weights into first 256 of 300 units"),
+        (64, (32, 32, 3), "Weights into 64 units"),
+        (20, (2, 40), "Weights into 20 units"),
+        (256, (64, 64), "Weights into 256 units"),
+        (2, (1, 1), "Weights into 2 units"),
+    ],
+    ids=str,
+)
+def test_weights_of_any_first_layer(tmp_path, figures, H, image_shape, title):
+    weights = np.random.default_rng(0).normal(size=(np.prod(image_shape), H)).astype("f4")
+    run.first_layer_weights(tmp_path / "a.png", weights, image_shape)
+    assert_picture(tmp_path / "a.png")
+    assert title in texts(figures[0])
+    low, high = figures[0].axes[0].images[0].get_clim()
+    assert low == -high
+    shown = np.ma.masked_invalid(sheet(figures[0]))
+    h, w = image_shape[:2]
+    assert shown.count() == min(H, 256) * h * w
+    first = weights[:, 0].reshape(h, w, -1).mean(axis=-1)
+    np.testing.assert_allclose(shown[:h, :w], first, rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, 1e30])
+def test_weights_without_a_scale(tmp_path, value):
+    run.first_layer_weights(tmp_path / "a.png", np.full((64, 5), value, "f4"), (8, 8))
+    assert_picture(tmp_path / "a.png")
+
+
+def test_the_surest_mistakes_come_first(tmp_path, figures):
+    labels, predictions = np.array([0, 1, 1, 0]), np.array([1, 1, 0, 1])
+    confidence = np.array([0.6, 1.0, 0.99996, 0.8], "f4")
+    images = np.stack([np.linspace(0, i + 1, 64) for i in range(4)]) - 7
+    images[2] = images[2, ::-1]
+    run.confident_mistakes(tmp_path / "a.png", images, labels, predictions, confidence, ["no", "yes"], (8, 8))
+    assert_picture(tmp_path / "a.png")
+    said = [text.get_text() for text in figures[0].axes[0].texts]
+    assert said == ["true yes, said no\n99.9 %", "true no, said yes\n80.0 %", "true no, said yes\n60.0 %"]
+    np.testing.assert_allclose(sheet(figures[0])[:8, :8], np.linspace(1, 0, 64).reshape(8, 8), atol=1e-6)
+    assert "All 3 mistakes, the most confident first" in texts(figures[0])
+
+
+@pytest.mark.parametrize("image_shape", [(8, 8), (28, 28, 1), (16, 16, 3), (64, 128)], ids=str)
+@pytest.mark.parametrize("M", [1, 2, 41])
+def test_mistakes_on_any_images(tmp_path, figures, image_shape, M):
+    images = np.random.default_rng(0).integers(0, 256, size=(M, np.prod(image_shape)), dtype="u1")
+    images[0] = 255
+    labels = np.arange(M) % 3
+    names = ["a very long name of a class", "数字", "$\\frac$"]
+    run.confident_mistakes(
+        tmp_path / "a.png", images, labels, (labels + 1) % 3, np.linspace(0, 1, M), names, image_shape
+    )
+    assert_picture(tmp_path / "a.png")
+    assert len(figures[0].axes[0].texts) == min(M, 40)
+    titles = {
+        1: "The only mistake",
+        2: "All 2 mistakes, the most confident first",
+        41: "The 40 most confident of 41 mistakes",
+    }
+    assert titles[M] in texts(figures[0])
+
+
+@pytest.mark.parametrize("M", [0, 5])
+def test_no_mistakes_is_said(tmp_path, figures, M):
+    labels = np.zeros(M, int)
+    run.confident_mistakes(tmp_path / "a.png", np.zeros((M, 64)), labels, labels, np.ones(M), [0, 1], (8, 8))
+    assert_picture(tmp_path / "a.png")
+    assert texts(figures[0]) == [f"No mistakes in {M} examples"]
+
+
+def test_a_mosaic_has_every_tile_in_its_place():
+    tiles = np.arange(5 * 2 * 3).reshape(5, 2, 3)
+    found = run.mosaic(tiles, 3, (4, 1), -1.0)
+    assert found.shape == (2 * 2 + 4, 3 * 3 + 2)
+    for i, tile in enumerate(tiles):
+        y, x = (i // 3) * 6, (i % 3) * 4
+        assert found[y : y + 2, x : x + 3].tolist() == tile.tolist()
+    assert (found == -1).sum() == found.size - tiles.size
+
+
+def test_the_same_picture_has_the_same_bytes(tmp_path):
+    for name in "ab":
+        run.learning_curves(tmp_path / name, [row(1, 0.5), row(2, 0.25)], 2)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_matplotlib_waits_for_the_first_picture():
+    code = "import sys, jaxmlp.plots.run; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

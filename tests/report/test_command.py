@@ -1,0 +1,111 @@
+"""The report command: every experiment kept as it is finished, theirs beside ours, and a page that stands alone."""
+
+import json
+import re
+
+import pytest
+
+from jaxmlp.errors import UsageError
+from jaxmlp.report import command, parts, readings, runner
+from jaxmlp.report.published import EXPERIMENTS, GRADIENTS
+
+ONLY = [
+    "--data.name",
+    "digits",
+    "--seeds",
+    "2",
+    "--quiet",
+    "--only",
+    "softmax",
+    "l1",
+    "perceptron_sigmoid",
+    "thresholds",
+]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    out = tmp_path_factory.mktemp("report")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "LEAST_SEEDS", 2)
+        read = parts._read_perceptron
+        patch.setattr(parts, "_read_perceptron", lambda *a: shortened(read(*a)))
+        assert command.main([*ONLY, "--out", str(out)]) == 0
+    return out
+
+
+def shortened(experiment):
+    from dataclasses import replace
+
+    return replace(experiment, online=experiment.online._replace(max_steps=2_000))
+
+
+def test_results_have_theirs_and_ours_under_the_same_keys(page):
+    found = json.loads((page / "results.json").read_text())
+    assert set(found["experiments"]) == {"softmax", "l1"}
+    for name, experiment in found["experiments"].items():
+        assert experiment["report"]["test_accuracy"] == EXPERIMENTS[name].test_accuracy
+        for key in experiment["report"]:
+            ours = experiment["ours"][key]
+            assert set(ours) == {"mean", "std", "min", "max"}
+            assert ours["min"] <= ours["mean"] <= ours["max"]
+        runs = found["parts"][name]["runs"]
+        assert [run["seed"] for run in runs] == [0, 1]
+        assert experiment["ours"]["test_correct"] == [run["test"]["correct"] for run in runs]
+        assert all(len(run["curves"]["train_loss"]) == run["epochs_run"] for run in runs)
+
+
+def test_pages_and_figures_are_there_and_stand_alone(page):
+    html = (page / "report.html").read_text()
+    assert not re.search(r'(src|href)="(?!data:)', html)
+    assert "Not the documents" in html  # digits are no MNIST
+    assert html.count("data:image/png;base64,") == 4  # two of curves, the weights, the perceptron
+    markdown = (page / "report.md").read_text()
+    for name in re.findall(r"\]\((figures/\w+\.png)\)", markdown):
+        assert (page / name).read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in (page / name).with_suffix(".svg").read_text()[:1000]
+
+
+def test_finished_parts_are_not_run_again(page, monkeypatch):
+    def refuse(*_args, **_more):
+        raise AssertionError("this part was kept")
+
+    monkeypatch.setattr(runner, "fit_members", refuse)
+    before = (page / "parts" / "softmax.json").read_bytes()
+    assert command.main([*ONLY[:6], "softmax", "l1", "--out", str(page)]) == 0
+    assert (page / "parts" / "softmax.json").read_bytes() == before
+    with pytest.raises(AssertionError, match="kept"):  # other seeds are another part
+        command.main(["--data.name", "digits", "--seeds", "3", "--quiet", "--only", "softmax", "--out", str(page)])
+
+
+def test_reading_changes_one_key_of_the_experiment():
+    for name, each in readings.READINGS.values():
+        base = runner.read_experiment(name, None)
+        for reading in each:
+            changed = readings.changed(base, reading.changes)
+            assert (changed != base) == bool(reading.changes)
+
+
+def test_fits_says_which_numbers_come_out():
+    theirs = EXPERIMENTS["softmax"]
+    near = {"test_accuracy": {"mean": theirs.test_accuracy - 0.002}, "test_loss": {"mean": theirs.test_loss + 0.5}}
+    near["stopped_epoch"] = {"min": 14, "max": 18}
+    assert readings.fits("softmax", near) == ["accuracy", "epoch"]
+
+
+def test_four_of_six_rows_of_table_1_break_its_criterion():
+    assert sum(row.difference > 1e-4 for row in GRADIENTS) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--only", "sofmax"], "did you mean softmax"),
+        (["--seeds", "0"], "at least 1"),
+        (["--seed", "3"], "--seeds"),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments, message):
+    with pytest.raises(UsageError, match=message) as error:
+        command.main(arguments)
+    assert "\n" not in str(error.value)

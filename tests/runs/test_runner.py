@@ -1,0 +1,435 @@
+"""A run that is stopped, killed, damaged or out of disk goes on to the same bits as the run that was not."""
+
+import errno
+import json
+import math
+import os
+import re
+from functools import cache
+
+import jax
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from jaxmlp.data.sources import Data
+from jaxmlp.errors import RunError
+from jaxmlp.runs import directory, runner
+from jaxmlp.runs.config import Experiment
+from jaxmlp.spec import Hyper, Network, Training
+
+EPOCHS = 8
+
+
+class Killed(BaseException):
+    """As abrupt as a kill: nothing in the program catches it."""
+
+
+class Listener:
+    """Remembers what is said; kills the run as soon as an epoch is in metrics.jsonl, if asked to."""
+
+    def __init__(self, kill_after=0):
+        self.notes, self.kill_after, self.finished = [], kill_after, False
+
+    def note(self, line):
+        self.notes.append(line)
+
+    def training(self, done, max_epochs, examples):
+        self.done = done
+
+    def epoch(self, row):
+        if row.epoch == self.kill_after:
+            raise Killed
+
+    def finishing(self):
+        self.finished = True
+
+
+@pytest.fixture(scope="module")
+def npz(tmp_path_factory):
+    """Small images of noise with a little signal, in three classes of strings."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 90)
+    images = rng.normal(size=(90, 4, 4)) + labels[:, None, None]
+    names = np.asarray(["ant", "bee", "cat"])[labels]
+    path = tmp_path_factory.mktemp("data") / "small.npz"
+    np.savez(path, x_train=images[:60], y_train=names[:60], x_test=images[60:], y_test=names[60:])
+    return path
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """They take longer than the rest of a small run."""
+    monkeypatch.setattr(runner, "draw", lambda *_: None)
+
+
+CASES = {
+    "momentum": (False, "momentum", "constant", Hyper(patience=0)),
+    "adam, dropout": (True, "adam", "cosine", Hyper(patience=0, learning_rate=0.01, dropout_rate=0.3)),
+    "early stopping": (False, "momentum", "constant", Hyper(patience=3, learning_rate=4.0, momentum=0.0)),
+}
+
+
+def experiment_of(npz, case="momentum", *, max_epochs=EPOCHS):
+    dropout, optimizer, schedule, hyper = CASES[case]
+    training = Training(optimizer, schedule, batch_size=16, max_epochs=max_epochs)
+    return Experiment(Data(name=str(npz), normalise="unit"), Network(hidden=(5,), dropout=dropout), training, hyper)
+
+
+def go(experiment, out, *, resume=False, stop_after=0, kill_after=0, checkpoint_seconds=0.0):
+    """A run as the train command starts it; returns its outcome and its listener."""
+    data = runner.read_data(experiment)
+    if resume:
+        directory.reopen(out, experiment)
+    else:
+        directory.create(out, experiment, overwrite=False)
+    asked = iter(range(1, 10**6))
+    listener = Listener(kill_after)
+    outcome = runner.run(
+        experiment,
+        data,
+        out,
+        listener,
+        stop=lambda: next(asked) == stop_after,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    return outcome, listener
+
+
+def bits(out):
+    """What must be the same: the weights, and the metrics but for the seconds."""
+    lines = (out / "metrics.jsonl").read_text().splitlines()
+    rows = [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
+    summary = json.loads((out / "summary.json").read_text())
+    return (out / "model.safetensors").read_bytes(), rows, {k: summary[k] for k in summary if "second" not in k}
+
+
+def contents(out):
+    return {
+        path.relative_to(out).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in out.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(npz, tmp_path_factory):
+    """The bits of the run that is left alone, for each case."""
+
+    @cache
+    def train(case, max_epochs=EPOCHS):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(runner, "draw", lambda *_: None)
+            out = tmp_path_factory.mktemp("whole") / "run"
+            go(experiment_of(npz, case, max_epochs=max_epochs), out)
+            return bits(out)
+
+    return train
+
+
+@pytest.fixture(scope="module")
+def whole(npz, tmp_path_factory):
+    """A run with all its files."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    outcome, listener = go(experiment_of(npz), out)
+    return out, outcome, listener
+
+
+def test_a_run_leaves_all_its_files_and_no_others(whole):
+    out, _, _ = whole
+    found = {path.relative_to(out).as_posix() for path in out.rglob("*")}
+    fixed = {name for name in directory.OURS if "*" not in name}
+    checkpoints = found - fixed
+    assert fixed <= found
+    assert len(checkpoints) == 2
+    assert all(re.fullmatch(r"checkpoints/epoch-00000[78]\.[0-9a-f]{16}\.safetensors", name) for name in checkpoints)
+    assert directory.check_new(out, overwrite=True)  # it knows them all as its own
+    for picture in (out / "plots").iterdir():
+        assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_file_of_a_run_is_a_pickle(whole):
+    kinds = {path.suffix for path in whole[0].rglob("*") if path.is_file()}
+    assert kinds == {".toml", ".json", ".jsonl", ".safetensors", ".png"}
+    for path in whole[0].rglob("*.safetensors"):
+        assert load_file(path)
+
+
+def strict(text):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_the_summary_says_how_it_ended(whole):
+    out, outcome, _ = whole
+    summary = strict((out / "summary.json").read_text())
+    assert summary == outcome.summary
+    for split, count in (("validation", 12), ("test", 30)):
+        part = summary[split]
+        assert part.keys() == {"loss", "accuracy", "correct", "count"}
+        assert part["count"] == count
+        assert part["accuracy"] == part["correct"] / count
+        assert part["loss"] > 0
+    assert (summary["epochs_run"], summary["stop_reason"]) == (EPOCHS, "max_epochs")
+    assert 1 <= summary["best_epoch"] <= EPOCHS
+    seconds = summary["seconds"]
+    assert seconds.keys() == {"compile", "train", "total"}
+    assert seconds["compile"] + seconds["train"] < seconds["total"]
+    assert summary["examples_per_second"] == pytest.approx(48 * EPOCHS / seconds["train"])
+    assert summary["parameters"] == 16 * 5 + 5 + 5 * 3 + 3
+
+
+def test_metrics_have_a_line_an_epoch(whole):
+    out, outcome, _ = whole
+    rows = [strict(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == list(range(1, EPOCHS + 1))
+    for row in rows:
+        assert row.keys() == {"epoch", "learning_rate", "train", "validation", "seconds"}
+        assert (row["train"]["count"], row["validation"]["count"]) == (48, 12)
+        assert row["seconds"] > 0
+    best = min(rows, key=lambda row: row["validation"]["loss"])
+    assert best["epoch"] == outcome.summary["best_epoch"]
+    assert best["validation"]["correct"] == outcome.summary["validation"]["correct"]
+
+
+def test_the_environment_is_recorded(whole):
+    environment = strict((whole[0] / "environment.json").read_text())
+    assert environment["versions"].keys() >= {"jaxmlp", "python", "jax", "jaxlib", "optax", "numpy"}
+    assert environment["device"]["platform"] == jax.devices()[0].platform
+    assert (environment["seed"], environment["prng"]) == (0, "threefry2x32")
+    assert environment["data"]["origin"].endswith("small.npz")
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize("case", CASES)
+def test_a_run_that_was_stopped_and_resumed_ends_in_the_same_bits(npz, tmp_path, uninterrupted, case):
+    experiment = experiment_of(npz, case)
+    with jax.numpy_dtype_promotion("standard" if "adam" in case else "strict"):  # optax's adam asks for it
+        model, rows, summary = uninterrupted(case)
+        last = summary["epochs_run"]
+        if case == "early stopping":
+            assert summary["stop_reason"] == "early_stopping"
+            assert 3 < last < EPOCHS
+        stop_and_resume(experiment, tmp_path, last, (model, rows, summary))
+
+
+def stop_and_resume(experiment, tmp_path, last, expected):
+    for k in sorted({1, 3, last - 1, last}):
+        out = tmp_path / str(k)
+        outcome, _ = go(experiment, out, stop_after=k, checkpoint_seconds=1e9)
+        assert outcome == (None, k)
+        assert not (out / "summary.json").exists()
+        outcome, listener = go(experiment, out, resume=True)
+        assert listener.done == k
+        assert outcome.epochs_run == last
+        assert bits(out) == expected
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_run_that_is_stopped_after_every_epoch_ends_in_the_same_bits(npz, tmp_path, uninterrupted):
+    out = tmp_path / "run"
+    for epoch in range(EPOCHS):
+        go(experiment_of(npz), out, stop_after=1, resume=epoch > 0)
+    go(experiment_of(npz), out, resume=True)
+    assert bits(out) == uninterrupted("momentum")
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_kill_leaves_metrics_beyond_the_checkpoint_and_half_a_line(npz, tmp_path, uninterrupted):
+    out, experiment = tmp_path / "run", experiment_of(npz)
+    go(experiment, out, stop_after=3)
+    with pytest.raises(Killed):
+        go(experiment, out, resume=True, kill_after=6, checkpoint_seconds=1e9)
+    with (out / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 7, "learning_ra')
+    assert len(directory.read_metrics(out)) == 6
+    _, listener = go(experiment, out, resume=True)
+    assert listener.done == 3
+    assert bits(out) == uninterrupted("momentum")
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize("kill_after", [1, 5])
+def test_killed_before_the_first_checkpoint_it_starts_anew_and_says_so(npz, tmp_path, uninterrupted, kill_after):
+    out, experiment = tmp_path / "run", experiment_of(npz)
+    with pytest.raises(Killed):
+        go(experiment, out, kill_after=kill_after, checkpoint_seconds=1e9)
+    _, listener = go(experiment, out, resume=True)
+    assert any("before its first checkpoint: starting from epoch 0" in note for note in listener.notes)
+    assert bits(out) == uninterrupted("momentum")
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_killed_before_the_first_epoch_it_starts_anew_and_says_so(npz, tmp_path, uninterrupted, monkeypatch):
+    out, experiment = tmp_path / "run", experiment_of(npz)
+    with monkeypatch.context() as patch:
+        patch.setattr(Listener, "training", lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            go(experiment, out)
+    _, listener = go(experiment, out, resume=True)
+    assert any("starting from epoch 0" in note for note in listener.notes)
+    assert bits(out) == uninterrupted("momentum")
+
+
+def test_a_new_run_says_nothing_of_resuming(whole):
+    assert len(whole[2].notes) == 1
+    assert "48 / 12 / 30 train, validation, test rows" in whole[2].notes[0]
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(npz, tmp_path, uninterrupted):
+    out, experiment = tmp_path / "run", experiment_of(npz)
+    go(experiment, out, stop_after=5)
+    newest = sorted((out / "checkpoints").iterdir())[-1]
+    blob = bytearray(newest.read_bytes())
+    blob[-3] ^= 1
+    newest.write_bytes(bytes(blob))
+    _, listener = go(experiment, out, resume=True)
+    assert listener.done == 4
+    assert any(str(newest) in note and "damaged" in note and "epoch 4" in note for note in listener.notes)
+    assert bits(out) == uninterrupted("momentum")
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_where_all_checkpoints_are_damaged_nothing_is_lost(npz, tmp_path, uninterrupted):
+    out, experiment = tmp_path / "run", experiment_of(npz)
+    go(experiment, out, stop_after=5)
+    whole = {path: path.read_bytes() for path in (out / "checkpoints").iterdir()}
+    for path, blob in whole.items():
+        path.write_bytes(blob[:-10])
+    before = contents(out)
+    with pytest.raises(RunError, match="no checkpoint can be used"):
+        go(experiment, out, resume=True)
+    assert contents(out) == before
+    for path, blob in whole.items():
+        path.write_bytes(blob)
+    go(experiment, out, resume=True)
+    assert bits(out) == uninterrupted("momentum")
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_metrics_shorter_than_the_checkpoint_are_an_error(npz, tmp_path):
+    out, experiment = tmp_path / "run", experiment_of(npz)
+    go(experiment, out, stop_after=5)
+    lines = (out / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (out / "metrics.jsonl").write_text("".join(lines[:3]))
+    before = contents(out)
+    with pytest.raises(RunError, match="3 whole rows, the checkpoint 5 epochs"):
+        go(experiment, out, resume=True)
+    assert contents(out) == before
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_more_epochs_equal_a_run_that_had_them_from_the_start(npz, tmp_path, uninterrupted):
+    out = tmp_path / "run"
+    go(experiment_of(npz), out)
+    go(experiment_of(npz, max_epochs=EPOCHS + 3), out, resume=True)
+    assert bits(out) == uninterrupted("momentum", EPOCHS + 3)
+    assert directory.saved_tree(out)["training"]["max_epochs"] == EPOCHS + 3
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_other_data_than_before_are_refused(npz, tmp_path):
+    mine = tmp_path / "mine.npz"
+    mine.write_bytes(npz.read_bytes())
+    out, experiment = tmp_path / "run", experiment_of(mine)
+    go(experiment, out, stop_after=2)
+    with np.load(npz) as file:
+        arrays = dict(file)
+    arrays["x_train"][0, 0, 0] += 1
+    np.savez(mine, **arrays)
+    before = contents(out)
+    with pytest.raises(RunError, match="was begun on other data"):
+        go(experiment, out, resume=True)
+    assert contents(out) == before
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_another_environment_is_said(npz, tmp_path):
+    out, experiment = tmp_path / "run", experiment_of(npz)
+    go(experiment, out, stop_after=2)
+    environment = json.loads((out / "environment.json").read_text())
+    environment["versions"]["jax"] = "0.0"
+    (out / "environment.json").write_text(json.dumps(environment))
+    _, listener = go(experiment, out, resume=True)
+    assert any("other versions than it was begun with" in note for note in listener.notes)
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_run_that_diverges_keeps_finite_weights(npz, tmp_path):
+    experiment = experiment_of(npz)
+    hyper = Hyper(learning_rate=1e38, patience=0)
+    outcome, _ = go(Experiment(experiment.data, experiment.network, experiment.training, hyper), tmp_path / "run")
+    summary = strict((tmp_path / "run/summary.json").read_text())
+    assert summary["stop_reason"] == "diverged"
+    assert summary["diverged"] == {"epoch": outcome.epochs_run, "learning_rate": pytest.approx(1e38)}
+    last = strict((tmp_path / "run/metrics.jsonl").read_text().splitlines()[-1])
+    assert None in (last["train"]["loss"], last["validation"]["loss"])
+    for tensor in load_file(tmp_path / "run/model.safetensors").values():
+        assert np.isfinite(tensor).all()
+    assert math.isfinite(summary["test"]["loss"])
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_both_gradients_report_their_disagreement(npz, tmp_path, uninterrupted):
+    experiment = experiment_of(npz)
+    both = Training(gradient="both", batch_size=16, max_epochs=EPOCHS)
+    go(Experiment(experiment.data, experiment.network, both, experiment.hyper), tmp_path / "run")
+    rows = directory.read_metrics(tmp_path / "run")
+    assert len(rows) == EPOCHS
+    assert all(0 <= row.pop("gradient_disagreement") < 1e-5 for row in rows)
+    losses = [row["validation"]["loss"] for row in uninterrupted("momentum")[1]]
+    assert [row["validation"]["loss"] for row in rows] == pytest.approx(losses, rel=1e-5)
+
+
+def fill_disk(patch, pattern, error=errno.ENOSPC):
+    """From now on, no byte goes into files of such a name."""
+    write, fsync = os.write, os.fsync
+
+    def refused(handle):
+        name = os.path.basename(os.readlink(f"/proc/self/fd/{handle}"))  # noqa: PTH115, PTH119
+        if re.search(pattern, name):
+            raise OSError(error, os.strerror(error))
+
+    patch.setattr(os, "write", lambda handle, data: refused(handle) or write(handle, data))
+    patch.setattr(os, "fsync", lambda handle: refused(handle) or fsync(handle))
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize(
+    "file", ["metrics.jsonl", "epoch-00000[1-8]", "model.safetensors", "summary.json", "environment"]
+)
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS], ids=errno.errorcode.get)
+def test_a_disk_that_refuses_costs_one_line_and_the_run_can_go_on(npz, tmp_path, uninterrupted, file, error):
+    out, experiment = tmp_path / "run", experiment_of(npz)
+    if file != "environment":
+        go(experiment, out, stop_after=3)
+    saved = {path.name for path in (out / "checkpoints").glob("*")}
+    with pytest.MonkeyPatch.context() as patch:
+        fill_disk(patch, file, error)
+        with pytest.raises(RunError) as refusal:
+            go(experiment, out, resume=bool(saved))
+    line = str(refusal.value)
+    assert "\n" not in line
+    assert os.strerror(error) in line
+    assert str(out) in line
+    assert not list(out.rglob("*.tmp"))
+    if file.startswith(("epoch", "metrics")):
+        assert {path.name for path in (out / "checkpoints").glob("*")} == saved
+    go(experiment, out, resume=True)
+    assert bits(out) == uninterrupted("momentum")
+
+
+@pytest.mark.parametrize("file", ["curves.png", "mistakes.png"])
+def test_a_disk_that_is_full_at_the_pictures(npz, tmp_path, uninterrupted, file):
+    out, experiment = tmp_path / "run", experiment_of(npz)
+    with pytest.MonkeyPatch.context() as patch:
+        fill_disk(patch, file)
+        with pytest.raises(RunError, match=file):
+            go(experiment, out)
+    assert not (out / "summary.json").exists()
+    _, listener = go(experiment, out, resume=True)
+    assert listener.done == EPOCHS
+    assert bits(out) == uninterrupted("momentum")
