@@ -9,7 +9,7 @@ from .errors import RunError as RunError
 from .errors import UsageError as UsageError
 from .grid.fit_grid import GridFit as GridFit
 from .grid.fit_grid import fit_grid as fit_grid
-from .grid.fit_grid import fit_members as fit_members
+from .grid.fit_grid import fit_trials as fit_trials
 from .nn.gradients import by_autodiff as by_autodiff
 from .nn.gradients import by_delta_rule as by_delta_rule
 from .nn.gradients import by_differences as by_differences

@@ -1,6 +1,6 @@
 """The ground floor: what a network and its training are (static), the numbers they use (traced), and examples.
 
-Axis letters of the whole project: N examples, D inputs, H hidden units, K classes, G grid members.
+Axis letters of the whole project: N examples, D inputs, H hidden units, K classes, G grid trials.
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["MPLBACKEND"] = "agg"
-# two CPU devices, so that members are really shared out. Most of the time is compiling, here and in the processes that
+# two CPU devices, so that trials are really shared out. Most of the time is compiling, here and in the processes that
 # tests start: without optimisation it takes two thirds, and with the older of two code generators two thirds of that
 FLAGS = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
 if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):  # later there is no choice, and no such flag

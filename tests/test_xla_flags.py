@@ -64,6 +64,7 @@ def test_sums_of_products_are_right(rows):
 
 
 def test_warnings_are_silent_in_time(monkeypatch, wrong):
+    monkeypatch.setenv("XLA_FLAGS", "")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         xla_flags.avoid()

@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from jaxmlp.errors import JaxmlpError, UsageError, nearest
@@ -206,7 +205,7 @@ def choose_device(name: str) -> str:
 
 
 def use_all_cores(most: int) -> None:
-    """Make as many CPU devices as there are cores, but at most so many, for members to be shared out to."""
+    """Make as many CPU devices as there are cores, but at most so many, for trials to be shared out to."""
     import jax
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -246,18 +245,3 @@ def interruptible(then: str = "stopping after this epoch") -> Iterator[Interrupt
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def duration(seconds: float) -> str:
-    """For people: 8 s, 3 min, 2.5 h, 4 days."""
-    for limit, unit, name in ((90, 1, "s"), (90 * 60, 60, "min"), (36 * 3600, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds / unit:.{0 if seconds >= 10 * unit or unit == 60 else 1}f} {name}"
-    return f"{seconds / 86400:,.0f} days"
-
-
-def shown(path: Path) -> str:
-    """A path as a person would type it from here."""
-    with contextlib.suppress(ValueError):
-        return str(path.resolve().relative_to(Path.cwd()))
-    return str(path)

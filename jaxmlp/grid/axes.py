@@ -15,7 +15,7 @@ SEED = Annotated[int, Ge(0)]
 
 
 def axes_of(grid: Any) -> dict[str, list]:
-    """The values of each key, as plain numbers, tuples and names. Raises UsageError for what no member could have."""
+    """The values of each key, as plain numbers, tuples and names. Raises UsageError for what no trial could have."""
     if not isinstance(grid, Mapping):
         raise UsageError(f"grid is {shown(grid)}; accepted is a dict of lists, such as {{'learning_rate': [0.1, 0.3]}}")
     return {key: _axis(key, found) for key, found in grid.items()}

@@ -1,4 +1,4 @@
-"""Many trainings from Python, in memory: members given one by one, or a grid of numbers, shapes and names."""
+"""Many trainings from Python, in memory: trials given one by one, or a grid of numbers, shapes and names."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
@@ -14,7 +14,7 @@ from jaxmlp.grid.groups import Grid, Group, Rungs
 from jaxmlp.grid.histories import COLUMNS, History
 from jaxmlp.grid.pruning import Prune, check_rungs
 from jaxmlp.grid.results import curve_of, rank, row_of
-from jaxmlp.grid.scheduler import Call, Ended, Member
+from jaxmlp.grid.scheduler import Call, Ended, Trial
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training.fitting import Epoch, Fit, Measured, epoch_row, finished, measure
@@ -28,8 +28,8 @@ OnCall = Callable[[int, int], None]
 class GridFit(NamedTuple):
     """A grid of trained networks: all of them as a table, and the best by validation loss."""
 
-    table: dict[str, list]  # of columns, a value a member: as pandas.DataFrame takes it
-    curves: list[dict[str, list]]  # of each member: for each name a list, a number an epoch
+    table: dict[str, list]  # of columns, a value a trial: as pandas.DataFrame takes it
+    curves: list[dict[str, list]]  # of each trial: for each name a list, a number an epoch
     best: int  # the row of the table, among those that did not diverge (they are never the best); -1 where all did
     params: Params | None  # of the best, at its best epoch
     test: Measured | None  # of the best: read once. As the best of many, its validation loss is an optimistic pick
@@ -38,7 +38,7 @@ class GridFit(NamedTuple):
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The table, a dict a member: as the pictures of `jaxmlp.plots.sweep` take it."""
+        """The table, a dict a trial: as the pictures of `jaxmlp.plots.sweep` take it."""
         return [dict(zip(self.table, row, strict=True)) for row in zip(*self.table.values(), strict=True)]
 
 
@@ -60,8 +60,8 @@ def fit_grid(
     Each key has a list or array of different values. Keys are fields of Hyper (traced: they share a compile) and of
     Network and Training (each combination of these is a group with a compile of its own). At `rung_epochs` only the
     share `keep` of the combinations goes on: successive halving. Mode "sequential" gives the bits of `fit`; "packed" puts
-    `chunk` members (a power of two; guessed from the sizes) side by side on each device, equal to rounding. `on_call` is
-    told how many members are running, and how many epochs all have run. Raises UsageError as `fit` does, and for what is
+    `chunk` trials (a power of two; guessed from the sizes) side by side on each device, equal to rounding. `on_call` is
+    told how many trials are running, and how many epochs all have run. Raises UsageError as `fit` does, and for what is
     unknown or out of range here.
     """
     chunk = _checked(mode, chunk)
@@ -73,13 +73,13 @@ def fit_grid(
     for _, found, number in chosen:
         check(found, number)
     specs = list(dict.fromkeys(found for _, found, _ in chosen))
-    members: list[dict[int, Member]] = [{} for _ in specs]
-    columns: dict[str, list] = {name: [] for name in ("member", *axes, "seed")}
+    trials: list[dict[int, Trial]] = [{} for _ in specs]
+    columns: dict[str, list] = {name: [] for name in ("trial", *axes, "seed")}
     configurations: list[int] = []
     for configuration, (point, found, number) in enumerate(chosen):
         for seed in numbers:
-            members[specs.index(found)][len(configurations)] = Member(number, seed)
-            for name, value in ({"member": len(configurations), "seed": seed} | point).items():
+            trials[specs.index(found)][len(configurations)] = Trial(number, seed)
+            for name, value in ({"trial": len(configurations), "seed": seed} | point).items():
                 columns[name].append(value)
             configurations.append(configuration)
     prune = Prune(value_of("rung_epochs", rung_epochs, tuple[int, ...]), value_of("keep", keep, float))
@@ -87,7 +87,7 @@ def fit_grid(
     if prune.rung_epochs:
         check_rungs("rung_epochs", prune.rung_epochs, min(found.training.max_epochs for found in specs))
     rungs = Rungs(prune.rung_epochs, prune.keep, configurations)
-    groups = [Group(found, mine, lambda: splits) for found, mine in zip(specs, members, strict=True)]
+    groups = [Group(found, mine, lambda: splits) for found, mine in zip(specs, trials, strict=True)]
     counts = counted(splits.train), counted(splits.validation)
     rows: dict[int, dict[str, Any]] = {}
     curves: dict[int, dict[str, list]] = {}
@@ -96,8 +96,8 @@ def fit_grid(
 
     def note(ended: Ended) -> None:
         nonlocal best, lowest
-        rows[ended.member], curves[ended.member] = row_of(ended, *counts), curve_of(ended.history, *counts)
-        at = rank(rows[ended.member], ended.member)
+        rows[ended.trial], curves[ended.trial] = row_of(ended, *counts), curve_of(ended.history, *counts)
+        at = rank(rows[ended.trial], ended.trial)
         if at < lowest:
             best, lowest = ended, at  # the states of the others are let go
 
@@ -106,12 +106,12 @@ def fit_grid(
     params = test = None
     if best is not None:
         params = jax.device_put(best.state.best_params)
-        group = next(found for found, mine in zip(specs, members, strict=True) if best.member in mine)
+        group = next(found for found, mine in zip(specs, trials, strict=True) if best.trial in mine)
         test = measure(group, params, splits.test)
     return GridFit(
         table,
         [curves[number] for number in sorted(curves)],
-        -1 if best is None else best.member,
+        -1 if best is None else best.trial,
         params,
         test,
         made.compiles,
@@ -119,7 +119,7 @@ def fit_grid(
     )
 
 
-def fit_members(
+def fit_trials(
     spec: Spec,
     hypers: Sequence[Hyper],
     seeds: Sequence[int] | np.ndarray,
@@ -129,9 +129,9 @@ def fit_members(
     chunk: int | None = None,
     on_call: OnCall = lambda running, epochs: None,
 ) -> list[Fit]:
-    """Train one member for each pair of `hypers` and `seeds` (of equal length), to its own end; see `fit` and `fit_grid`.
+    """Train one trial for each pair of `hypers` and `seeds` (of equal length), to its own end; see `fit` and `fit_grid`.
 
-    By default members on a CPU whose seeds all differ are sequential (the bits of `fit`), all others packed.
+    By default trials on a CPU whose seeds all differ are sequential (the bits of `fit`), all others packed.
     Raises UsageError as `fit` and `fit_grid` do, and where the lengths differ.
     """
     seeds = values_of("seeds", seeds, SEED)
@@ -144,13 +144,13 @@ def fit_members(
         own = len(set(seeds)) == len(seeds) and jax.local_devices()[0].platform == "cpu"
         mode = "sequential" if own and chunk is None else "packed"
     chunk = _checked(mode, chunk)
-    members = {i: Member(hyper, seed) for i, (hyper, seed) in enumerate(zip(hypers, seeds, strict=True))}
+    trials = {i: Trial(hyper, seed) for i, (hyper, seed) in enumerate(zip(hypers, seeds, strict=True))}
     ended: dict[int, Ended] = {}
 
     def note(one: Ended) -> None:
-        ended[one.member] = one
+        ended[one.trial] = one
 
-    made = _trained([Group(spec, members, lambda: splits)], splits, Rungs(), mode, chunk, note, on_call)
+    made = _trained([Group(spec, trials, lambda: splits)], splits, Rungs(), mode, chunk, note, on_call)
     return [_fit(spec, ended[number], splits, made.compile_seconds) for number in sorted(ended)]
 
 
@@ -166,8 +166,8 @@ class _Host:
             self.epochs += call.epochs
             for one in call.ended:
                 self.note(one)
-            self.on_call(len(grid.cohort.going), self.epochs)
-        return grid.cohort.seated
+            self.on_call(len(grid.scheduler.going), self.epochs)
+        return grid.scheduler.seated
 
     def gathered(self, scores: dict[int, float]) -> dict[int, float]:
         return scores
@@ -187,8 +187,8 @@ def _trained(
     note: Callable[[Ended], None],
     on_call: OnCall,
 ) -> Grid:
-    """The grid after its last call; `note` is given each member as it ends."""
-    devices, alone = jax.local_devices()[: sum(len(group.members) for group in groups)], mode == "sequential"
+    """The grid after its last call; `note` is given each trial as it ends."""
+    devices, alone = jax.local_devices()[: sum(len(group.trials) for group in groups)], mode == "sequential"
     rows = len(splits.train.x)
     settings = [sizing.settings(group.spec, rows, devices, alone=alone, chunk=chunk) for group in groups]
     grid = Grid(groups, settings, devices, rungs, alone=alone)
@@ -203,7 +203,7 @@ def _checked(mode: str, chunk: int | None) -> int | None:
     if chunk is None:
         return None
     if mode == "sequential":
-        raise UsageError("chunk puts members side by side, mode 'sequential' does not: take one of them")
+        raise UsageError("chunk puts trials side by side, mode 'sequential' does not: take one of them")
     chunk = value_of("chunk", chunk, int)
     check_chunk("chunk", chunk)
     return chunk

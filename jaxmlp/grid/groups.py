@@ -1,6 +1,6 @@
 """A whole grid of trainings: grouped by what is compiled, advanced call by call, pruned at rungs, stopped and resumed.
 
-Members differ in numbers and seeds (traced), groups in what fixes a shape or a code path. Groups run one after the other.
+Trials differ in numbers and seeds (traced), groups in what fixes a shape or a code path. Groups run one after the other.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,21 +10,21 @@ import numpy as np
 
 from jaxmlp.grid.program import Devices
 from jaxmlp.grid.pruning import survivors
-from jaxmlp.grid.scheduler import Call, Cohort, Ended, Member, Packing
+from jaxmlp.grid.scheduler import Call, Ended, Packing, Scheduler, Trial
 from jaxmlp.grid.snapshots import Snapshot
 from jaxmlp.spec import Spec, Splits
 
 
 class Group(NamedTuple):
-    """Members that one compiled program serves."""
+    """Trials that one compiled program serves."""
 
     spec: Spec
-    members: Mapping[int, Member]  # by number; of a grid over several processes, those of this one
+    trials: Mapping[int, Trial]  # by number; of a grid over several processes, those of this one
     splits: Callable[[], Splits]  # read when the group's turn comes
 
 
 class Rungs(NamedTuple):
-    """When configurations are taken out, and how many go on; `configurations` says which one each member belongs to."""
+    """When configurations are taken out, and how many go on; `configurations` says which one each trial belongs to."""
 
     epochs: tuple[int, ...] = ()
     keep: float = 1.0
@@ -43,15 +43,15 @@ class Host(Protocol):
         ...
 
     def gathered(self, scores: dict[int, float]) -> dict[int, float]:
-        """The scores of all members, from those of this process."""
+        """The scores of all trials, from those of this process."""
         ...
 
     def pruned(self, grid: "Grid", ended: dict[int, list[Ended]]) -> None:
-        """Members were taken out at a rung: those of each group."""
+        """Trials were taken out at a rung: those of each group."""
 
 
 class Grid:
-    """Groups of members on the devices of this process, and how far they have come."""
+    """Groups of trials on the devices of this process, and how far they have come."""
 
     def __init__(
         self,
@@ -63,8 +63,8 @@ class Grid:
         alone: bool = False,
     ) -> None:
         self.groups, self.rungs = groups, rungs
-        self.cohorts = [
-            Cohort(group.spec, group.members, devices, setting, alone=alone)
+        self.schedulers = [
+            Scheduler(group.spec, group.trials, devices, setting, alone=alone)
             for group, setting in zip(groups, settings, strict=True)
         ]
         longest = max(group.spec.training.max_epochs for group in groups)
@@ -74,22 +74,22 @@ class Grid:
         self.out: set[int] = set()  # configurations that were pruned
 
     @property
-    def cohort(self) -> Cohort:
-        """The members at work."""
-        return self.cohorts[self.group]
+    def scheduler(self) -> Scheduler:
+        """The trials at work."""
+        return self.schedulers[self.group]
 
     @property
     def compiles(self) -> int:
         """Programs that have been compiled for calls."""
-        return sum(len(cohort.programs.shapes) for cohort in self.cohorts)
+        return sum(len(scheduler.programs.shapes) for scheduler in self.schedulers)
 
     @property
     def compile_seconds(self) -> float:
         """What compiling them took."""
-        return sum(cohort.programs.compile_seconds for cohort in self.cohorts)
+        return sum(scheduler.programs.compile_seconds for scheduler in self.schedulers)
 
     def run(self, host: Host) -> None:
-        """Train all members to their ends, from where the grid stands. The host may leave by an exception."""
+        """Train all trials to their ends, from where the grid stands. The host may leave by an exception."""
         while self.stage < len(self.stages):
             while self.group < len(self.groups):
                 self._run_group(host)
@@ -100,20 +100,22 @@ class Grid:
             self.stage += 1
 
     def _run_group(self, host: Host) -> None:
-        group, cohort = self.groups[self.group], self.cohort
+        group, scheduler = self.groups[self.group], self.scheduler
         if not self.entered:
-            cohort.enter(min(self.stages[self.stage], group.spec.training.max_epochs))
+            scheduler.enter(min(self.stages[self.stage], group.spec.training.max_epochs))
             self.entered = True
-        if cohort.seated:
-            cohort.load(group.splits())
-        while host.called(self, cohort.call() if cohort.seated else None):
+        if scheduler.seated:
+            scheduler.load(group.splits())
+        while host.called(self, scheduler.call() if scheduler.seated else None):
             pass
-        cohort.unload()
+        scheduler.unload()
         self.entered = False
 
     def _prune(self, host: Host) -> dict[int, list[Ended]]:
         """Take out the configurations that are not among the best at this rung; returns those that had not ended."""
-        mine = {number: cohort.best.get(number, np.inf) for cohort in self.cohorts for number in cohort.numbers}
+        mine = {
+            number: scheduler.best.get(number, np.inf) for scheduler in self.schedulers for number in scheduler.numbers
+        }
         scores: dict[int, list[float]] = {}
         for number, score in sorted(host.gathered(mine).items()):
             configuration = self.rungs.configurations[number]
@@ -121,17 +123,17 @@ class Grid:
                 scores.setdefault(configuration, []).append(score)
         self.out |= set(scores) - survivors(scores, self.rungs.keep)
         taken = {}
-        for group, cohort in enumerate(self.cohorts):
-            taken[group] = cohort.prune(i for i in cohort.numbers if self.rungs.configurations[i] in self.out)
+        for group, scheduler in enumerate(self.schedulers):
+            taken[group] = scheduler.prune(i for i in scheduler.numbers if self.rungs.configurations[i] in self.out)
         return taken
 
     def snapshot(self) -> tuple[list[Snapshot], dict[str, Any]]:
         """All it takes to go on: of every group, and where the grid stands (what JSON can hold)."""
         at = {"stage": self.stage, "group": self.group, "entered": self.entered, "out": sorted(self.out)}
-        return [cohort.snapshot() for cohort in self.cohorts], at
+        return [scheduler.snapshot() for scheduler in self.schedulers], at
 
     def restore(self, snapshots: Sequence[Snapshot], at: Mapping[str, Any]) -> None:
         """Go on from a snapshot of this grid."""
         self.stage, self.group, self.entered, self.out = at["stage"], at["group"], at["entered"], set(at["out"])
-        for cohort, snapshot in zip(self.cohorts, snapshots, strict=True):
-            cohort.restore(snapshot)
+        for scheduler, snapshot in zip(self.schedulers, snapshots, strict=True):
+            scheduler.restore(snapshot)

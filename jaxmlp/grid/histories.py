@@ -1,4 +1,4 @@
-"""What the epochs of a member came to: a row each, as the members of a grid keep them."""
+"""What the epochs of a trial came to: a row each, as the trials of a grid keep them."""
 
 import numpy as np
 

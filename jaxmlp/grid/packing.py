@@ -1,8 +1,8 @@
-"""Which member sits where: a pure function of the members that are left, so that a resumed grid packs itself alike.
+"""Which trial sits where: a pure function of the trials that are left, so that a resumed grid packs itself alike.
 
-A layout is a list of slabs, each an array [devices, S, P] of member numbers: S rows of P members on each device, -1 for
-an empty place. Members of a row have one seed and are at one epoch. S and P are powers of two, so that few programs are
-compiled however many members are left.
+A layout is a list of slabs, each an array [devices, S, P] of trial numbers: S rows of P trials on each device, -1 for
+an empty place. Trials of a row have one seed and are at one epoch. S and P are powers of two, so that few programs are
+compiled however many trials are left.
 """
 
 from collections import defaultdict
@@ -21,14 +21,14 @@ class Terms(NamedTuple):
     """What a layout is made for."""
 
     devices: int
-    chunk: int  # members on a device at a time, at most: a power of two
-    price: float  # of a shape that is not compiled yet, in epochs of a member
+    chunk: int  # trials on a device at a time, at most: a power of two
+    price: float  # of a shape that is not compiled yet, in epochs of a trial
 
 
 class Place(NamedTuple):
-    """A member that is left, and what decides with whom it can share a row."""
+    """A trial that is left, and what decides with whom it can share a row."""
 
-    member: int
+    trial: int
     seed: int
     epoch: int
 
@@ -39,14 +39,14 @@ Shape = tuple[int, ...]  # devices, S, P
 
 
 def plan(places: Iterable[Place], terms: Terms, known: Collection[Shape] = ()) -> Layout:
-    """The cheapest layout for the members that are left, when the shapes in `known` are compiled already."""
+    """The cheapest layout for the trials that are left, when the shapes in `known` are compiled already."""
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for place in sorted(places, key=lambda place: (place.epoch, place.seed, place.member)):
-        groups[place.epoch, place.seed].append(place.member)
+    for place in sorted(places, key=lambda place: (place.epoch, place.seed, place.trial)):
+        groups[place.epoch, place.seed].append(place.trial)
     if not groups:
         return []
     width = min(terms.chunk, _power_above(max(map(len, groups.values()))))
-    rows = len([0 for members in groups.values() for _ in range(0, len(members), width)])
+    rows = len([0 for trials in groups.values() for _ in range(0, len(trials), width)])
     S = min(terms.chunk // width, _power_above(-(-rows // terms.devices)))
     shapes = sorted({(terms.devices, S, width), *(shape for shape in known if shape[0] == terms.devices)}, reverse=True)
     candidates = [_even(groups.values(), shape) for shape in shapes] + [_tight(_rows(groups.values(), width), terms)]
@@ -55,15 +55,15 @@ def plan(places: Iterable[Place], terms: Terms, known: Collection[Shape] = ()) -
 
 def packed_anew(layout: Layout, left: Collection[Place], terms: Terms, known: Collection[Shape]) -> Layout:
     """The layout to go on with: the old one without the slabs in which nobody is left, or a new one if that saves enough."""
-    numbers = [place.member for place in left]
+    numbers = [place.trial for place in left]
     kept = [slab for slab in layout if np.isin(slab, numbers).any()]
     fresh = plan(left, terms, known)
-    seated = np.isin(numbers, [member for slab in kept for member in slab.flat]).all()
+    seated = np.isin(numbers, [trial for slab in kept for trial in slab.flat]).all()
     return kept if seated and cost(fresh, terms, known) > SAVING * cost(kept, terms, known) else fresh
 
 
 def cost(layout: Layout, terms: Terms, known: Collection[Shape]) -> float:
-    """In epochs of a member: the places, taken or not, and what is to be compiled."""
+    """In epochs of a trial: the places, taken or not, and what is to be compiled."""
     new = {slab.shape for slab in layout} - set(known)
     return float(HORIZON * places_of(layout) + terms.price * len(new))
 
@@ -106,7 +106,7 @@ def _tight(rows: Rows, terms: Terms) -> Layout:
 
 
 def _rows(groups: Iterable[Sequence[int]], width: int) -> Rows:
-    return [list(members[i : i + width]) for members in groups for i in range(0, len(members), width)]
+    return [list(trials[i : i + width]) for trials in groups for i in range(0, len(trials), width)]
 
 
 def _slab(rows: Rows, shape: Shape) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""Many trainings as one program: rows of members that share their batches, rows side by side, devices apart.
+"""Many trainings as one program: rows of trials that share their batches, rows side by side, devices apart.
 
-A member is a network with numbers and a seed of its own. Members with one seed, at the same epoch, make a row: they see
+A trial is a network with numbers and a seed of its own. Trials with one seed, at the same epoch, make a row: they see
 the same batches, so a row gathers a batch once, and its first layer is one wide product. The arrays of a program are
-[devices, S, P]: on each device S rows of P members. Devices lie along a mesh axis and need nothing of each other.
+[devices, S, P]: on each device S rows of P trials. Devices lie along a mesh axis and need nothing of each other.
 """
 
 import time
@@ -20,7 +20,7 @@ from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training import fitting, loop
 from jaxmlp.training.loop import EpochLog, TrainState, running
 
-AXIS = "members"
+AXIS = "trials"
 Devices = Sequence[Any]  # of jax.Device, which is no type to a checker
 
 
@@ -30,11 +30,11 @@ class Slab(NamedTuple):
     hyper: Hyper
     keys: Key[Array, "devices S"]  # of each row: what its seed gives
     state: TrainState
-    clocks: Int[Array, "devices S"]  # epochs done by the running members of each row
+    clocks: Int[Array, "devices S"]  # epochs done by the running trials of each row
 
 
 class Advanced(NamedTuple):
-    """A slab after a call: its new state and clocks, which members have not ended, and what E epochs came to."""
+    """A slab after a call: its new state and clocks, which trials have not ended, and what E epochs came to."""
 
     state: TrainState
     clocks: Int[Array, "devices S"]
@@ -45,18 +45,18 @@ class Advanced(NamedTuple):
 def advance_rows(
     spec: Spec, epochs: int, hyper: Hyper, keys: Array, splits: Splits, state: TrainState, clocks: Array, until: Array
 ) -> Advanced:
-    """`loop.advance` for S rows of P members [S, P], by a vmap over numbers and states only, up to the epoch `until`.
+    """`loop.advance` for S rows of P trials [S, P], by a vmap over numbers and states only, up to the epoch `until`.
 
-    A member that has stopped stays as it is, but costs its place until the slab is packed anew; a slab whose members
+    A trial that has stopped stays as it is, but costs its place until the slab is packed anew; a slab whose trials
     have all stopped costs nothing. Equals `loop.advance` to rounding.
     """
     S, P = jnp.shape(hyper.learning_rate)
 
     def row(hyper: Hyper, key: Array, state: TrainState, clock: Array) -> tuple[TrainState, EpochLog]:
-        def member(hyper: Hyper, state: TrainState) -> tuple[TrainState, EpochLog]:
+        def trial(hyper: Hyper, state: TrainState) -> tuple[TrainState, EpochLog]:
             return loop.epoch(spec, hyper, key, splits, state, clock)
 
-        return _vmap(member, P)(hyper, state)
+        return _vmap(trial, P)(hyper, state)
 
     def one(carry: tuple[TrainState, Array], _: None) -> tuple[tuple[TrainState, Array], EpochLog]:
         state, clocks = carry
@@ -79,7 +79,7 @@ def advance_rows(
 def advance_alone(
     spec: Spec, epochs: int, hyper: Hyper, keys: Array, splits: Splits, state: TrainState, clocks: Array, until: Array
 ) -> Advanced:
-    """`loop.advance` itself for a single member [1, 1]: the same bits."""
+    """`loop.advance` itself for a single trial [1, 1]: the same bits."""
     alone, number = jax.tree.map(lambda leaf: leaf[0, 0], (state, hyper))
 
     def one(state: TrainState, _: None) -> tuple[TrainState, EpochLog]:
@@ -118,7 +118,7 @@ def _choose(on: Bool[Array, "S P"], new: Array, old: Array) -> Array:
 
 
 def mesh_of(devices: Devices) -> Mesh:
-    """The devices along the axis "members"."""
+    """The devices along the axis "trials"."""
     return jax.make_mesh((len(devices),), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))
 
 
@@ -144,14 +144,14 @@ def slab(mesh: Mesh, hyper: Hyper, seeds: Sequence[int], state: TrainState, cloc
 def compiled(spec: Spec, mesh: Mesh, epochs: int, *, alone: bool) -> Callable[[Slab, Splits, Array], Advanced]:
     """A call for slabs on a mesh, of so many epochs; compiles once for each S x P. `alone`: S and P are 1, bits are kept."""
     program = partial(advance_alone if alone else advance_rows, spec, epochs)
-    member, whole = PartitionSpec(AXIS), PartitionSpec()
+    trial, whole = PartitionSpec(AXIS), PartitionSpec()
 
     def on_device(slab: Slab, splits: Splits, until: Array) -> Advanced:
         mine = jax.tree.map(lambda leaf: leaf[0], slab)
         advanced = program(mine.hyper, mine.keys, splits, mine.state, mine.clocks, until)
         return jax.tree.map(lambda leaf: leaf[None], advanced)
 
-    sharded = jax.shard_map(on_device, mesh=mesh, in_specs=(member, whole, whole), out_specs=member, check_vma=False)
+    sharded = jax.shard_map(on_device, mesh=mesh, in_specs=(trial, whole, whole), out_specs=trial, check_vma=False)
     return jax.jit(sharded)
 
 

@@ -1,6 +1,6 @@
 """Successive halving: after so many epochs only the best configurations go on (Jamieson and Talwalkar 2016).
 
-A rung is met by all members before any is taken out, so the result depends on nothing but the losses: not on time, devices
+A rung is met by all trials before any is taken out, so the result depends on nothing but the losses: not on time, devices
 or processes. Li et al. 2020 (ASHA) promote without waiting; that is faster where workers are many, and not reproducible.
 """
 
@@ -26,7 +26,7 @@ class Prune:
 
 
 def check_rungs(field: str, rungs: Sequence[int], max_epochs: int) -> None:
-    """Raise UsageError if the rungs do not rise, or the last is not below the `max_epochs` of every member."""
+    """Raise UsageError if the rungs do not rise, or the last is not below the `max_epochs` of every trial."""
     found = list(rungs)
     if not found or found != sorted(set(found)):
         raise UsageError(f"{field} is {found}; accepted are one or more numbers that rise, as in [1, 3, 9]")
@@ -42,7 +42,7 @@ def kept(count: int, keep: float) -> int:
 
 
 def most_epochs(configurations: int, rung_epochs: Sequence[int], keep: float, max_epochs: int) -> int:
-    """Epochs of all configurations together, one member each, if none stops but at a rung."""
+    """Epochs of all configurations together, one trial each, if none stops but at a rung."""
     total = before = 0
     for until in (*rung_epochs, max_epochs):
         total += configurations * (until - before)
@@ -53,7 +53,7 @@ def most_epochs(configurations: int, rung_epochs: Sequence[int], keep: float, ma
 def survivors(scores: Mapping[int, Sequence[float]], keep: float) -> set[int]:
     """The configurations that go on: the share `keep` (at least one) with the lowest mean score over their seeds.
 
-    A score is the lowest validation loss of a member so far; infinite where there is no finite one, or the member has
+    A score is the lowest validation loss of a trial so far; infinite where there is no finite one, or the trial has
     diverged. Of equal means the lower number goes on.
     """
     count = kept(len(scores), keep)

@@ -1,4 +1,4 @@
-"""What is said of a member that has ended: a row of results, and its curve. What is not finite or not there is None."""
+"""What is said of a trial that has ended: a row of results, and its curve. What is not finite or not there is None."""
 
 import math
 from collections.abc import Mapping
@@ -28,10 +28,10 @@ def row_of(ended: Ended, train: int, validation: int) -> dict[str, Any]:
     return row | {"sparsity": sparsity(ended.state.best_params), "cause": cause(ended)}
 
 
-def rank(row: Mapping[str, Any], member: int) -> tuple[float, int]:
-    """What orders members, the best first: by validation loss, of equals by number. One that diverged is never the best."""
+def rank(row: Mapping[str, Any], trial: int) -> tuple[float, int]:
+    """What orders trials, the best first: by validation loss, of equals by number. One that diverged is never the best."""
     loss = row["validation_loss"]
-    return math.inf if loss is None or row["status"] == "diverged" else loss, member
+    return math.inf if loss is None or row["status"] == "diverged" else loss, trial
 
 
 def sparsity(params: Params) -> float:

@@ -1,4 +1,4 @@
-"""The members of one spec on the devices of one process: begun, seated in slabs, advanced call by call, and let go."""
+"""The trials of one spec on the devices of one process: begun, seated in slabs, advanced call by call, and let go."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ from jaxmlp.training.loop import EpochLog, TrainState
 Origin = tuple[int, float]  # what a first state follows from: the seed, and init_scale if it is read
 
 
-class Member(NamedTuple):
+class Trial(NamedTuple):
     """What is to be trained: the numbers, and the seed of first weights, orders and dropout."""
 
     hyper: Hyper
@@ -27,18 +27,18 @@ class Member(NamedTuple):
 
 
 class Packing(NamedTuple):
-    """How members are put together. The last bits of a result depend on it, so it is kept with a run."""
+    """How trials are put together. The last bits of a result depend on it, so it is kept with a run."""
 
-    chunk: int  # members of one call on a device, at most: a power of two
+    chunk: int  # trials of one call on a device, at most: a power of two
     epochs: int  # of one call
-    resident: int  # members on the devices at a time; the others wait
-    price: float  # of compiling a new shape, in epochs of a member
+    resident: int  # trials on the devices at a time; the others wait
+    price: float  # of compiling a new shape, in epochs of a trial
 
 
 class Ended(NamedTuple):
-    """A member that has come to its end."""
+    """A trial that has come to its end."""
 
-    member: int
+    trial: int
     status: str  # early_stopping, max_epochs, diverged, pruned
     history: History
     state: TrainState  # NumPy
@@ -48,17 +48,17 @@ class Call(NamedTuple):
     """What one call of the program came to."""
 
     ended: list[Ended]
-    epochs: int  # that members ran, all together
+    epochs: int  # that trials ran, all together
     seconds: float
 
 
-class Cohort:
-    """Members of one spec on some devices. `alone` trains each by the program of a single network, to the same bits."""
+class Scheduler:
+    """Trials of one spec on some devices. `alone` trains each by the program of a single network, to the same bits."""
 
     def __init__(
         self,
         spec: Spec,
-        numbers: Mapping[int, Member],
+        numbers: Mapping[int, Trial],
         devices: Devices,
         settings: Packing,
         *,
@@ -68,12 +68,12 @@ class Cohort:
         self.programs = Programs(spec, devices, settings.epochs, alone=alone)
         self.waiting = sorted(numbers)  # not begun
         self.parked: dict[int, TrainState] = {}  # begun, in no slab; NumPy
-        self.histories: dict[int, list[History]] = {}  # of the members that have begun and not ended
+        self.histories: dict[int, list[History]] = {}  # of the trials that have begun and not ended
         self.best: dict[int, float] = {}  # the lowest finite validation loss so far, of all but those that diverged
         self.layout: Layout = []
         self.slabs: list[Slab] = []
         self.next = 0  # the slab of the next call
-        self.going: set[int] = set()  # members in slabs that have an epoch left
+        self.going: set[int] = set()  # trials in slabs that have an epoch left
         self.until = 0
         self._unbegun = Counter(map(self._origin, self.waiting))
         self._first: dict[Origin, TrainState] = {}  # as long as anybody waits who begins so
@@ -98,7 +98,7 @@ class Cohort:
         return bool(self.slabs)
 
     def call(self) -> Call:
-        """Advance the next slab by `settings.epochs` epochs, or as many of them as its members have left."""
+        """Advance the next slab by `settings.epochs` epochs, or as many of them as its trials have left."""
         at = self.next
         slab, ids = self.slabs[at], self.layout[at]
         advanced, seconds = self.programs.call(slab, self.until)
@@ -111,18 +111,18 @@ class Cohort:
         return Call(ended, ran, seconds)
 
     def prune(self, unwanted: Iterable[int]) -> list[Ended]:
-        """Take these members out, those of them that have not ended; nobody may be seated."""
+        """Take these trials out, those of them that have not ended; nobody may be seated."""
         return [
-            Ended(member, "pruned", self._history(member), self.parked.pop(member))
-            for member in sorted(unwanted)
-            if member in self.parked
+            Ended(trial, "pruned", self._history(trial), self.parked.pop(trial))
+            for trial in sorted(unwanted)
+            if trial in self.parked
         ]
 
     def snapshot(self) -> Snapshot:
         """The state of everybody who has begun and not ended, and how they are seated."""
         facts = {
             "waiting": self.waiting,
-            "best": {str(member): loss for member, loss in self.best.items()},
+            "best": {str(trial): loss for trial, loss in self.best.items()},
             "layout": [ids.tolist() for ids in self.layout],
             "going": sorted(self.going),
             "clocks": [np.asarray(slab.clocks).tolist() for slab in self.slabs],
@@ -139,9 +139,9 @@ class Cohort:
         facts = snapshot.facts
         self.waiting, self.until = list(facts["waiting"]), facts["until"]
         self._unbegun = Counter(map(self._origin, self.waiting))
-        self.best = {int(member): loss for member, loss in facts["best"].items()}
-        for member, (state, history) in snapshots.members_of(snapshot).items():
-            self.parked[member], self.histories[member] = state, [history]
+        self.best = {int(trial): loss for trial, loss in facts["best"].items()}
+        for trial, (state, history) in snapshots.trials_of(snapshot).items():
+            self.parked[trial], self.histories[trial] = state, [history]
         if facts["devices"] == self.programs.mesh.size:
             self.programs.shapes = set(map(tuple, facts["shapes"]))
             found = zip(facts["layout"], facts["clocks"], strict=True)
@@ -158,7 +158,7 @@ class Cohort:
     def _pack(self) -> None:
         """Between two rounds: those who ended have left their places, those who wait move in, and rows close up."""
         self.next = 0
-        left = [self._place(member) for member in sorted([*self.going, *self._entering()])]
+        left = [self._place(trial) for trial in sorted([*self.going, *self._entering()])]
         shape = packing.Terms(self.programs.mesh.size, self.settings.chunk, self.settings.price)
         layout = packing.packed_anew(self.layout, left, shape, self.programs.shapes)
         kept = {ids.tobytes(): slab for ids, slab in zip(self.layout, self.slabs, strict=True)}
@@ -166,56 +166,56 @@ class Cohort:
             self.layout, self.slabs = layout, [kept[ids.tobytes()] for ids in layout]
             return
         self._park_all()
-        self._seat(layout, {place.member for place in left})
+        self._seat(layout, {place.trial for place in left})
 
     def _entering(self) -> list[int]:
         """Who is to be seated now: once there is room for a whole slab of them, for all of them, or nobody is seated."""
-        queue = [member for member in sorted(self.parked) if self._place(member).epoch < self.until] + self.waiting
+        queue = [trial for trial in sorted(self.parked) if self._place(trial).epoch < self.until] + self.waiting
         room = self.settings.resident - len(self.going)
         if self.going and room < min(len(queue), self.settings.chunk * self.programs.mesh.size):
             return []
         entering = queue[: max(room, 0)]
-        beginning = [member for member in entering if member not in self.parked]
+        beginning = [trial for trial in entering if trial not in self.parked]
         self.waiting = self.waiting[len(beginning) :]
-        for member in beginning:
-            self.parked[member], self.histories[member] = self._begin(member), []
+        for trial in beginning:
+            self.parked[trial], self.histories[trial] = self._begin(trial), []
         return entering
 
-    def _place(self, member: int) -> Place:
-        return Place(member, self.numbers[member].seed, sum(map(len, self.histories[member])))
+    def _place(self, trial: int) -> Place:
+        return Place(trial, self.numbers[trial].seed, sum(map(len, self.histories[trial])))
 
-    def _begin(self, member: int) -> TrainState:
-        """The state before the first epoch: as `loop.begin` makes it, once for all members that share it."""
-        origin = self._origin(member)
+    def _begin(self, trial: int) -> TrainState:
+        """The state before the first epoch: as `loop.begin` makes it, once for all trials that share it."""
+        origin = self._origin(trial)
         if origin not in self._first:
             key = jax.random.key(origin[0], impl=fitting.PRNG)
-            state = fitting.compiled_begin(self.spec, fitting.traced(self.numbers[member].hyper), key)
+            state = fitting.compiled_begin(self.spec, fitting.traced(self.numbers[trial].hyper), key)
             self._first[origin] = jax.device_get(state)
         self._unbegun[origin] -= 1
         return self._first[origin] if self._unbegun[origin] else self._first.pop(origin)
 
-    def _origin(self, member: int) -> Origin:
-        hyper, seed = self.numbers[member]
+    def _origin(self, trial: int) -> Origin:
+        hyper, seed = self.numbers[trial]
         return seed, hyper.init_scale if self.spec.network.init == "uniform" else 0.0
 
     def _seat(self, layout: Layout, going: set[int], clocks: list[np.ndarray] | None = None) -> None:
         """Make the slabs of a layout from the parked states of those who are `going`.
 
-        The clocks [devices, S] of each slab are the members' epochs if they are not given.
+        The clocks [devices, S] of each slab are the trials' epochs if they are not given.
         """
-        epochs = {member: self._place(member).epoch for member in going}
-        states = {member: self.parked.pop(member) for member in going}
+        epochs = {trial: self._place(trial).epoch for trial in going}
+        states = {trial: self.parked.pop(trial) for trial in going}
         self.layout, self.slabs, self.going = layout, [], going
         for index, ids in enumerate(layout):
-            at = np.vectorize(lambda member: epochs.get(int(member), 0), otypes=[np.int32])(ids).max(axis=-1)
+            at = np.vectorize(lambda trial: epochs.get(int(trial), 0), otypes=[np.int32])(ids).max(axis=-1)
             self.slabs.append(self._slab(ids, states, at if clocks is None else clocks[index]))
 
     def _slab(self, ids: np.ndarray, going: Mapping[int, TrainState], clocks: np.ndarray) -> Slab:
-        """The arrays of a slab. A place of nobody who is going holds a copy of a member, with no epoch left."""
-        stand_in = next(int(member) for member in ids.flat if member in going)
+        """The arrays of a slab. A place of nobody who is going holds a copy of a trial, with no epoch left."""
+        stand_in = next(int(trial) for trial in ids.flat if trial in going)
         ended = going[stand_in]._replace(epoch=np.asarray(self.spec.training.max_epochs, np.int32))
-        states = stacked([going.get(int(member), ended) for member in ids.flat])
-        numbers = [self.numbers[int(member)] for member in np.where(ids == EMPTY, stand_in, ids).flat]
+        states = stacked([going.get(int(trial), ended) for trial in ids.flat])
+        numbers = [self.numbers[int(trial)] for trial in np.where(ids == EMPTY, stand_in, ids).flat]
         hyper = stacked([fitting.typed(number.hyper) for number in numbers])
         state, hyper = jax.tree.map(lambda leaf: leaf.reshape(ids.shape + leaf.shape[1:]), (states, hyper))
         seeds = [number.seed for number in numbers[:: ids.shape[-1]]]  # of each row: that of its first place
@@ -227,8 +227,8 @@ class Cohort:
         for ids, slab in zip(self.layout, self.slabs, strict=True):
             host = jax.device_get(slab.state)
             for place in np.ndindex(*ids.shape):
-                if (member := int(ids[place])) in self.going:
-                    found[member] = jax.tree.map(lambda leaf, place=place: leaf[place], host)
+                if (trial := int(ids[place])) in self.going:
+                    found[trial] = jax.tree.map(lambda leaf, place=place: leaf[place], host)
         return found
 
     def _park_all(self) -> None:
@@ -236,7 +236,7 @@ class Cohort:
         self.layout, self.slabs, self.going, self.next = [], [], set(), 0
 
     def _note(self, ids: np.ndarray, log: EpochLog, seconds: float) -> int:
-        """Add the epochs of a call to the histories, and return how many members' epochs they are."""
+        """Add the epochs of a call to the histories, and return how many trials' epochs they are."""
         log = jax.device_get(log)
         ran = np.asarray(log.ran)  # [devices, S, P, E]
         counts = ran.sum(axis=-1)
@@ -244,35 +244,35 @@ class Cohort:
         rows = histories.rows_of(log, seconds / max(total, 1))
         losses = rows[..., COLUMNS.index("validation_loss")]
         for place in np.ndindex(*ids.shape):
-            member = int(ids[place])
-            if member not in self.going or not counts[place]:
+            trial = int(ids[place])
+            if trial not in self.going or not counts[place]:
                 continue
-            self.histories[member].append(rows[place][: counts[place]])  # epochs that ran come first
+            self.histories[trial].append(rows[place][: counts[place]])  # epochs that ran come first
             seen = losses[place][: counts[place]]
-            best = min(self.best.get(member, np.inf), float(np.min(seen, initial=np.inf, where=np.isfinite(seen))))
+            best = min(self.best.get(trial, np.inf), float(np.min(seen, initial=np.inf, where=np.isfinite(seen))))
             if np.isfinite(best):
-                self.best[member] = best
+                self.best[trial] = best
         return total
 
     def _let_go(self, ids: np.ndarray, slab: Slab, live: np.ndarray) -> list[Ended]:
-        """The members of a slab that have ended; those at the end of the stage are parked."""
+        """The trials of a slab that have ended; those at the end of the stage are parked."""
         going = live & (np.asarray(slab.clocks) < self.until)[..., None]
         places = [place for place in np.ndindex(*ids.shape) if int(ids[place]) in self.going and not going[place]]
         if not places:
             return []
         host, ended = jax.device_get(slab.state), []
         for place in places:
-            member = int(ids[place])
+            trial = int(ids[place])
             state = jax.tree.map(lambda leaf, place=place: leaf[place], host)
-            self.going.remove(member)
+            self.going.remove(trial)
             if live[place]:
-                self.parked[member] = state
+                self.parked[trial] = state
             else:
                 status = fitting.stop_reason(self.spec, state)
                 if status == "diverged":
-                    self.best.pop(member, None)
-                ended.append(Ended(member, status, self._history(member), state))
+                    self.best.pop(trial, None)
+                ended.append(Ended(trial, status, self._history(trial), state))
         return ended
 
-    def _history(self, member: int) -> History:
-        return histories.joined(self.histories.pop(member))
+    def _history(self, trial: int) -> History:
+        return histories.joined(self.histories.pop(trial))

@@ -1,4 +1,4 @@
-"""How many members go together: guessed from the sizes, or measured; and what a grid takes in memory."""
+"""How many trials go together: guessed from the sizes, or measured; and what a grid takes in memory."""
 
 import time
 from typing import NamedTuple
@@ -7,12 +7,12 @@ import jax
 import numpy as np
 
 from jaxmlp.grid.program import Devices
-from jaxmlp.grid.scheduler import Cohort, Member, Packing
+from jaxmlp.grid.scheduler import Packing, Scheduler, Trial
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training import loop
 
 CALL_SECONDS = 0.2  # a call of the program is to take about so long: what the host does between two is then little
-MOST_EPOCHS = 10  # of a call: members that have stopped wait for its end
+MOST_EPOCHS = 10  # of a call: trials that have stopped wait for its end
 COMPILE_SECONDS = 2.0
 TOGETHER = {"cpu": 2**18}  # weights of a chunk: on a CPU they are to stay in its cache; elsewhere they are to fill it
 TOGETHER_ELSEWHERE = 2**26
@@ -23,7 +23,7 @@ BETTER = 0.97  # a larger or smaller chunk must take less than this share of the
 
 
 class Probe(NamedTuple):
-    """What was measured: seconds of a member's epoch, all devices at work, for each chunk; and of compiling the best."""
+    """What was measured: seconds of a trial's epoch, all devices at work, for each chunk; and of compiling the best."""
 
     chunk: int
     seconds: float
@@ -41,17 +41,15 @@ def settings(
     resident: int | None = None,
     seconds: float | None = None,
 ) -> Packing:
-    """How members of a spec are put together for so many training rows: given, or guessed.
+    """How trials of a spec are put together for so many training rows: given, or guessed.
 
-    `seconds` of a member's epoch are as a probe measured them.
+    `seconds` of a trial's epoch are as a probe measured them.
     """
     chunk = 1 if alone else chunk or guessed_chunk(spec, devices[0].platform)
     seconds = seconds or guessed_seconds(spec, rows, devices)
     epochs = int(np.clip(CALL_SECONDS / (seconds * chunk * len(devices)), 1, MOST_EPOCHS))
     if resident is None:
-        resident = (
-            len(devices) if alone else max(chunk * len(devices), memory_for_members(devices) // state_bytes(spec))
-        )
+        resident = len(devices) if alone else max(chunk * len(devices), memory_for_trials(devices) // state_bytes(spec))
     return Packing(chunk, epochs, resident, COMPILE_SECONDS / seconds)
 
 
@@ -62,7 +60,7 @@ def guessed_chunk(spec: Spec, platform: str) -> int:
 
 
 def guessed_seconds(spec: Spec, rows: int, devices: Devices) -> float:
-    """Of a member's epoch: 6 operations for each weight and example (Kaplan et al. 2020, section 2.1)."""
+    """Of a trial's epoch: 6 operations for each weight and example (Kaplan et al. 2020, section 2.1)."""
     flops = FLOPS.get(devices[0].platform, FLOPS_ELSEWHERE)
     return 6 * weights(spec) * rows / (flops * len(devices))
 
@@ -73,13 +71,13 @@ def weights(spec: Spec) -> int:
 
 
 def state_bytes(spec: Spec) -> int:
-    """Of the training state of one member."""
+    """Of the training state of one trial."""
     shapes = jax.eval_shape(lambda hyper, key: loop.begin(spec, hyper, key), Hyper(), jax.random.key(0))
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
 
 
-def memory_for_members(devices: Devices) -> int:
-    """Bytes that the states of members may take: half of what devices have free, an eighth on a CPU (checkpoints copy)."""
+def memory_for_trials(devices: Devices) -> int:
+    """Bytes that the states of trials may take: half of what devices have free, an eighth on a CPU (checkpoints copy)."""
     stats = [device.memory_stats() for device in devices]
     if all(stats):
         return sum(found["bytes_limit"] - found["bytes_in_use"] for found in stats if found) // 2
@@ -88,17 +86,17 @@ def memory_for_members(devices: Devices) -> int:
     return psutil.virtual_memory().available // 8
 
 
-def probe(spec: Spec, splits: Splits, devices: Devices, members: int, seeds: int, *, chunk: int | None = None) -> Probe:
+def probe(spec: Spec, splits: Splits, devices: Devices, trials: int, seeds: int, *, chunk: int | None = None) -> Probe:
     """Try chunks, from the guessed one up or down as long as that pays, on the first rows of the data.
 
-    `members` of a spec have `seeds` different seeds: that says how many of them can share a batch. With a `chunk`, only
+    `trials` of a spec have `seeds` different seeds: that says how many of them can share a batch. With a `chunk`, only
     that one is tried. A few compiles, and PROBED_STEPS steps of each.
     """
     rows = min(len(splits.train.x), PROBED_STEPS * spec.training.batch_size)
     few = jax.tree.map(lambda leaf: leaf[:rows], splits.train)
     some = Splits(few, *(jax.tree.map(lambda leaf: leaf[:1], part) for part in splits[1:]))
-    per_seed = -(-members // seeds)
-    most = 1 << (max(1, -(-members // len(devices))) - 1).bit_length()
+    per_seed = -(-trials // seeds)
+    most = 1 << (max(1, -(-trials // len(devices))) - 1).bit_length()
     scale = len(splits.train.x) / rows
     tried: dict[int, float] = {}
     compiled: dict[int, float] = {}
@@ -118,15 +116,15 @@ def probe(spec: Spec, splits: Splits, devices: Devices, members: int, seeds: int
 
 
 def _timed(spec: Spec, splits: Splits, devices: Devices, chunk: int, per_seed: int) -> tuple[float, float]:
-    """Seconds of an epoch of one member, when so many are on each device; and of compiling for that."""
+    """Seconds of an epoch of one trial, when so many are on each device; and of compiling for that."""
     count = chunk * len(devices)
-    numbers = {i: Member(Hyper(learning_rate=1e-3, patience=0), i // per_seed) for i in range(count)}
-    cohort = Cohort(spec, numbers, devices, Packing(chunk, 1, count, 0.0))
-    cohort.load(splits)
-    cohort.enter(spec.training.max_epochs)
+    numbers = {i: Trial(Hyper(learning_rate=1e-3, patience=0), i // per_seed) for i in range(count)}
+    scheduler = Scheduler(spec, numbers, devices, Packing(chunk, 1, count, 0.0))
+    scheduler.load(splits)
+    scheduler.enter(spec.training.max_epochs)
     calls = []
     started = time.perf_counter()
-    while cohort.seated and len(calls) < 4 and (len(calls) < 2 or time.perf_counter() - started < 1):
-        call = cohort.call()
+    while scheduler.seated and len(calls) < 4 and (len(calls) < 2 or time.perf_counter() - started < 1):
+        call = scheduler.call()
         calls.append(call.seconds / call.epochs)
-    return min(calls), cohort.programs.compile_seconds
+    return min(calls), scheduler.programs.compile_seconds

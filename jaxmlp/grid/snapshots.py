@@ -1,4 +1,4 @@
-"""All it takes to go on with members that have begun: as arrays and facts, from one process or from several."""
+"""All it takes to go on with trials that have begun: as arrays and facts, from one process or from several."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,41 +11,39 @@ from jaxmlp.training.loop import TrainState
 
 
 class Snapshot(NamedTuple):
-    """The members of a cohort that have begun and not ended, and what JSON can hold of the rest."""
+    """The trials of a scheduler that have begun and not ended, and what JSON can hold of the rest."""
 
     states: TrainState | None  # NumPy, [left, ...], in the order of `left`; None where there are none
     histories: History  # one after the other
-    facts: dict[str, Any]  # `left`: their numbers; `epochs`: of each; the others are the cohort's own
+    facts: dict[str, Any]  # `left`: their numbers; `epochs`: of each; the others are the scheduler's own
 
 
 def taken(states: Mapping[int, TrainState], histories: Mapping[int, History], facts: Mapping[str, Any]) -> Snapshot:
-    """The snapshot of these members, in the order of their numbers."""
+    """The snapshot of these trials, in the order of their numbers."""
     left = sorted(states)
-    epochs = [len(histories[member]) for member in left]
+    epochs = [len(histories[trial]) for trial in left]
     return Snapshot(
-        stacked([states[member] for member in left]),
-        joined([histories[member] for member in left]),
+        stacked([states[trial] for trial in left]),
+        joined([histories[trial] for trial in left]),
         {"left": left, "epochs": epochs} | dict(facts),
     )
 
 
-def members_of(snapshot: Snapshot) -> dict[int, tuple[TrainState, History]]:
-    """What a snapshot holds of each member."""
+def trials_of(snapshot: Snapshot) -> dict[int, tuple[TrainState, History]]:
+    """What a snapshot holds of each trial."""
     ends = np.cumsum(snapshot.facts["epochs"], dtype=int)
     found = {}
-    for index, (member, epochs) in enumerate(zip(snapshot.facts["left"], snapshot.facts["epochs"], strict=True)):
+    for index, (trial, epochs) in enumerate(zip(snapshot.facts["left"], snapshot.facts["epochs"], strict=True)):
         state = jax.tree.map(lambda leaf, index=index: leaf[index], snapshot.states)
-        found[member] = (state, snapshot.histories[ends[index] - epochs : ends[index]])
+        found[trial] = (state, snapshot.histories[ends[index] - epochs : ends[index]])
     return found
 
 
 def merged(snapshots: Sequence[Snapshot], numbers: Iterable[int]) -> Snapshot:
-    """What the snapshots of several processes hold of some members: to go on with another number of processes."""
+    """What the snapshots of several processes hold of some trials: to go on with another number of processes."""
     wanted = set(numbers)
-    found = {
-        member: held for snapshot in snapshots for member, held in members_of(snapshot).items() if member in wanted
-    }
-    waiting = {member for snapshot in snapshots for member in snapshot.facts["waiting"]}
+    found = {trial: held for snapshot in snapshots for trial, held in trials_of(snapshot).items() if trial in wanted}
+    waiting = {trial for snapshot in snapshots for trial in snapshot.facts["waiting"]}
     best = {number: loss for snapshot in snapshots for number, loss in snapshot.facts["best"].items()}
     facts = {
         "waiting": sorted(wanted & waiting),
@@ -58,8 +56,8 @@ def merged(snapshots: Sequence[Snapshot], numbers: Iterable[int]) -> Snapshot:
         "devices": 0,  # so that nobody takes the layout for theirs
         "shapes": [],
     }
-    states = {member: state for member, (state, _) in found.items()}
-    return taken(states, {member: history for member, (_, history) in found.items()}, facts)
+    states = {trial: state for trial, (state, _) in found.items()}
+    return taken(states, {trial: history for trial, (_, history) in found.items()}, facts)
 
 
 def stacked(trees: Sequence[Any]) -> Any:

@@ -14,6 +14,7 @@ from jaxmlp.errors import UsageError
 from jaxmlp.perceptron.runner import PerceptronExperiment, learn, leave
 from jaxmlp.runs import config, directory, files
 from jaxmlp.runs.runner import read_data
+from jaxmlp.text import short_path
 from jaxmlp.training.validation import check_range
 
 
@@ -128,4 +129,4 @@ def _print(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> None:
             f" ({100 * accuracy['min']:.2f} to {100 * accuracy['max']:.2f} %)"
         )
     bar.note(f"{seconds['train']:.1f} s of learning, {seconds['compile']:.1f} s of compiling")
-    bar.note(f"run directory: {terminal.shown(out)} (pictures in {terminal.shown(out / directory.PLOTS)})")
+    bar.note(f"run directory: {short_path(out)} (pictures in {short_path(out / directory.PLOTS)})")

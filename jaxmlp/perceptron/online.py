@@ -24,10 +24,10 @@ from jaxmlp.training.fitting import PRNG, Measured
 from jaxmlp.training.loop import evaluate
 from jaxmlp.training.validation import check_ranges
 
-BLOCK = 32  # steps between two updates of w; 64 are as fast for one member, and slower for many
+BLOCK = 32  # steps between two updates of w; 64 are as fast for one trial, and slower for many
 WINDOWS = 1024  # of the curve, at most
-TOGETHER = 16  # members of one vmap on a CPU: their weights stay in its cache; groups run in turn
-CHUNK = 65_536  # steps of all members between two looks at the host: some tenths of a second
+TOGETHER = 16  # trials of one vmap on a CPU: their weights stay in its cache; groups run in turn
+CHUNK = 65_536  # steps of all trials between two looks at the host: some tenths of a second
 
 
 class Online(NamedTuple):
@@ -75,7 +75,7 @@ def advance(
 ) -> OnlineState:
     """Learn, block by block, until the step `until` at least, or the end.
 
-    Pure in all arguments: jit it with `spec` static; vmap it over `online`, `key` and `state`: members that have ended are
+    Pure in all arguments: jit it with `spec` static; vmap it over `online`, `key` and `state`: trials that have ended are
     left as they are. `key` is the one `begin` was given; a block draws from its own fold, so that calls do not matter.
     """
     _, order_key = jax.random.split(key)
@@ -156,33 +156,33 @@ class Learnt(NamedTuple):
 class OnlineFit(NamedTuple):
     """Perceptrons that learnt side by side."""
 
-    members: list[Learnt]
+    trials: list[Learnt]
     compile_seconds: float
     seconds: float  # of learning
 
 
 def fit_online(
     spec: Spec,
-    members: Sequence[tuple[Online, int]],
+    trials: Sequence[tuple[Online, int]],
     splits: Splits,
     progress: Callable[[int], None] = lambda steps: None,
 ) -> OnlineFit:
     """Learn one perceptron for each pair of numbers and seed, all in one program, on all devices that JAX has.
 
-    `progress` is told, now and then, how many steps the furthest member has made. Raises UsageError for a number out of
-    its range. The same `spec` and count of members compile once.
+    `progress` is told, now and then, how many steps the furthest trial has made. Raises UsageError for a number out of
+    its range. The same `spec` and count of trials compile once.
     """
-    for online, _ in members:
+    for online, _ in trials:
         check_ranges("online", online)
-    devices = jax.local_devices()[: len(members)]
-    each = -(-len(members) // len(devices))
-    rows = [min(i, len(members) - 1) for i in range(each * len(devices))]  # what pads the last device never runs
-    online = Online._make(jnp.asarray([members[i][0][n] for i in rows], dtype) for n, dtype in enumerate(_DTYPES))
-    keys = jnp.stack([jax.random.key(members[i][1], impl=PRNG) for i in rows])
-    states = _begin_all(spec, online, keys)._replace(stopped=jnp.arange(len(rows)) >= len(members))
+    devices = jax.local_devices()[: len(trials)]
+    each = -(-len(trials) // len(devices))
+    rows = [min(i, len(trials) - 1) for i in range(each * len(devices))]  # what pads the last device never runs
+    online = Online._make(jnp.asarray([trials[i][0][n] for i in rows], dtype) for n, dtype in enumerate(_DTYPES))
+    keys = jnp.stack([jax.random.key(trials[i][1], impl=PRNG) for i in rows])
+    states = _begin_all(spec, online, keys)._replace(stopped=jnp.arange(len(rows)) >= len(trials))
 
-    mesh = Mesh(np.asarray(devices), ("members",))
-    states = jax.device_put(states, NamedSharding(mesh, PartitionSpec("members")))  # as `advance` returns them
+    mesh = Mesh(np.asarray(devices), ("trials",))
+    states = jax.device_put(states, NamedSharding(mesh, PartitionSpec("trials")))  # as `advance` returns them
     together = each if devices[0].platform != "cpu" else -(-each // -(-each // TOGETHER))
     learn_on = partial(_advance_all, spec, mesh, together, online, keys, jax.device_put(splits.train))
     started = time.perf_counter()
@@ -195,10 +195,10 @@ def fit_online(
         progress(int(np.max(np.asarray(states.steps))))
     seconds = time.perf_counter() - started - compile_seconds
     states, online = jax.device_get((states, online))
-    layers = jax.device_put(jax.tree.map(lambda leaf: leaf[: len(members)], states.layer), devices[0])
+    layers = jax.device_put(jax.tree.map(lambda leaf: leaf[: len(trials)], states.layer), devices[0])
     validation, test = (_measure_all(spec, layers, part) for part in (splits.validation, splits.test))
-    take = [jax.tree.map(lambda leaf, i=i: leaf[i], (states, online)) for i in range(len(members))]
-    found = [_learnt(*member, *parts) for member, *parts in zip(take, validation, test, strict=True)]
+    take = [jax.tree.map(lambda leaf, i=i: leaf[i], (states, online)) for i in range(len(trials))]
+    found = [_learnt(*trial, *parts) for trial, *parts in zip(take, validation, test, strict=True)]
     return OnlineFit(found, compile_seconds, seconds)
 
 
@@ -218,15 +218,15 @@ def _advance_all(
     states: OnlineState,
     until: Array,
 ) -> OnlineState:
-    """`advance` for members shared out to the devices, each of which works by itself, a group after the other."""
+    """`advance` for trials shared out to the devices, each of which works by itself, a group after the other."""
 
     def on_device(online: Online, keys: Array, examples: Examples, states: OnlineState, until: Array) -> OnlineState:
-        def one(member: tuple[Online, Array, OnlineState]) -> OnlineState:
-            return advance(spec, member[0], member[1], examples, member[2], until)
+        def one(trial: tuple[Online, Array, OnlineState]) -> OnlineState:
+            return advance(spec, trial[0], trial[1], examples, trial[2], until)
 
         return jax.lax.map(one, (online, keys, states), batch_size=together if together > 1 else None)
 
-    split, whole = PartitionSpec("members"), PartitionSpec()
+    split, whole = PartitionSpec("trials"), PartitionSpec()
     specs = (split, split, whole, split, whole)
     return jax.shard_map(on_device, mesh=mesh, in_specs=specs, out_specs=split, check_vma=False)(
         online, keys, examples, states, until

@@ -18,7 +18,7 @@ from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.model import Model
 from jaxmlp.runs.runner import Listener, Loaded, measured
 from jaxmlp.spec import Spec, Splits
-from jaxmlp.statistics import Spread
+from jaxmlp.statistics import SeedStatistics
 
 
 @dataclass(frozen=True)
@@ -61,23 +61,23 @@ class ThresholdRow(NamedTuple):
     """What one threshold comes to over the seeds."""
 
     threshold: float
-    steps: Spread
-    accuracy: Spread  # on the test rows
-    below: int  # members that the threshold ended; max_steps or a divergence ended the others
+    steps: SeedStatistics
+    accuracy: SeedStatistics  # on the test rows
+    below: int  # trials that the threshold ended; max_steps or a divergence ended the others
 
 
 def compare_thresholds(
     spec: Spec, online: Online, thresholds: Sequence[float], seeds: Sequence[int], splits: Splits
 ) -> list[ThresholdRow]:
-    """The same seeds with each of the thresholds: as one program, of one member for each pair."""
+    """The same seeds with each of the thresholds: as one program, of one trial for each pair."""
     pairs = [(online._replace(threshold=float(threshold)), seed) for threshold in thresholds for seed in seeds]
-    found = fit_online(spec, pairs, splits).members
+    found = fit_online(spec, pairs, splits).trials
     rows = []
     for index, threshold in enumerate(thresholds):
-        members = found[index * len(seeds) : (index + 1) * len(seeds)]
-        steps, accuracy = [m.steps for m in members], [m.test.accuracy for m in members]
-        below = sum(m.stop_reason == "threshold" for m in members)
-        rows.append(ThresholdRow(float(threshold), Spread.of(steps), Spread.of(accuracy), below))
+        trials = found[index * len(seeds) : (index + 1) * len(seeds)]
+        steps, accuracy = [m.steps for m in trials], [m.test.accuracy for m in trials]
+        below = sum(m.stop_reason == "threshold" for m in trials)
+        rows.append(ThresholdRow(float(threshold), SeedStatistics.of(steps), SeedStatistics.of(accuracy), below))
     return rows
 
 
@@ -92,8 +92,8 @@ def learn(
     experiment: PerceptronExperiment, data: Loaded, seeds: int, progress: Callable[[int], None] = lambda steps: None
 ) -> OnlineFit:
     """Learn with so many seeds at once, from the experiment's own upwards. Writes nothing."""
-    members = [(experiment.online, experiment.seed + i) for i in range(seeds)]
-    return fit_online(spec_of(experiment, data), members, data.splits, progress)
+    trials = [(experiment.online, experiment.seed + i) for i in range(seeds)]
+    return fit_online(spec_of(experiment, data), trials, data.splits, progress)
 
 
 def leave(
@@ -105,13 +105,13 @@ def leave(
     """
     files.write_atomically(path / directory.CONFIG, config.write(experiment))
     runner.record_environment(experiment.in_common(), path, data, listener)
-    first = fit.members[0]
+    first = fit.trials[0]
     lines = [json.dumps({"step": step, "error": error}) + "\n" for step, error in first.curve]
     files.write_atomically(path / directory.METRICS, "".join(lines))
     learnt = Model(spec_of(experiment, data), first.params, data.preparation)
     model.save(path, learnt)
     runner.draw(path / directory.PLOTS, learnt, [], 0, data.splits)
-    error_curves(path / directory.PLOTS / directory.CURVES, [member.curve for member in fit.members])
+    error_curves(path / directory.PLOTS / directory.CURVES, [trial.curve for trial in fit.trials])
     summary = summarise(experiment, fit)
     directory.write_json(path / directory.SUMMARY, summary)
     return summary
@@ -120,27 +120,30 @@ def leave(
 def summarise(experiment: PerceptronExperiment, fit: OnlineFit) -> dict[str, Any]:
     """How it ended: as it stands in summary.json. Of several seeds, the spread, and each under `runs`."""
     seconds = {"compile": fit.compile_seconds, "train": fit.seconds}
-    runs = [_ended(member, experiment.seed + i) for i, member in enumerate(fit.members)]
+    runs = [_ended(trial, experiment.seed + i) for i, trial in enumerate(fit.trials)]
     if len(runs) == 1:
         return runs[0] | {"seconds": seconds}
     parts = {
-        part: {name: Spread.of([run[part][name] for run in runs])._asdict() for name in ("loss", "accuracy", "correct")}
+        part: {
+            name: SeedStatistics.of([run[part][name] for run in runs])._asdict()
+            for name in ("loss", "accuracy", "correct")
+        }
         | {"count": runs[0][part]["count"]}
         for part in ("test", "validation")
     }
     reasons = sorted({run["stop_reason"] for run in runs})
-    steps = Spread.of([run["steps"] for run in runs])._asdict()
+    steps = SeedStatistics.of([run["steps"] for run in runs])._asdict()
     return {"steps": steps, "stop_reason": "/".join(reasons)} | parts | {"seconds": seconds, "runs": runs}
 
 
-def _ended(member: Learnt, seed: int) -> dict[str, Any]:
+def _ended(trial: Learnt, seed: int) -> dict[str, Any]:
     return {
         "seed": seed,
-        "steps": member.steps,
-        "stop_reason": member.stop_reason,
-        "last_error": member.error,
-        "test": measured(member.test),
-        "validation": measured(member.validation),
+        "steps": trial.steps,
+        "stop_reason": trial.stop_reason,
+        "last_error": trial.error,
+        "test": measured(trial.test),
+        "validation": measured(trial.validation),
     }
 
 

@@ -1,6 +1,6 @@
-"""Pictures of a sweep in which every member is a line: over its epochs, and across all axes.
+"""Pictures of a sweep in which every trial is a line: over its epochs, and across all axes.
 
-Every function takes rows as in the table of the sweep and writes one PNG; see `sweep_marks` for what counts as diverged.
+Every function takes rows as in the table of the sweep and writes one PNG; see `marks` for what counts as diverged.
 """
 
 import math
@@ -22,7 +22,6 @@ from jaxmlp.plots.marks import (
     ceiling,
     colour_bar,
     colouring,
-    count,
     diverged,
     heading,
     legend,
@@ -35,6 +34,7 @@ from jaxmlp.plots.marks import (
     subtitle,
 )
 from jaxmlp.plots.scale import Rows, Scale, short
+from jaxmlp.text import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,22 +45,22 @@ MOST_LINES, MOST_AXES = 2000, 12
 
 
 def learning_curves(path: Path, rows: Rows, axes: Sequence[str], curves: Curves, best: int | None) -> None:
-    """Validation loss and accuracy of every member over the epochs, coloured by its loss; the best thick.
+    """Validation loss and accuracy of every trial over the epochs, coloured by its loss; the best thick.
 
-    Pruned ones are purple and thinner. Beyond MOST_LINES members an even sample is drawn, and said. A cross is where
-    a member diverged.
+    Pruned ones are purple and thinner. Beyond MOST_LINES trials an even sample is drawn, and said. A cross is where
+    a trial diverged.
     """
     from matplotlib.ticker import MaxNLocator
 
-    known = [row for row in rows if curves.get(row["member"])]
+    known = [row for row in rows if curves.get(row["trial"])]
     shown, winner = sample(known, best), best_of(known, best)
     figure = page(1000, 440)
     sampled = f" ({len(shown):,} of {len(known):,} drawn)" if len(shown) < len(known) else ""
-    heading(figure, f"Validation curves of {count(len(known), 'member')}{sampled}", best_words(rows, axes, best))
+    heading(figure, f"Validation curves of {count(len(known), 'trial')}{sampled}", best_words(rows, axes, best))
     norm, _ = colouring(measured(_whole(shown), LOSS))
     for left, measure in ((70, "loss"), (575, "accuracy")):
         place = panel(figure, (left, 55, 405, 275))
-        lines = [_finite(curves[row["member"]][f"validation_{measure}"]) for row in shown]
+        lines = [_finite(curves[row["trial"]][f"validation_{measure}"]) for row in shown]
         every, kept = (
             _all_finite(lines),
             _all_finite([x for x, row in zip(lines, shown, strict=True) if not diverged(row)]),
@@ -83,9 +83,9 @@ def learning_curves(path: Path, rows: Rows, axes: Sequence[str], curves: Curves,
 
 
 def parallel_coordinates(path: Path, rows: Rows, axes: Sequence[str], best: int | None) -> None:
-    """Every member a line across its values on all axes, to its validation loss; the darker the better, as a bar says.
+    """Every trial a line across its values on all axes, to its validation loss; the darker the better, as a bar says.
 
-    A pruned member is purple and thin; a diverged one is grey, dashed, and ends above the losses. Up to MOST_AXES axes are
+    A pruned trial is purple and thin; a diverged one is grey, dashed, and ends above the losses. Up to MOST_AXES axes are
     shown, those that vary first.
     """
     shown = sample(rows, best)
@@ -98,14 +98,14 @@ def parallel_coordinates(path: Path, rows: Rows, axes: Sequence[str], best: int 
     left = int(np.clip(30 + 7 * max(map(len, scales[0].levels.values())), 110, 180))
     figure = page(max(left + step * len(scales) + 130, 700), 525)
     sampled = f" ({len(shown):,} drawn)" if len(shown) < len(rows) else ""
-    heading(figure, f"{count(len(rows), 'member')}{sampled} across all axes", best_words(rows, axes, best))
+    heading(figure, f"{count(len(rows), 'trial')}{sampled} across all axes", best_words(rows, axes, best))
     place = panel(figure, (left, 55, step * len(scales), 330))
     place.set(xlim=(0, len(scales)), ylim=(0, 1))
     place.set_axis_off()
     heights = [_height(scale, scale.positions) + apart(scale) for scale in scales]
     to = iter(_height(last, last.positions))
     heights.append(np.array([1.12 if diverged(row) else next(to) for row in shown]))
-    paths = [_eased(member) for member in np.column_stack(heights)]
+    paths = [_eased(trial) for trial in np.column_stack(heights)]
     norm, extend = colouring(measured(_whole(shown), LOSS))
     if coloured := _lines(place, paths, shown, norm, best):
         bar = colour_bar(place, coloured, extend, gap=30)
@@ -128,7 +128,7 @@ def sample(rows: Rows, best: int | None) -> list[Any]:
     if len(rows) <= MOST_LINES:
         return list(rows)
     taken = set(np.linspace(0, len(rows) - 1, MOST_LINES).astype(int).tolist())
-    return [row for index, row in enumerate(rows) if index in taken or row["member"] == best]
+    return [row for index, row in enumerate(rows) if index in taken or row["trial"] == best]
 
 
 def _lines(place: "Axes", paths: Sequence[np.ndarray], rows: Rows, norm: "Normalize", best: int | None) -> Any:
@@ -167,7 +167,7 @@ def _lines(place: "Axes", paths: Sequence[np.ndarray], rows: Rows, norm: "Normal
 
 
 def _ends(place: "Axes", lines: Sequence[np.ndarray], rows: Rows) -> None:
-    """A cross at the last finite value of each diverged member; on the top edge where it never had one."""
+    """A cross at the last finite value of each diverged trial; on the top edge where it never had one."""
     lost = [line for line, row in zip(lines, rows, strict=True) if diverged(row)]
     last = [(np.flatnonzero(np.isfinite(line))[-1:], line) for line in lost]
     points = np.array([(i[0] + 1, line[i[0]]) for i, line in last if i.size]).reshape(-1, 2)

@@ -1,6 +1,6 @@
 """What the pictures of a sweep share: who diverged, the best in words, losses as colours, headings, axes and marks.
 
-A member is diverged if its status says so or its loss is not finite; it is shown, and never part of a mean.
+A trial is diverged if its status says so or its loss is not finite; it is shown, and never part of a mean.
 A pruned one is part of a mean, and marked: its loss is that of fewer epochs.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOSS, ACCURACY = "validation_loss", "validation_accuracy"
-COLOURS, LOST, PRUNED = "viridis", "#8c8c8c", FOURTH  # dark is a low loss; grey a diverged member, purple a pruned one
+COLOURS, LOST, PRUNED = "viridis", "#8c8c8c", FOURTH  # dark is a low loss; grey a diverged trial, purple a pruned one
 
 
 def diverged(row: Row) -> bool:
@@ -40,13 +40,13 @@ def number(value: Any) -> float:
 
 
 def measured(rows: Rows, key: str) -> np.ndarray:
-    """The finite values of the members that did not diverge; may be empty."""
+    """The finite values of the trials that did not diverge; may be empty."""
     values = np.array([number(row.get(key)) for row in rows if not diverged(row)], float)
     return values[np.isfinite(values)]
 
 
 def described(row: Row, axes: Sequence[str]) -> str:
-    """The values of a member on its axes: `learning_rate 0.3, momentum 0.9`."""
+    """The values of a trial on its axes: `learning_rate 0.3, momentum 0.9`."""
     named = [f"{last(key)} {short(label(row[key]), 22)}" for key in axes if row.get(key) is not None]
     return ", ".join(named) if named else f"seed {row.get('seed', 0)}"
 
@@ -58,22 +58,17 @@ def scores(loss: float, accuracy: float) -> str:
 
 
 def best_of(rows: Rows, best: int | None) -> Row | None:
-    """The row of the best member, if it is there and has a loss."""
-    return next((row for row in rows if row["member"] == best and math.isfinite(number(row.get(LOSS)))), None)
+    """The row of the best trial, if it is there and has a loss."""
+    return next((row for row in rows if row["trial"] == best and math.isfinite(number(row.get(LOSS)))), None)
 
 
 def best_words(rows: Rows, axes: Sequence[str], best: int | None) -> str:
     """The line under the title."""
     row = best_of(rows, best)
     if row is None:
-        return "every member diverged" if rows and all(map(diverged, rows)) else ""
+        return "every trial diverged" if rows and all(map(diverged, rows)) else ""
     score = scores(number(row.get(LOSS)), number(row.get(ACCURACY)))
-    return f"best: {score} (member {best}): {described(row, axes)}"
-
-
-def count(number: int, noun: str) -> str:
-    """1 member, 2 members, 1,000 members."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+    return f"best: {score} (trial {best}): {described(row, axes)}"
 
 
 def ceiling(losses: np.ndarray) -> float:
@@ -162,7 +157,7 @@ def below(axes: "Axes", scale: Scale) -> None:
 
 
 def crosses(axes: "Axes", places: np.ndarray) -> None:
-    """Diverged members, as a row along the top of a panel."""
+    """Diverged trials, as a row along the top of a panel."""
     if len(places):
         axes.plot(
             places, np.full(len(places), 0.97), "x", transform=axes.get_xaxis_transform(), color=LOST, ms=5, mew=1.1,
@@ -171,7 +166,7 @@ def crosses(axes: "Axes", places: np.ndarray) -> None:
 
 
 def dots(axes: "Axes", x: np.ndarray, y: np.ndarray, rows: Rows, size: float | int) -> None:
-    """Every member that did not diverge as a dot; where some were pruned, those have a colour of their own."""
+    """Every trial that did not diverge as a dot; where some were pruned, those have a colour of their own."""
     early, lost = (np.array([of(row) for row in rows], bool) for of in (pruned, diverged))
     style = {"ms": size, "mew": 0, "alpha": opacity(rows)}
     axes.plot(x[~early & ~lost], y[~early & ~lost], "o", color=TRAIN, **style)
@@ -199,7 +194,7 @@ def colour_bar(place: "Axes", shown: Any, extend: Any, text: Callable[[float], s
 
 
 def apart(scale: Scale) -> np.ndarray:
-    """Members of the same value move apart by a small share of the axis, so that all are seen."""
+    """Trials of the same value move apart by a small share of the axis, so that all are seen."""
     moved = np.zeros(len(scale.positions))
     width = min(0.15 / len(scale.levels), 0.03) if scale.kind == "text" else 0.01
     for place in scale.levels if len(scale.levels) <= 20 else ():

@@ -1,6 +1,6 @@
 """Pictures of a sweep in which seeds are averaged: a map of two axes, and lines over one or two.
 
-A group is the members that agree on every axis; means are over those of them that did not diverge.
+A group is the trials that agree on every axis; means are over those of them that did not diverge.
 """
 
 import math
@@ -43,11 +43,11 @@ HUES = (TRAIN, THIRD, "#e69f00", "#56b4e9", INK, FOURTH)  # of Okabe and Ito; ve
 
 
 class Cells(NamedTuple):
-    """The members of a sweep over two axes by their place in the map; levels as labels, first axis across."""
+    """The trials of a sweep over two axes by their place in the map; levels as labels, first axis across."""
 
     across: list[str]
     up: list[str]
-    members: dict[tuple[int, int], list[Row]]  # (row, column), row 0 at the bottom
+    trials: dict[tuple[int, int], list[Row]]  # (row, column), row 0 at the bottom
 
     @classmethod
     def of(cls, rows: Rows, axes: Sequence[str]) -> "Cells":
@@ -62,8 +62,8 @@ class Cells(NamedTuple):
     def means(self, key: str) -> np.ndarray:
         """The mean over the seeds that did not diverge; NaN where there is none."""
         table = np.full((len(self.up), len(self.across)), np.nan)
-        for place, members in self.members.items():
-            table[place] = mean(members, key)
+        for place, trials in self.trials.items():
+            table[place] = mean(trials, key)
         return table
 
 
@@ -76,15 +76,15 @@ def grouped(rows: Rows, places: Sequence[Any]) -> dict[Any, list[Row]]:
 
 
 def mean(rows: Rows, key: str) -> float:
-    """Over the members that did not diverge; NaN where there is none."""
+    """Over the trials that did not diverge; NaN where there is none."""
     values = measured(rows, key)
     return float(values.mean()) if values.size else math.nan
 
 
 def winner(groups: Mapping[Any, list[Row]], best: int | None) -> Any | None:
-    """The group to ring: that of the best member; but where seeds are averaged, the lowest mean loss.
+    """The group to ring: that of the best trial; but where seeds are averaged, the lowest mean loss.
 
-    A group of which a seed diverged comes after all that are whole. None if every member diverged.
+    A group of which a seed diverged comes after all that are whole. None if every trial diverged.
     """
     if all(len(rows) == 1 for rows in groups.values()):
         return next((place for place, rows in groups.items() if best_of(rows, best)), None)
@@ -95,9 +95,9 @@ def winner(groups: Mapping[Any, list[Row]], best: int | None) -> Any | None:
 def winner_words(groups: Mapping[Any, list[Row]], axes: Sequence[str], place: Any) -> str:
     """The line under the title: what is ringed, and how good it is."""
     if place is None:
-        return "every member diverged" if all(diverged(row) for rows in groups.values() for row in rows) else ""
+        return "every trial diverged" if all(diverged(row) for rows in groups.values() for row in rows) else ""
     rows = groups[place]
-    seeds = f" (mean of {len(rows)} seeds)" if len(rows) > 1 else f" (member {rows[0]['member']})"
+    seeds = f" (mean of {len(rows)} seeds)" if len(rows) > 1 else f" (trial {rows[0]['trial']})"
     return f"best: {scores(mean(rows, LOSS), mean(rows, ACCURACY))}{seeds}: {described(rows[0], axes)}"
 
 
@@ -105,10 +105,10 @@ def heat_map(path: Path, rows: Rows, axes: Sequence[str], best: int | None) -> N
     """Mean validation loss and accuracy over the seeds for every pair of values on two axes; the best cell ringed.
 
     Up to WRITTEN x WRITTEN cells have their numbers written in. Cells of which every seed diverged are grey and hatched;
-    those with pruned members have a purple corner.
+    those with pruned trials have a purple corner.
     """
     cells = Cells.of(rows, axes)
-    ring = winner(cells.members, best)
+    ring = winner(cells.trials, best)
     H, W = len(cells.up), len(cells.across)
     wide = min(max(60, 7 * max(map(len, cells.across)) + 12), 120)  # a cell
     width, height = int(np.clip(wide * W, 240, 480)), int(np.clip(46 * H, 140, 480))
@@ -117,7 +117,7 @@ def heat_map(path: Path, rows: Rows, axes: Sequence[str], best: int | None) -> N
     under = 45 + (7 * max(map(len, cells.across)) if upright else 18)
     figure = page(left + 2 * (width + 90) + 20, under + height + 112)
     title = f"Validation loss over {short(last(axes[0]), 30)} and {short(last(axes[1]), 30)}"
-    heading(figure, title, winner_words(cells.members, axes, ring))
+    heading(figure, title, winner_words(cells.trials, axes, ring))
     for index, (key, name) in enumerate(((LOSS, "Loss"), (ACCURACY, "Accuracy"))):
         place = panel(figure, (left + index * (width + 90), under, width, height))
         _map(place, cells, key, ring)
@@ -134,10 +134,10 @@ def heat_map(path: Path, rows: Rows, axes: Sequence[str], best: int | None) -> N
 
 
 def lines_over_axis(path: Path, rows: Rows, axis: str, best: int | None, by: str | None = None) -> None:
-    """Validation loss and accuracy over the values of an axis: mean, range over the seeds, and every member a point.
+    """Validation loss and accuracy over the values of an axis: mean, range over the seeds, and every trial a point.
 
     Given a second axis, `by`, a line and colour for each of its values. A third panel has the sparsity of the weights if it
-    varies. The best is ringed; a mean with pruned members is hollow.
+    varies. The best is ringed; a mean with pruned trials is hollow.
     """
     scale = Scale.of(rows, axis)
     values = [row.get(by) if by else None for row in rows]
@@ -166,7 +166,7 @@ def lines_over_axis(path: Path, rows: Rows, axis: str, best: int | None, by: str
         high = top if key == LOSS else math.inf
         lines = []
         for hue, own in zip(hues, HUES, strict=False):
-            part = {x: members for (which, x), members in groups.items() if which == hue}
+            part = {x: trials for (which, x), trials in groups.items() if which == hue}
             lines.append(_line(place, part, key, own if named else colour, scale.kind, high))
         if key == LOSS:
             crosses(place, scale.positions[[diverged(row) for row in rows]])
@@ -201,11 +201,11 @@ def _map(place: "Axes", cells: Cells, key: str, ring: Any) -> None:
     cell = (72 / DPI * place.bbox.width / W, 72 / DPI * place.bbox.height / H)  # in points
     fits = cell[0] > 34 and cell[1] > 10  # the word
     labels = iter([] if fits else ["diverged"])
-    for (i, j), members in cells.members.items():
-        lost = sum(map(diverged, members))
+    for (i, j), trials in cells.trials.items():
+        lost = sum(map(diverged, trials))
         value = table[i, j]
         ink = "white" if math.isfinite(value) and norm(shown[i, j]) < 0.6 else INK
-        if lost == len(members):
+        if lost == len(trials):
             grey = Rectangle(
                 (j - 0.5, i - 0.5), 1, 1, fc="#ededed", ec="#c4c4c4", hatch="////", lw=0, label=next(labels, None)
             )
@@ -217,16 +217,16 @@ def _map(place: "Axes", cells: Cells, key: str, ring: Any) -> None:
                 )
         elif math.isfinite(value) and max(H, W) <= WRITTEN:
             text = f"{value:#.3g}".rstrip(".") if key == LOSS else f"{100 * value:.1f}"
-            text += f"\n{lost}/{len(members)} div." if lost and cell[1] > 22 else ""
+            text += f"\n{lost}/{len(trials)} div." if lost and cell[1] > 22 else ""
             size = min(10, 0.42 * cell[1], 1.5 * cell[0] / max(map(len, text.split("\n"))))
             place.text(j, i, text, ha="center", va="center", color=ink, fontsize=size)
     if ring is not None:
         edge = {"ec": VALIDATION, "fc": "none", "lw": 2.6, "zorder": 5, "clip_on": False}
         place.add_patch(Rectangle((ring[1] - 0.5, ring[0] - 0.5), 1, 1, gid="best", **edge))
-    if early := [(j, i) for (i, j), members in cells.members.items() if any(map(pruned, members))]:
+    if early := [(j, i) for (i, j), trials in cells.trials.items() if any(map(pruned, trials))]:
         corner = {"ls": "", "color": PRUNED, "ms": min(20, *cell), "mew": 0, "clip_on": False}
         place.plot(*(np.array(early) + 0.5).T, marker=[(0, 0), (-1, 0), (0, -1), (0, 0)], gid="pruned", **corner)
-        place.plot([], [], "s", color=PRUNED, ms=6, mew=0, label="pruned members")
+        place.plot([], [], "s", color=PRUNED, ms=6, mew=0, label="pruned trials")
     place.spines[:].set_visible(False)
     if np.isfinite(shown).any():
         colour_bar(place, image, extend if key == LOSS else "neither", label if key == LOSS else _correct)
@@ -237,7 +237,7 @@ def _correct(error: float) -> str:
 
 
 def _line(place: "Axes", groups: Mapping[Any, list[Row]], key: str, colour: str, kind: str, top: float) -> "Line2D":
-    """The mean over an axis, the range over the seeds as a band (or as bars over text), and single members as points."""
+    """The mean over an axis, the range over the seeds as a band (or as bars over text), and single trials as points."""
     at = np.array(sorted(groups))
     found = [measured(groups[x], key) for x in at]
     low, middle, high = (

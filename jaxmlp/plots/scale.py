@@ -11,11 +11,11 @@ import numpy as np
 Row = Mapping[str, Any]
 Rows = Sequence[Row]
 Kind = Literal["log", "linear", "text"]
-ABSENT = "–"  # the label where a member does not read an axis
+ABSENT = "–"  # the label where a trial does not read an axis
 
 
 class Scale(NamedTuple):
-    """Where the members stand along an axis: at their logarithm, at their value, or evenly if it is text."""
+    """Where the trials stand along an axis: at their logarithm, at their value, or evenly if it is text."""
 
     name: str
     kind: Kind
@@ -43,7 +43,7 @@ class Scale(NamedTuple):
 
     @property
     def gap(self) -> float | None:
-        """Where the line is broken between 0 and the logarithms, or beside the members without the key."""
+        """Where the line is broken between 0 and the logarithms, or beside the trials without the key."""
         apart = [place for place, text in self.levels.items() if text == ABSENT or (self.kind == "log" and text == "0")]
         if self.kind == "text" or not apart or len(apart) == len(self.levels):
             return None

@@ -1,9 +1,9 @@
 """Pictures of a sweep: a map of two axes, lines over one or two, lines across many, the luck of seeds, and every curve.
 
-`rows` is a list with a flat dict a member, as in the table of the sweep: its value on each axis (absent where it does not
-read it), `member`, `seed`, `status`, `epochs_run`, `best_epoch`, `validation_loss`, `validation_accuracy`, and perhaps
+`rows` is a list with a flat dict a trial, as in the table of the sweep: its value on each axis (absent where it does not
+read it), `trial`, `seed`, `status`, `epochs_run`, `best_epoch`, `validation_loss`, `validation_accuracy`, and perhaps
 `sparsity`. `axes` are full keys such as `hyper.learning_rate`; rows that agree on all of them differ in their seed.
-`best` is the number of the best member, or None. Every function writes one PNG; `draw` chooses among them.
+`best` is the number of the best trial, or None. Every function writes one PNG; `draw` chooses among them.
 """
 
 import math
@@ -22,7 +22,6 @@ from jaxmlp.plots.marks import (
     best_of,
     best_words,
     ceiling,
-    count,
     crosses,
     diverged,
     dots,
@@ -35,7 +34,8 @@ from jaxmlp.plots.marks import (
 )
 from jaxmlp.plots.means import HUES, Cells, heat_map, lines_over_axis
 from jaxmlp.plots.scale import Rows, Scale, distinct
-from jaxmlp.statistics import Spread
+from jaxmlp.statistics import SeedStatistics
+from jaxmlp.text import count
 
 
 def draw(folder: Path, rows: Rows, axes: Sequence[str], curves: Curves, best: int | None, pruned: bool) -> list[str]:
@@ -59,7 +59,7 @@ def draw(folder: Path, rows: Rows, axes: Sequence[str], curves: Curves, best: in
         names += ["parallel_coordinates.png", "scatter.png"]
         parallel_coordinates(folder / names[-2], rows, axes, best)
         scatter(folder / names[-1], rows, axes, best)
-    if any(curves.get(row["member"]) for row in rows):
+    if any(curves.get(row["trial"]) for row in rows):
         names.append("learning_curves.png")
         learning_curves(folder / names[-1], rows, axes, curves, best)
     if pruned:
@@ -69,9 +69,9 @@ def draw(folder: Path, rows: Rows, axes: Sequence[str], curves: Curves, best: in
 
 
 def is_grid(rows: Rows, axes: Sequence[str]) -> bool:
-    """Whether the members fill more than half of the map of their two axes; samples of a number and two words fill half."""
+    """Whether the trials fill more than half of the map of their two axes; samples of a number and two words fill half."""
     cells = Cells.of(rows, axes)
-    return 2 * len(cells.members) > len(cells.up) * len(cells.across)
+    return 2 * len(cells.trials) > len(cells.up) * len(cells.across)
 
 
 def as_lines(rows: Rows, axes: Sequence[str]) -> list[str]:
@@ -102,7 +102,7 @@ def seeds_spread(path: Path, rows: Rows, best: int | None) -> None:
         if not values.size:
             place.set_xticks([])
             continue
-        middle = Spread.of(values.tolist())
+        middle = SeedStatistics.of(values.tolist())
         place.axvspan(middle.mean - middle.std, middle.mean + middle.std, color=TRAIN, alpha=0.1, lw=0)
         place.axvline(middle.mean, color=TRAIN, lw=1.5)
         bins = int(np.clip(1.8 * math.sqrt(values.size) + 4, 8, 80))
@@ -123,7 +123,7 @@ def seeds_spread(path: Path, rows: Rows, best: int | None) -> None:
 
 
 def scatter(path: Path, rows: Rows, axes: Sequence[str], best: int | None) -> None:
-    """The validation loss of every member over each axis, a small panel an axis; the best ringed, pruned ones purple."""
+    """The validation loss of every trial over each axis, a small panel an axis; the best ringed, pruned ones purple."""
     names = varying(rows, axes)
     columns = min(len(names), 3 if len(names) in (5, 6, 9) else 4)
     down = math.ceil(len(names) / columns)
@@ -155,7 +155,7 @@ def scatter(path: Path, rows: Rows, axes: Sequence[str], best: int | None) -> No
 
 
 def cost_against_quality(path: Path, rows: Rows, axes: Sequence[str], best: int | None) -> None:
-    """What each member cost and how good it became, and how many were still training: the rungs of pruning are steps."""
+    """What each trial cost and how good it became, and how many were still training: the rungs of pruning are steps."""
     from matplotlib.ticker import MaxNLocator
 
     epochs = np.array([row["epochs_run"] for row in rows], float)
@@ -164,8 +164,8 @@ def cost_against_quality(path: Path, rows: Rows, axes: Sequence[str], best: int 
     top, longest = ceiling(losses), int(epochs.max(initial=1))
     winner = best_of(rows, best)
     figure = page(1000, 440)
-    spent = f"{int(epochs.sum()):,} member-epochs spent ({len(rows):,} × {longest:,} are {len(rows) * longest:,})"
-    heading(figure, f"{count(len(rows), 'member')}, {int(early.sum()):,} pruned: {spent}", best_words(rows, axes, best))
+    spent = f"{int(epochs.sum()):,} trial-epochs spent ({len(rows):,} × {longest:,} are {len(rows) * longest:,})"
+    heading(figure, f"{count(len(rows), 'trial')}, {int(early.sum()):,} pruned: {spent}", best_words(rows, axes, best))
     sideways = min(0.6 * longest, 15) * apart(Scale.of(rows, "epochs_run"))  # at most 0.15 of an epoch
 
     place = panel(figure, (70, 55, 405, 275))
@@ -188,7 +188,7 @@ def cost_against_quality(path: Path, rows: Rows, axes: Sequence[str], best: int 
     stairs.stairs(training, np.arange(longest + 1), color=TRAIN, lw=1.8)
     stairs.set_ylim(0, 1.1 * len(rows))
     stairs.yaxis.set_major_locator(MaxNLocator(6, integer=True))
-    subtitle(stairs, "Members still training")
+    subtitle(stairs, "Trials still training")
     rungs = np.unique(epochs[early]).astype(int)
     for rung in rungs:
         place.axvline(rung, color=QUIET, lw=0.8, ls=":", zorder=0)
@@ -216,7 +216,7 @@ def heaps(values: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _plus_minus(values: np.ndarray, key: str) -> str:
     """Mean and deviation: accuracies in percent to two digits, losses to two digits of their deviation."""
-    spread = Spread.of(((100 if key == ACCURACY else 1) * values).tolist())
+    spread = SeedStatistics.of(((100 if key == ACCURACY else 1) * values).tolist())
     digits = 2 if key == ACCURACY else 4
     if key != ACCURACY and spread.std > 0:
         digits = int(np.clip(1 - math.floor(math.log10(spread.std)), 0, 12))

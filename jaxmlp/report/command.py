@@ -16,6 +16,7 @@ from jaxmlp.report import page, runner
 from jaxmlp.report import parts as report_parts
 from jaxmlp.report.readings import READINGS
 from jaxmlp.runs import files
+from jaxmlp.text import short_path
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def main(arguments: list[str]) -> int:
     about = _about(command, arguments, device, parts) | {"seconds": time.perf_counter() - started}
     page.write(out, parts, about)
     if not command.quiet:
-        print(f"{terminal.shown(out / 'report.html')}, report.md, results.json and figures/")
+        print(f"{short_path(out / 'report.html')}, report.md, results.json and figures/")
     return 0
 
 
@@ -114,5 +115,5 @@ class Progress(runner.Listener):
         self.bar.update(self.task, description=name, completed=done, total=of)
 
     def epochs(self, running: int, epochs: int) -> None:
-        """So many members are running, and so many epochs of members are done."""
+        """So many trials are running, and so many epochs of trials are done."""
         self.bar.update(self.task, description=f"{self.name}: {running} seeds running, {epochs} epochs done")

@@ -13,7 +13,7 @@ from jaxmlp.report.published import EXPERIMENTS
 from jaxmlp.report.readings import READING_SEEDS, READINGS, readings
 from jaxmlp.report.runner import Listener, Part, data_of, read_experiment, settings_of, spread_of, trained
 from jaxmlp.runs import config
-from jaxmlp.statistics import Spread
+from jaxmlp.statistics import SeedStatistics
 
 PERCEPTRONS = ("sigmoid", "tanh", "arctan", "identity")
 THRESHOLDS = (0.03, 0.01, 1e-4, 3e-6)
@@ -80,10 +80,10 @@ def _perceptron(experiment: PerceptronExperiment, seeds: int) -> dict[str, Any]:
     found = summarise(experiment, fit)
     runs = found.get("runs", [found])
     return {
-        "steps": Spread.of([run["steps"] for run in runs])._asdict(),
+        "steps": SeedStatistics.of([run["steps"] for run in runs])._asdict(),
         "test_accuracy": spread_of(runs, "test", "accuracy"),
         "stop_reasons": sorted({run["stop_reason"] for run in runs}),
-        "runs": [run | {"curve": member.curve} for run, member in zip(runs, fit.members, strict=True)],
+        "runs": [run | {"curve": trial.curve} for run, trial in zip(runs, fit.trials, strict=True)],
     }
 
 

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxmlp.grid.fit_grid import fit_members
+from jaxmlp.grid.fit_grid import fit_trials
 from jaxmlp.grid.results import SPARSE
 from jaxmlp.runs import checkpoints, config, directory, files
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.runner import Loaded, measured, read_data, spec_of
-from jaxmlp.statistics import Spread
+from jaxmlp.statistics import SeedStatistics
 from jaxmlp.training.fitting import Fit
 
 
@@ -27,7 +27,7 @@ class Listener:
         """Experiment `name` begins, after `done` of so many."""
 
     def epochs(self, running: int, epochs: int) -> None:
-        """So many members are running, and so many epochs of members are done."""
+        """So many trials are running, and so many epochs of trials are done."""
 
 
 class Part(NamedTuple):
@@ -89,7 +89,7 @@ def train(experiment: Experiment, seeds: int, listener: Listener) -> tuple[dict[
     data = data_of(experiment.data)
     spec = spec_of(experiment, data.splits, data.preparation)
     numbers = range(experiment.seed, experiment.seed + seeds)
-    fits = fit_members(spec, [experiment.hyper] * seeds, numbers, data.splits, on_call=listener.epochs)
+    fits = fit_trials(spec, [experiment.hyper] * seeds, numbers, data.splits, on_call=listener.epochs)
     result = {
         "sizes": list(spec.sizes),
         "rows": [len(part.x) for part in data.splits],
@@ -128,7 +128,7 @@ def spread_of(runs: Sequence[dict[str, Any]], *keys: str) -> dict[str, float]:
         for key in keys:
             found = found[key]
         values.append(float("nan") if found is None else found)
-    return Spread.of(values)._asdict()
+    return SeedStatistics.of(values)._asdict()
 
 
 def summarise(result: dict[str, Any]) -> dict[str, Any]:

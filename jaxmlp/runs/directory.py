@@ -26,7 +26,7 @@ from jaxmlp.training.schedules import schedule
 
 CONFIG, ENVIRONMENT, METRICS, SUMMARY = "config.toml", "environment.json", "metrics.jsonl", "summary.json"
 CHECKPOINTS, PLOTS = "checkpoints", "plots"
-PRUNED = "pruned"  # why a member of a sweep was stopped that had an epoch left
+PRUNED = "pruned"  # why a trial of a sweep was stopped that had an epoch left
 CURVES, CONFUSION, WEIGHTS, MISTAKES = "curves.png", "confusion.png", "weights.png", "mistakes.png"
 OURS = (  # all that a run writes, as patterns
     *(CONFIG, ENVIRONMENT, METRICS, SUMMARY, "model.safetensors", CHECKPOINTS, PLOTS),

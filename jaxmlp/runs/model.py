@@ -61,7 +61,7 @@ def _instead(sweep: Path) -> str:
     if (sweep / "best" / FILE).is_file():
         return f"; take {sweep / 'best'}"
     if (sweep / directory.SUMMARY).is_file():
-        return ", and no member came to a finite validation loss: there is no model in it"
+        return ", and no trial came to a finite validation loss: there is no model in it"
     return f" that has not ended; go on with: python -m jaxmlp.sweep --out {sweep} --resume"
 
 

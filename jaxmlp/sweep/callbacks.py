@@ -19,13 +19,13 @@ from jaxmlp.sweep.store import Saved
 class Progress(NamedTuple):
     """How far a sweep is, over all processes."""
 
-    members: int
-    done: int  # members that have ended, for whatever reason
+    trials: int
+    done: int  # trials that have ended, for whatever reason
     running: int  # on the devices, with an epoch to go
     by_status: dict[str, int]  # of those that have ended
-    epochs: int  # of members, all together, since it was begun
+    epochs: int  # of trials, all together, since it was begun
     rate: float  # of these a second
-    seconds_left: float  # if members that go on take as many epochs as those that have ended
+    seconds_left: float  # if trials that go on take as many epochs as those that have ended
     best: dict[str, Any] | None  # the row of the best so far
 
 
@@ -37,7 +37,7 @@ class Listener(runner.Notes, Protocol):
         """A call of the program is over."""
 
     def finishing(self) -> None:
-        """All members have ended; results are written."""
+        """All trials have ended; results are written."""
 
 
 class Stopped(Exception):  # noqa: N818
@@ -66,7 +66,7 @@ class SweepHost:
         self.best: Best | None = None if saved is None else saved.best
         self.rows: list[dict[str, Any]] = []  # in process 0
         self.by_status: Counter[str] = Counter()
-        self.whole = 0  # epochs of the members that have ended and were not pruned
+        self.whole = 0  # epochs of the trials that have ended and were not pruned
         self.leading: dict[str, Any] | None = None  # the row of the best
         if self.index == 0:
             self._keep(store.cut(path, self.done))
@@ -80,8 +80,8 @@ class SweepHost:
         due = time.monotonic() - self.saved_at >= self.pause
         messages = processes.exchange(
             {
-                "seated": grid.cohort.seated,
-                "running": len(grid.cohort.going),
+                "seated": grid.scheduler.seated,
+                "running": len(grid.scheduler.going),
                 "epochs": 0 if call is None else call.epochs,
                 "seconds": 0.0 if call is None else call.seconds,
                 "stop": self.stop(),
@@ -107,9 +107,9 @@ class SweepHost:
         return any(message["seated"] for message in messages)
 
     def gathered(self, scores: dict[int, float]) -> dict[int, float]:
-        """The scores of all processes' members."""
-        messages = processes.exchange({"scores": {str(member): score for member, score in scores.items()}})
-        return {int(member): score for message in messages for member, score in message["scores"].items()}
+        """The scores of all processes' trials."""
+        messages = processes.exchange({"scores": {str(trial): score for trial, score in scores.items()}})
+        return {int(trial): score for message in messages for trial, score in message["scores"].items()}
 
     def pruned(self, grid: Grid, ended: dict[int, list[Ended]]) -> None:
         """Write down who was taken out, a list for each group."""
@@ -126,12 +126,12 @@ class SweepHost:
         self.pause = max(self.checkpoint_seconds, self.saved_at - started)
 
     def _record(self, group: int, ended: Sequence[Ended]) -> list[dict[str, Any]]:
-        """The lines of members that have ended; the best of them is kept."""
+        """The lines of trials that have ended; the best of them is kept."""
         records = []
-        for member in ended:
-            row, curve = self.recorder.record(group, member)
+        for trial in ended:
+            row, curve = self.recorder.record(group, trial)
             records.append({"row": row, "curve": curve})
-            self.best = self.recorder.better(self.best, group, member, row)
+            self.best = self.recorder.better(self.best, group, trial, row)
         return records
 
     def _write(self, messages: Sequence[dict[str, Any]]) -> None:
@@ -161,4 +161,4 @@ class SweepHost:
 
 
 def _rank(row: dict[str, Any]) -> tuple[float, int]:
-    return rank(row, row["member"])
+    return rank(row, row["trial"])

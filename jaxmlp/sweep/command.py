@@ -12,13 +12,13 @@ from annotated_types import Gt
 
 from jaxmlp.cli import terminal
 from jaxmlp.errors import UsageError, unknown
-from jaxmlp.plots.marks import count
 from jaxmlp.runs import config, directory
 from jaxmlp.runs.config import Experiment
 from jaxmlp.sweep import config as sweep_config
 from jaxmlp.sweep import processes, store
-from jaxmlp.sweep.config import Member, Sweep
+from jaxmlp.sweep.config import Sweep, SweepTrial
 from jaxmlp.sweep.progress import SweepBar
+from jaxmlp.text import count, duration, short_path
 from jaxmlp.training.validation import check_chunk
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ MODES = ("packed", "sequential")
 
 @dataclass(frozen=True)
 class SweepCommand(Experiment):
-    """Train every member of a grid, packed into few programs on all devices; leave a table, pictures and the best run."""
+    """Train every trial of a grid, packed into few programs on all devices; leave a table, pictures and the best run."""
 
     config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[CONFIG.toml]")] = None
     """A TOML file with a table [grid], such as configs/sweeps/halving.toml; a table [sample] draws so many points instead of
@@ -46,15 +46,15 @@ class SweepCommand(Experiment):
     overwrite: bool = False
     """Replace the sweep in --out."""
     dry_run: bool = False
-    """Say what it would take: members, groups, memory, and seconds by a short probe, which goes into the cache."""
+    """Say what it would take: trials, groups, memory, and seconds by a short probe, which goes into the cache."""
     mode: str | None = None
-    """packed (default): members side by side; sequential: one on a device at a time, to the bits of train."""
+    """packed (default): trials side by side; sequential: one on a device at a time, to the bits of train."""
     chunk: int | None = None
-    """Members side by side on a device, a power of two; without it, measured where that pays."""
+    """Trials side by side on a device, a power of two; without it, measured where that pays."""
     resident: int | None = None
-    """Members on the devices of a process at a time; without it, as many as there is room for."""
+    """Trials on the devices of a process at a time; without it, as many as there is room for."""
     test_all: bool = False
-    """Measure every member on the test rows, not only the best."""
+    """Measure every trial on the test rows, not only the best."""
     device: str = "auto"
     """auto, cpu, gpu, tpu."""
     quiet: bool = False
@@ -62,7 +62,7 @@ class SweepCommand(Experiment):
     checkpoint_seconds: Annotated[float, Gt(0)] = 30.0
     """Save the state at most so often."""
     distributed: bool = False
-    """Share the members out to several processes; see --coordinator, or let the cluster say."""
+    """Share the trials out to several processes; see --coordinator, or let the cluster say."""
     coordinator: str | None = None
     """HOST:PORT of process 0 (variable JAX_COORDINATOR_ADDRESS)."""
     processes: int | None = None
@@ -118,7 +118,7 @@ def _check(command: SweepCommand) -> None:
         )
     check_chunk("--chunk", command.chunk)
     if command.chunk is not None and command.mode == "sequential":
-        raise UsageError("--chunk puts members side by side, --mode sequential does not: take one of them")
+        raise UsageError("--chunk puts trials side by side, --mode sequential does not: take one of them")
     if command.resident is not None and command.resident < 1:
         raise UsageError(f"--resident is {command.resident}; accepted is a whole number of at least 1")
     flags = {"--coordinator": command.coordinator, "--processes": command.processes, "--process-id": command.process_id}
@@ -132,25 +132,25 @@ def _check(command: SweepCommand) -> None:
 def main(arguments: list[str]) -> int:
     """Parse, train, print a table."""
     command, sweep = read(arguments)
-    members = sweep_config.members(sweep)
-    terminal.use_all_cores(len(members))
+    trials = sweep_config.trials(sweep)
+    terminal.use_all_cores(len(trials))
     if command.distributed:
         if not command.quiet:
             print("waiting for the other processes", flush=True)
         devices = partial(terminal.choose_device, command.device)
         processes.connect(command.coordinator, command.processes, command.process_id, devices=devices)
     bar = SweepBar(quiet=command.quiet or processes.index() > 0)
-    repeats = sweep_config.repeats(sweep, members)
+    repeats = sweep_config.repeats(sweep, trials)
     if repeats:
-        bar.note(f"{count(repeats, 'member')} left out: they equal others in all that they read")
+        bar.note(f"{count(repeats, 'trial')} left out: they equal others in all that they read")
     try:
-        return _sweep(command, sweep, members, bar)
+        return _sweep(command, sweep, trials, bar)
     finally:
         bar.finishing()
         processes.disconnect()
 
 
-def _sweep(command: SweepCommand, sweep: Sweep, members: list[Member], bar: SweepBar) -> int:
+def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: SweepBar) -> int:
     if command.out is not None and not command.resume and not command.dry_run and processes.index() == 0:
         store.check_new(command.out, overwrite=command.overwrite)
     summary = store.ended(command.out) if command.resume and command.out else None
@@ -162,7 +162,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, members: list[Member], bar: Swee
     from jaxmlp.sweep import groups as sweep_groups
     from jaxmlp.sweep import runner
 
-    groups = sweep_groups.groups_of(members)
+    groups = sweep_groups.groups_of(trials)
     options = runner.Options(
         command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds
     )
@@ -173,12 +173,12 @@ def _sweep(command: SweepCommand, sweep: Sweep, members: list[Member], bar: Swee
         store.create(out, sweep, overwrite=command.overwrite)
     processes.exchange({})  # the others wait for the directory
     with terminal.interruptible("saving after this call") as interruption:
-        outcome = runner.run(sweep, members, groups, out, bar, options, stop=interruption.asked)
+        outcome = runner.run(sweep, trials, groups, out, bar, options, stop=interruption.asked)
     bar.finishing()
     if outcome.stopped:
         bar.note(
-            f"stopped after {outcome.epochs:,} member-epochs, saved ({outcome.done:,} of {len(members):,} members have"
-            f" ended); go on with: python -m jaxmlp.sweep --out {terminal.shown(out)} --resume"
+            f"stopped after {outcome.epochs:,} trial-epochs, saved ({outcome.done:,} of {len(trials):,} trials have"
+            f" ended); go on with: python -m jaxmlp.sweep --out {short_path(out)} --resume"
         )
         return 128 + (interruption.number or signal.SIGTERM)
     code = 0 if outcome.summary is None else _end(bar, out, outcome.summary, sweep)
@@ -195,20 +195,20 @@ def _dry_run(options: "Options", sweep: Sweep, groups: "list[SweepGroup]", bar: 
     devices = jax.local_devices()
     bar.note("running each group's program for a moment, unless that is known from before")
     found = estimate.estimate(groups, devices, options, processes.count(), options.checkpoint_seconds, sweep.prune)
-    table = Table("group", "network", "members", "together", "an epoch of all", "compiling")
+    table = Table("group", "network", "trials", "together", "an epoch of all", "compiling")
     for number, group in enumerate(found.groups):
         name = f"{number}: {group.differs}" if group.differs else f"{number}"
         together = f"{len(devices)} x {group.chunk}"
         seconds = f"{group.epoch_seconds:.2g} s", f"{group.compile_seconds:.1f} s"
-        table.add_row(name, "-".join(map(str, group.sizes)), f"{group.members:,}", together, *seconds)
+        table.add_row(name, "-".join(map(str, group.sizes)), f"{group.trials:,}", together, *seconds)
     if not bar.quiet:
         bar.console.print(table)
     place = "memory" if devices[0].platform == "cpu" else "memory on a device"
-    members = count(sum(group.members for group in found.groups), "member")
+    trials = count(sum(group.trials for group in found.groups), "trial")
     bar.note(
-        f"{members} in {count(len(found.groups), 'group')}; about {found.memory / 2**20:,.0f} MiB of {place}; at most"
-        f" {found.epochs:,} member-epochs, which take {terminal.duration(found.seconds)} if no member stops early, and"
-        f" {terminal.duration(found.compile_seconds)} of compiling (more as members leave and programs become smaller)"
+        f"{trials} in {count(len(found.groups), 'group')}; about {found.memory / 2**20:,.0f} MiB of {place}; at most"
+        f" {found.epochs:,} trial-epochs, which take {duration(found.seconds)} if no trial stops early, and"
+        f" {duration(found.compile_seconds)} of compiling (more as trials leave and programs become smaller)"
     )
     return 0
 
@@ -216,28 +216,28 @@ def _dry_run(options: "Options", sweep: Sweep, groups: "list[SweepGroup]", bar: 
 def _end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -> int:
     """Print how the sweep ended; returns the exit code."""
     statuses = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in summary["statuses"].items())
-    seconds, rate = summary["seconds"], summary["member_epochs_per_second"] or 0.0
+    seconds, rate = summary["seconds"], summary["trial_epochs_per_second"] or 0.0
     programs = f"{count(summary['groups'], 'group')}, {count(summary['compiles'], 'compiled program')}"
     bar.note(
-        f"{count(summary['members'], 'member')} ({statuses}) in {programs}; {summary['member_epochs']:,} member-epochs in"
+        f"{count(summary['trials'], 'trial')} ({statuses}) in {programs}; {summary['trial_epochs']:,} trial-epochs in"
         f" {seconds['train']:.1f} s ({rate:,.1f} a second), {seconds['compile']:.1f} s of compiling"
     )
     if "pruning" in summary:
-        bar.note(f"pruning spared {100 * summary['pruning']['saved']:.0f} % of the member-epochs")
+        bar.note(f"pruning spared {100 * summary['pruning']['saved']:.0f} % of the trial-epochs")
     best = summary["best"]
     if best is None:
-        print("error: every member diverged: the losses were not finite; try smaller learning rates", file=sys.stderr)
+        print("error: every trial diverged: the losses were not finite; try smaller learning rates", file=sys.stderr)
         return 1
     test = best["test"]
     low, high = test["interval_95"]
     values = ", ".join(f"{axis.key.rsplit('.', 1)[-1]} {best[axis.key]}" for axis in sweep.axes if axis.key in best)
     bar.note(
-        f"best by validation loss: member {best['member']} ({values + ', ' if values else ''}seed {best['seed']}):"
+        f"best by validation loss: trial {best['trial']} ({values + ', ' if values else ''}seed {best['seed']}):"
         f" validation loss {best['validation_loss']:.4f}, {100 * best['validation_accuracy']:.2f} %; test"
         f" {100 * test['accuracy']:.2f} % ({test['correct']:,} of {test['count']:,}; 95 %: {100 * low:.2f} to"
         f" {100 * high:.2f})"
     )
-    read = "the test rows were read for every member" if "test_accuracy" in best else "its test result was read once"
+    read = "the test rows were read for every trial" if "test_accuracy" in best else "its test result was read once"
     bar.note(f"the best of many is an optimistic pick on the validation rows; {read}")
-    bar.note(f"directory: {terminal.shown(out)} (results.csv, sweep.html, plots, best)")
+    bar.note(f"directory: {short_path(out)} (results.csv, sweep.html, plots, best)")
     return 0

@@ -1,4 +1,4 @@
-"""A sweep as a file: an experiment, the axes of its grid, how they are sampled and pruned, and the members it has."""
+"""A sweep as a file: an experiment, the axes of its grid, how they are sampled and pruned, and the trials it has."""
 
 import math
 import tomllib
@@ -36,7 +36,7 @@ class Sweep:
     prune: Prune | None = None
 
 
-class Member(NamedTuple):
+class SweepTrial(NamedTuple):
     """One training of a sweep: its number from 0, the values of the axes that it reads, and its experiment."""
 
     number: int
@@ -72,11 +72,11 @@ def sweep_of(
     lines: Sequence[str] = (),
     seeds: int | None = None,
 ) -> Sweep:
-    """The sweep that the tables of `read`, over the experiment, make; checked as a whole, with each of its members.
+    """The sweep that the tables of `read`, over the experiment, make; checked as a whole, with each of its trials.
 
     `lines` (--grid) are TOML that replaces or adds axes of [grid]; `seeds` (--seeds) beats both. `given` are the full
-    names of the keys that were set. Numbers that no member reads are set to their defaults.
-    Raises UsageError for what is unknown, of a wrong type, out of range, read by no member, or too much.
+    names of the keys that were set. Numbers that no trial reads are set to their defaults.
+    Raises UsageError for what is unknown, of a wrong type, out of range, read by no trial, or too much.
     """
     file = tables.file if isinstance(tables, Tables) else ""
     with named(file):
@@ -106,25 +106,25 @@ def sweep_of(
     return _checked(Sweep(experiment, tuple(axes), count, sample, prune), given, file)
 
 
-def members(sweep: Sweep) -> list[Member]:
+def trials(sweep: Sweep) -> list[SweepTrial]:
     """The trainings: row-major over the axes (the last is the fastest) or in the order drawn, each with all its seeds.
 
-    What a member does not read is left out of its values, and members that this makes equal are one.
-    Raises UsageError for a member that `config.check` refuses, or more than MOST of them.
+    What a trial does not read is left out of its values, and trials that this makes equal are one.
+    Raises UsageError for a trial that `config.check` refuses, or more than MOST of them.
     """
     seeds = range(sweep.experiment.seed, sweep.experiment.seed + sweep.seeds)
     pairs = product(_configurations(sweep).items(), seeds)
-    return [Member(i, dict(values), replace(found, seed=seed)) for i, ((values, found), seed) in enumerate(pairs)]
+    return [SweepTrial(i, dict(values), replace(found, seed=seed)) for i, ((values, found), seed) in enumerate(pairs)]
 
 
-def repeats(sweep: Sweep, found: Sequence[Member]) -> int:
-    """How many of the points of the sweep, each with all its seeds, are no member of their own: they equal another."""
+def repeats(sweep: Sweep, found: Sequence[SweepTrial]) -> int:
+    """How many of the points of the sweep, each with all its seeds, are no trial of their own: they equal another."""
     return _points(sweep) * sweep.seeds - len(found)
 
 
-def configuration(member: Member) -> tuple[tuple[str, Any], ...]:
+def configuration(trial: SweepTrial) -> tuple[tuple[str, Any], ...]:
     """What the seeds of one configuration have in common, and nothing else has: its values, to be hashed."""
-    return tuple(member.values.items())
+    return tuple(trial.values.items())
 
 
 def tree(sweep: Sweep) -> dict[str, Any]:
@@ -188,11 +188,11 @@ def _line(line: str) -> dict[str, Any]:
 
 
 def _configurations(sweep: Sweep) -> dict[tuple[tuple[str, Any], ...], Experiment]:
-    """The members without their seeds: the values that each reads, and its experiment, with defaults for the rest."""
+    """The trials without their seeds: the values that each reads, and its experiment, with defaults for the rest."""
     count = _points(sweep) * sweep.seeds
     if count > MOST:
         raise UsageError(
-            f"the sweep has {count:,} members; accepted are at most {MOST:,}: take fewer values or seeds, or draw some of"
+            f"the sweep has {count:,} trials; accepted are at most {MOST:,}: take fewer values or seeds, or draw some of"
             " them with [sample]"
         )
     for axis in sweep.axes:
@@ -221,7 +221,7 @@ def _fixed(experiment: Experiment, pairs: tuple[tuple[str, Any], ...]) -> tuple[
         config.check(found, ())
     except UsageError as error:
         values = ", ".join(f"{key} {space.shown(value)}" for key, value in pairs)
-        raise UsageError(f"{error} (in the member with {values})" if pairs else str(error)) from None
+        raise UsageError(f"{error} (in the trial with {values})" if pairs else str(error)) from None
     read = found.reads()
     return replace(found, hyper=_only(found.hyper, read)), frozenset(HYPER + number for number in read)
 
@@ -236,7 +236,7 @@ def _read_by(experiments: Iterable[Experiment]) -> frozenset[str]:
 
 
 def _checked(sweep: Sweep, given: Iterable[str], file: str) -> Sweep:
-    """The sweep, without the numbers that no member reads. Raises UsageError if one of those was set, and see `members`."""
+    """The sweep, without the numbers that no trial reads. Raises UsageError if one of those was set, and see `trials`."""
     experiments = list(_configurations(sweep).values())
     check_range("seed + seeds - 1", sweep.experiment.seed + sweep.seeds - 1, Annotated[int, Ge(0)])
     read = _read_by(experiments)

@@ -17,19 +17,19 @@ from jaxmlp.sweep.groups import Asked, SweepGroup
 FOUR = 4  # bytes of a number
 COMPILER = 290 * 2**20  # bytes that the first compile leaves in a process, as measured (JAX 0.10.2, x86)
 PROGRAM = 25 * 2**20  # and that each further program does
-SEATED = 2.0  # times the states of members that are resident, as NumPy stacks them and the devices hold them
+SEATED = 2.0  # times the states of trials that are resident, as NumPy stacks them and the devices hold them
 SAVING = 60 * 2**20  # bytes that the first checkpoint takes, however small
 SAVED = 4.5  # times the states of all that have begun more, while a checkpoint is written: taken off, sorted, encoded
 
 
 class GroupEstimate(NamedTuple):
-    """What one group will take, if none of its members stops early or is pruned."""
+    """What one group will take, if none of its trials stops early or is pruned."""
 
     differs: str  # in which keys, and how, from the other groups
     sizes: tuple[int, ...]
-    members: int
+    trials: int
     chunk: int
-    epoch_seconds: float  # of all its members
+    epoch_seconds: float  # of all its trials
     most_seconds: float
     compile_seconds: float  # of one program
 
@@ -39,7 +39,7 @@ class Estimate(NamedTuple):
 
     groups: list[GroupEstimate]
     memory: int  # bytes at the peak: of a process on CPU devices, else of a device
-    epochs: int  # of members, all together
+    epochs: int  # of trials, all together
     seconds: float
     compile_seconds: float
 
@@ -58,16 +58,16 @@ def estimate(
     for group, differs in zip(groups, differences(groups), strict=True):
         measured = sweep_groups.probed(group, devices, chunk=1 if asked.sequential else asked.chunk)
         packings.append(sweep_groups.settings_of(group, devices, asked, measured))
-        epoch = measured.seconds * len(group.members) / processes
+        epoch = measured.seconds * len(group.trials) / processes
         most = epoch * group.spec.training.max_epochs
-        about = (group.spec.sizes, len(group.members), measured.chunk, epoch, most, measured.compile_seconds)
+        about = (group.spec.sizes, len(group.trials), measured.chunk, epoch, most, measured.compile_seconds)
         found.append(GroupEstimate(differs, *about))
-    whole = sum(len(group.members) * group.spec.training.max_epochs for group in groups)
+    whole = sum(len(group.trials) * group.spec.training.max_epochs for group in groups)
     epochs = whole
     if prune is not None:
         longest = max(group.spec.training.max_epochs for group in groups)
         seeds = max(group.seeds for group in groups)
-        configurations = sum(len(group.members) for group in groups) // seeds
+        configurations = sum(len(group.trials) for group in groups) // seeds
         epochs = min(whole, seeds * pruning.most_epochs(configurations, prune.rung_epochs, prune.keep, longest))
     seconds = sum(group.most_seconds for group in found) * epochs / whole
     saved = seconds > checkpoint_seconds
@@ -76,13 +76,13 @@ def estimate(
 
 
 def differences(groups: Sequence[SweepGroup]) -> list[str]:
-    """For each group the values of those keys in which groups, but not the members of one, differ."""
+    """For each group the values of those keys in which groups, but not the trials of one, differ."""
     values: list[dict[str, Any]] = []
     for group in groups:
-        first = group.members[0].values
-        fixed = {key for key in first if all(member.values.get(key) == first[key] for member in group.members)}
+        first = group.trials[0].values
+        fixed = {key for key in first if all(trial.values.get(key) == first[key] for trial in group.trials)}
         values.append({key: first[key] for key in fixed})
-    keys = [key for key in groups[0].members[0].values if all(key in found for found in values)]
+    keys = [key for key in groups[0].trials[0].values if all(key in found for found in values)]
     keys = [key for key in keys if len({str(found[key]) for found in values}) > 1]
     return [", ".join(_shown(found[key]) for key in keys) for found in values]
 
@@ -101,10 +101,10 @@ def _memory(
     saved: bool,
     together: bool,
 ) -> int:
-    """Groups come one after the other; but with rungs (`together`) the members of all have begun before any leaves."""
+    """Groups come one after the other; but with rungs (`together`) the trials of all have begun before any leaves."""
     seated, begun, data = [], [], []
     for group, packing in zip(groups, packings, strict=True):
-        state, mine = sizing.state_bytes(group.spec), -(-len(group.members) // processes)
+        state, mine = sizing.state_bytes(group.spec), -(-len(group.trials) // processes)
         resident = min(mine, packing.resident)
         begun.append(state * (mine if together else resident))
         data.append(sum(group.rows) * (group.spec.inputs + 1) * FOUR)

@@ -1,4 +1,4 @@
-"""The end of a sweep: the table, the run directory of the best member, the pictures, the page, and the summary."""
+"""The end of a sweep: the table, the run directory of the best trial, the pictures, the page, and the summary."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +13,11 @@ from jaxmlp.plots import sweep as sweep_plots
 from jaxmlp.runs import checkpoints, directory, files, runner
 from jaxmlp.runs.directory import CHECKPOINTS, PLOTS, SUMMARY, append_metrics, write_json
 from jaxmlp.runs.runner import Notes
+from jaxmlp.statistics import accuracy_interval
 from jaxmlp.sweep import page, store
-from jaxmlp.sweep.config import Member, Sweep
+from jaxmlp.sweep.config import Sweep, SweepTrial
 from jaxmlp.sweep.groups import SweepGroup
-from jaxmlp.sweep.recorder import Best, interval
+from jaxmlp.sweep.recorder import Best
 from jaxmlp.sweep.store import BEST, Curve
 
 
@@ -24,7 +25,7 @@ class Work(NamedTuple):
     """What a sweep took, over all processes and sessions, but for compiling and total: those are of the last session."""
 
     compiles: int  # shapes of this process
-    epochs: int  # of members, all together
+    epochs: int  # of trials, all together
     seconds: float  # in the compiled program
     compile_seconds: float
     total_seconds: float
@@ -35,7 +36,7 @@ class Work(NamedTuple):
 def finish(
     path: Path,
     sweep: Sweep,
-    every: Sequence[Member],
+    every: Sequence[SweepTrial],
     groups: Sequence[SweepGroup],
     rows: list[dict[str, Any]],
     best: Best | None,
@@ -47,12 +48,12 @@ def finish(
     curves = store.curves(path)
     statuses = [row["status"] for row in rows]
     summary: dict[str, Any] = {
-        "members": len(every),
+        "trials": len(every),
         "groups": len(groups),
         "compiles": work.compiles,
         "seconds": {"total": work.total_seconds, "train": work.seconds, "compile": work.compile_seconds},
-        "member_epochs": work.epochs,
-        "member_epochs_per_second": work.epochs / work.seconds if work.seconds else None,
+        "trial_epochs": work.epochs,
+        "trial_epochs_per_second": work.epochs / work.seconds if work.seconds else None,
         "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
         "processes": work.processes,
         "peak_bytes": work.peak_bytes,
@@ -61,43 +62,43 @@ def finish(
     if sweep.prune is not None:
         summary["pruning"] = saving(rows)
     if best is not None:
-        row = next(row for row in rows if row["member"] == best.member)
-        member, group = every[best.member], groups[best.group]
-        test = leave_best(path / BEST, member, row["status"], group, best, curves[best.member], listener)["test"]
-        low, high = interval(test["correct"], test["count"])
+        row = next(row for row in rows if row["trial"] == best.trial)
+        trial, group = every[best.trial], groups[best.group]
+        test = leave_best(path / BEST, trial, row["status"], group, best, curves[best.trial], listener)["test"]
+        low, high = accuracy_interval(test["correct"], test["count"])
         summary["best"] = row | {"test": test | {"interval_95": [low, high]}, "directory": BEST}
     files.make_directory(path / PLOTS)
     axes = [axis.key for axis in sweep.axes]
     pictures = sweep_plots.draw(
-        path / PLOTS, rows, axes, curves, None if best is None else best.member, sweep.prune is not None
+        path / PLOTS, rows, axes, curves, None if best is None else best.trial, sweep.prune is not None
     )
     page.write(path, summary, rows, axes, pictures)
     return summary
 
 
 def saving(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What pruning spared: a pruned member would have run as many epochs as the others did on the average."""
+    """What pruning spared: a pruned trial would have run as many epochs as the others did on the average."""
     whole = [row["epochs_run"] for row in rows if row["status"] != "pruned"]
     pruned = [row["epochs_run"] for row in rows if row["status"] == "pruned"]
     spent, without = sum(whole) + sum(pruned), float(np.mean(whole)) * len(rows)
     return {
         "pruned": len(pruned),
-        "member_epochs": spent,
-        "member_epochs_without": without,
+        "trial_epochs": spent,
+        "trial_epochs_without": without,
         "saved": 1 - spent / without,
     }
 
 
 def leave_best(
-    path: Path, member: Member, status: str, group: SweepGroup, best: Best, curve: Curve, listener: Notes
+    path: Path, trial: SweepTrial, status: str, group: SweepGroup, best: Best, curve: Curve, listener: Notes
 ) -> dict[str, Any]:
-    """The run directory of a member, as `train` would have left it: it can be predicted with, and resumed. Its summary.
+    """The run directory of a trial, as `train` would have left it: it can be predicted with, and resumed. Its summary.
 
     One that was pruned was stopped from without: resumed, it goes on.
     """
     data = group.data()
-    directory.create(path, member.experiment, overwrite=True)
-    runner.record_environment(member.experiment, path, data, listener)
+    directory.create(path, trial.experiment, overwrite=True)
+    runner.record_environment(trial.experiment, path, data, listener)
     epochs = epochs_of(group.spec, data.splits, history_of(curve))
     rows = [runner.line_of(epoch) for epoch in epochs]
     for row in rows:

@@ -1,4 +1,4 @@
-"""The members of a sweep by what is compiled for them: their data, their static description, how they are packed."""
+"""The trials of a sweep by what is compiled for them: their data, their static description, how they are packed."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from jaxmlp.runs import files
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.runner import Loaded, read_data, spec_of
 from jaxmlp.spec import Spec
-from jaxmlp.sweep.config import Member
+from jaxmlp.sweep.config import SweepTrial
 
 PROBE_FROM = 60.0  # seconds of work as guessed: below that a probe costs more than it can save
 CHUNKS = "chunks.json"
@@ -33,32 +33,32 @@ class Asked(Protocol):
     """What a user may ask for of packing."""
 
     @property
-    def sequential(self) -> bool: ...  # one member on a device at a time, by the solo program
+    def sequential(self) -> bool: ...  # one trial on a device at a time, by the solo program
     @property
-    def chunk(self) -> int | None: ...  # members on a device at a time
+    def chunk(self) -> int | None: ...  # trials on a device at a time
     @property
-    def resident(self) -> int | None: ...  # members in memory at a time
+    def resident(self) -> int | None: ...  # trials in memory at a time
 
 
 class SweepGroup(NamedTuple):
-    """Members that share data, shapes and code."""
+    """Trials that share data, shapes and code."""
 
     number: int
-    experiment: Experiment  # of its first member
+    experiment: Experiment  # of its first trial
     spec: Spec
     crc32: str  # of the data
     rows: tuple[int, int, int]  # training, validation, test
-    members: tuple[Member, ...]
+    trials: tuple[SweepTrial, ...]
 
     @property
     def seeds(self) -> int:
-        """Different seeds of its members."""
-        return len({member.experiment.seed for member in self.members})
+        """Different seeds of its trials."""
+        return len({trial.experiment.seed for trial in self.trials})
 
     def described(self) -> dict[str, Any]:
         """For people, and for resuming: what is checked then."""
         sizes, data = list(self.spec.sizes), self.data()
-        return {"members": len(self.members), "sizes": sizes, "data": data.origin, "crc32": data.crc32}
+        return {"trials": len(self.trials), "sizes": sizes, "data": data.origin, "crc32": data.crc32}
 
     def data(self) -> Loaded:
         """Its data; those used last stay in memory."""
@@ -67,9 +67,9 @@ class SweepGroup(NamedTuple):
     def for_process(self, index: int, count: int) -> Group:
         """What process `index` of `count` trains of it."""
         mine = {
-            member.number: scheduler.Member(member.experiment.hyper, member.experiment.seed)
-            for member in self.members
-            if member.number % count == index
+            trial.number: scheduler.Trial(trial.experiment.hyper, trial.experiment.seed)
+            for trial in self.trials
+            if trial.number % count == index
         }
         return Group(self.spec, mine, lambda: self.data().splits)
 
@@ -80,12 +80,12 @@ def loaded(data: Data) -> Loaded:
     return read_data(Experiment(data=data))
 
 
-def groups_of(members: Sequence[Member]) -> list[SweepGroup]:
-    """The groups in the order of their first members. Raises UsageError and DataError as `read_data` does."""
-    sorted_in: dict[Any, list[Member]] = {}
-    for member in members:
-        experiment = member.experiment
-        sorted_in.setdefault((experiment.data, experiment.network, experiment.training), []).append(member)
+def groups_of(trials: Sequence[SweepTrial]) -> list[SweepGroup]:
+    """The groups in the order of their first trials. Raises UsageError and DataError as `read_data` does."""
+    sorted_in: dict[Any, list[SweepTrial]] = {}
+    for trial in trials:
+        experiment = trial.experiment
+        sorted_in.setdefault((experiment.data, experiment.network, experiment.training), []).append(trial)
     groups = []
     for number, found in enumerate(sorted_in.values()):
         experiment = found[0].experiment
@@ -97,7 +97,7 @@ def groups_of(members: Sequence[Member]) -> list[SweepGroup]:
 
 
 def settings_of(group: SweepGroup, devices: Devices, asked: "Asked", measured: Probe | None = None) -> Packing:
-    """How the members of a group are put together; a chunk that is asked for beats what was measured, or guessed."""
+    """How the trials of a group are put together; a chunk that is asked for beats what was measured, or guessed."""
     chunk, seconds = (None, None) if measured is None else (measured.chunk, measured.seconds)
     return sizing.settings(
         group.spec,
@@ -111,8 +111,8 @@ def settings_of(group: SweepGroup, devices: Devices, asked: "Asked", measured: P
 
 
 def is_worth_probing(group: SweepGroup, devices: Devices) -> bool:
-    """Whether its members, if none stops early, are guessed to take longer than a probe can save."""
-    epochs = len(group.members) * group.spec.training.max_epochs
+    """Whether its trials, if none stops early, are guessed to take longer than a probe can save."""
+    epochs = len(group.trials) * group.spec.training.max_epochs
     return epochs * sizing.guessed_seconds(group.spec, group.rows[0], devices) > PROBE_FROM
 
 
@@ -123,7 +123,7 @@ def probed(group: SweepGroup, devices: Devices, *, chunk: int | None = None) -> 
     if key in known:
         found = Probe(*known[key])
         return found._replace(tried={int(size): took for size, took in found.tried.items()})
-    found = sizing.probe(group.spec, group.data().splits, devices, len(group.members), group.seeds, chunk=chunk)
+    found = sizing.probe(group.spec, group.data().splits, devices, len(group.trials), group.seeds, chunk=chunk)
     try:
         files.make_directory(path.parent)
         files.write_atomically(path, json.dumps(_read(path) | {key: found}, indent=1))
@@ -134,8 +134,8 @@ def probed(group: SweepGroup, devices: Devices, *, chunk: int | None = None) -> 
 
 def _key(group: SweepGroup, devices: Devices, chunk: int | None) -> str:
     """All that the best chunk depends on; a cache may be shared by machines, which are known by their names."""
-    per_seed = 1 << (-(-len(group.members) // group.seeds) - 1).bit_length()
-    most = 1 << (-(-len(group.members) // len(devices)) - 1).bit_length()
+    per_seed = 1 << (-(-len(group.trials) // group.seeds) - 1).bit_length()
+    most = 1 << (-(-len(group.trials) // len(devices)) - 1).bit_length()
     network, training = asdict(group.spec.network), asdict(group.spec.training)
     for name in ("max_epochs", "stop_rule", "monitor", "schedule"):
         training.pop(name)

@@ -1,4 +1,4 @@
-"""The page of a sweep: what it took, the best member and how far to trust it, pictures and tables; it stands alone."""
+"""The page of a sweep: what it took, the best trial and how far to trust it, pictures and tables; it stands alone."""
 
 import re
 import shlex
@@ -7,37 +7,37 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxmlp.plots import page as pages
-from jaxmlp.plots.marks import ACCURACY, LOSS, count, diverged, measured, number
+from jaxmlp.plots.marks import ACCURACY, LOSS, diverged, measured, number
 from jaxmlp.plots.means import grouped
 from jaxmlp.plots.scale import Row, Rows, distinct, identity, is_number, label, last, short
 from jaxmlp.runs import directory, files
 from jaxmlp.runs.directory import ENVIRONMENT, PLOTS
-from jaxmlp.statistics import Spread
-from jaxmlp.sweep.recorder import interval
+from jaxmlp.statistics import SeedStatistics, accuracy_interval
 from jaxmlp.sweep.store import BEST, PAGE, TABLE
+from jaxmlp.text import count
 from jaxmlp.training.schedules import schedule
 
 MOST = 20  # rows of a table
 LISTED = 8  # values of an axis that are named one by one
 CAPTIONS = {
     "heat_map": "Validation loss and accuracy over both axes, each cell the mean over its seeds; the best cell is framed.",
-    "lines_over_axis": "Validation loss and accuracy over the axis: a point a member, the line their mean; "
+    "lines_over_axis": "Validation loss and accuracy over the axis: a point a trial, the line their mean; "
     "with two axes, a colour for each value of the other. The best is ringed.",
-    "seeds_spread": "The luck of seeds: a dot a member, the band mean ± standard deviation; the best is ringed.",
-    "parallel_coordinates": "Every member is a line through its values, coloured by validation loss; the best is orange.",
-    "scatter": "Validation loss of every member over each axis; crosses diverged, the best is ringed. "
+    "seeds_spread": "The luck of seeds: a dot a trial, the band mean ± standard deviation; the best is ringed.",
+    "parallel_coordinates": "Every trial is a line through its values, coloured by validation loss; the best is orange.",
+    "scatter": "Validation loss of every trial over each axis; crosses diverged, the best is ringed. "
     "Points of one value are moved a little sideways, so that all are seen.",
-    "learning_curves": "Validation loss and accuracy of every member over the epochs, dark if its loss is low; "
+    "learning_curves": "Validation loss and accuracy of every trial over the epochs, dark if its loss is low; "
     "the best is orange.",
-    "cost_against_quality": "What pruning did: each member by its epochs and its loss, and how many were still training. "
+    "cost_against_quality": "What pruning did: each trial by its epochs and its loss, and how many were still training. "
     "Points are moved a little sideways, so that all are seen.",
 }
-PRUNED = {  # what is added where members were pruned
-    "heat_map": "A purple corner: members of the cell were pruned, and count with the loss of fewer epochs.",
-    "lines_over_axis": "A hollow point: members were pruned, and count with the loss of fewer epochs.",
-    "parallel_coordinates": "Pruned members are thin and purple: their loss is that of fewer epochs.",
-    "scatter": "Pruned members are purple: their loss is that of fewer epochs.",
-    "learning_curves": "Pruned members are thin and purple.",
+PRUNED = {  # what is added where trials were pruned
+    "heat_map": "A purple corner: trials of the cell were pruned, and count with the loss of fewer epochs.",
+    "lines_over_axis": "A hollow point: trials were pruned, and count with the loss of fewer epochs.",
+    "parallel_coordinates": "Pruned trials are thin and purple: their loss is that of fewer epochs.",
+    "scatter": "Pruned trials are purple: their loss is that of fewer epochs.",
+    "learning_curves": "Pruned trials are thin and purple.",
 }
 MEANINGS = {
     "early_stopping": "validation no longer improved",
@@ -48,12 +48,12 @@ MEANINGS = {
 
 
 class Configuration(NamedTuple):
-    """The members that agree on every axis; spreads are over those that did not diverge."""
+    """The trials that agree on every axis; spreads are over those that did not diverge."""
 
-    members: Rows
+    trials: Rows
     measured: int
-    loss: Spread
-    accuracy: Spread
+    loss: SeedStatistics
+    accuracy: SeedStatistics
 
 
 def write(
@@ -61,9 +61,9 @@ def write(
 ) -> None:
     """Write sweep.html into the directory of a sweep: config.toml, environment.json and the pictures are there already.
 
-    `pictures` are names of files in its plots/, as `sweep_plots.draw` returns them.
+    `pictures` are names of files in its plots/, as `plots.sweep.draw` returns them.
     """
-    rows = sorted(rows, key=lambda row: row["member"])
+    rows = sorted(rows, key=lambda row: row["trial"])
     best, tree, found = summary["best"], directory.saved_tree(path), configurations(rows, axes)
     lost = [row for row in rows if row["status"] == "diverged"]
     templates = pages.environment("jaxmlp.sweep", path / PLOTS)
@@ -87,7 +87,7 @@ def write(
         meanings=MEANINGS,
         best=best,
         doubt=None if best is None else doubt(rows, best),
-        rank=next((i for i, one in enumerate(found, 1) if best and best["member"] in numbers(one)), None),
+        rank=next((i for i, one in enumerate(found, 1) if best and best["trial"] in numbers(one)), None),
         figures={Path(name).stem: caption(Path(name).stem, summary["statuses"]) for name in pictures},
         configurations=found[:MOST],
         more=len(found) - MOST,
@@ -99,7 +99,7 @@ def write(
 
 
 def caption(picture: str, statuses: Mapping[str, int]) -> str:
-    """What a picture shows; and how pruned members look in it, if there are any."""
+    """What a picture shows; and how pruned trials look in it, if there are any."""
     more = PRUNED.get(picture) if statuses.get("pruned") else None
     return CAPTIONS.get(picture, words(picture)) + (f" {more}" if more else "")
 
@@ -124,7 +124,7 @@ def values_of(rows: Rows, key: str) -> str:
         rest = f" and {len(values) - LISTED:,} more" if len(values) > LISTED else ""
         text = ", ".join(map(value, values[:LISTED])) + rest
     absent = sum(row.get(key) is None for row in rows)
-    return text + (f" ({count(absent, 'member')} without)" if absent else "")
+    return text + (f" ({count(absent, 'trial')} without)" if absent else "")
 
 
 def seeds_of(rows: Rows) -> str:
@@ -135,11 +135,11 @@ def seeds_of(rows: Rows) -> str:
 
 def facts(summary: dict[str, Any]) -> dict[str, str]:
     """What the sweep took: name and number."""
-    rate, seconds = summary["member_epochs_per_second"], summary["seconds"]
-    nouns = {"members": "member", "groups": "group", "compiles": "compiled program", "member_epochs": "member-epoch"}
+    rate, seconds = summary["trial_epochs_per_second"], summary["seconds"]
+    nouns = {"trials": "trial", "groups": "group", "compiles": "compiled program", "trial_epochs": "trial-epoch"}
     found = {noun + "s" * (summary[key] != 1): f"{summary[key]:,}" for key, noun in nouns.items()}
     found |= {
-        "member-epochs a second": "–" if rate is None else f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}",
+        "trial-epochs a second": "–" if rate is None else f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}",
         "training": f"{seconds['train']:,.1f} s",
         "compiling": f"{seconds['compile']:,.1f} s",
     }
@@ -148,8 +148,8 @@ def facts(summary: dict[str, Any]) -> dict[str, str]:
 
 def doubt(rows: Rows, best: Row) -> dict[str, Any]:
     """How far to trust the choice: among how many it was made, and how many of the others its rows cannot tell from it."""
-    low, high = interval(best["validation_correct"], best["validation_count"])
-    others = [row for row in rows if not diverged(row) and row["member"] != best["member"]]
+    low, high = accuracy_interval(best["validation_correct"], best["validation_count"])
+    others = [row for row in rows if not diverged(row) and row["trial"] != best["trial"]]
     alike = sum(low <= number(row[ACCURACY]) <= high for row in others)
     return {"among": len(others) + 1, "low": low, "high": high, "alike": alike, "tested": "test_loss" in best}
 
@@ -158,17 +158,17 @@ def configurations(rows: Rows, axes: Sequence[str]) -> list[Configuration]:
     """By mean validation loss, those of which a seed diverged after all that are whole; without those that all did."""
     groups = grouped(rows, [tuple(identity(row.get(key)) for key in axes) for row in rows])
     found = []
-    for members in groups.values():
-        losses = measured(members, LOSS).tolist()
+    for trials in groups.values():
+        losses = measured(trials, LOSS).tolist()
         if losses:
-            accuracy = Spread.of(measured(members, ACCURACY).tolist())
-            found.append(Configuration(members, len(losses), Spread.of(losses), accuracy))
-    return sorted(found, key=lambda one: (one.measured < len(one.members), one.loss.mean))
+            accuracy = SeedStatistics.of(measured(trials, ACCURACY).tolist())
+            found.append(Configuration(trials, len(losses), SeedStatistics.of(losses), accuracy))
+    return sorted(found, key=lambda one: (one.measured < len(one.trials), one.loss.mean))
 
 
 def numbers(configuration: Configuration) -> list[int]:
-    """Its members."""
-    return [row["member"] for row in configuration.members]
+    """Its trials."""
+    return [row["trial"] for row in configuration.trials]
 
 
 def commands(path: Path, best: Row | None, tree: dict[str, Any]) -> dict[str, str]:
@@ -186,7 +186,7 @@ def commands(path: Path, best: Row | None, tree: dict[str, Any]) -> dict[str, st
             found["It was pruned: train a copy of it to its end (this reads the test rows again):"] = resume
         again = f"python -m jaxmlp.train {shlex.quote(str(path / BEST / directory.CONFIG))}"
         found["Train it anew, perhaps with other flags:"] = again
-    found["Every member is a line of the table, for pandas:"] = f"pandas.read_csv({str(path / TABLE)!r})"
+    found["Every trial is a line of the table, for pandas:"] = f"pandas.read_csv({str(path / TABLE)!r})"
     return found
 
 

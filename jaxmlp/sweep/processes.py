@@ -1,6 +1,6 @@
 """Several processes, on one host or many: they meet, JAX learns of all devices, and small messages go round.
 
-JAX's service is used to begin with and then left, for members need no communication in a step; why, is said in star.py.
+JAX's service is used to begin with and then left, for trials need no communication in a step; why, is said in star.py.
 """
 
 import json

@@ -4,15 +4,15 @@ import time
 from typing import Any
 
 from jaxmlp.cli.progress import Lines
-from jaxmlp.cli.terminal import duration
 from jaxmlp.sweep.callbacks import Progress as State
+from jaxmlp.text import duration
 
 SHORTEST_BAR, LONGEST_BAR, LINE = 5, 40, 160  # characters
 PAUSE = 60.0  # seconds between two lines where there is no bar
 
 
 class SweepBar(Lines):
-    """On a terminal a bar: members done, running, stopped, diverged; the best; member-epochs a second; time left.
+    """On a terminal a bar: trials done, running, stopped, diverged; the best; trial-epochs a second; time left.
 
     On a narrow one the bar is shorter, and says less. Elsewhere a line a minute.
     """
@@ -27,16 +27,16 @@ class SweepBar(Lines):
         if self.quiet or not self.console.is_terminal:
             if time.monotonic() - self.told >= PAUSE:
                 self.told = time.monotonic()
-                self.note(f"{progress.done:,} of {progress.members:,} members have ended, {_told(progress, LINE)}")
+                self.note(f"{progress.done:,} of {progress.trials:,} trials have ended, {_told(progress, LINE)}")
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-        room = self.console.width - len(f"members   {progress.members}/{progress.members} ")
+        room = self.console.width - len(f"trials   {progress.trials}/{progress.trials} ")
         text = _told(progress, room - SHORTEST_BAR)
         if self.bar is None:
-            columns = ("members", BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"))
+            columns = ("trials", BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"))
             self.bar = Progress(*columns, console=self.console, transient=True)
-            self.bar.add_task("", total=progress.members, text="")
+            self.bar.add_task("", total=progress.trials, text="")
             self.bar.start()
         self.bar.columns[1].bar_width = min(LONGEST_BAR, max(SHORTEST_BAR, room - len(text)))
         self.bar.update(self.bar.task_ids[0], completed=progress.done, text=text)
@@ -56,7 +56,7 @@ def _told(progress: State, room: int) -> str:
             f"best {progress.best['validation_loss']:.4f} ({100 * progress.best['validation_accuracy']:.2f} %)"
         )
     parts += [f"{count:,} {status.replace('_', ' ')}" for status, count in progress.by_status.items()]
-    parts += [f"{progress.rate:,.1f} member-epochs/s", f"~{duration(progress.seconds_left)} left"]
+    parts += [f"{progress.rate:,.1f} trial-epochs/s", f"~{duration(progress.seconds_left)} left"]
     while len(", ".join(parts)) > room and len(parts) > 2:
         del parts[-2]  # the least important of them
     return ", ".join(parts)

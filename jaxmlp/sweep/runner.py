@@ -1,4 +1,4 @@
-"""A sweep: its members trained group by group in a directory, so that it can be stopped anywhere; in every process alike."""
+"""A sweep: its trials trained group by group in a directory, so that it can be stopped anywhere; in every process alike."""
 
 import json
 import time
@@ -18,7 +18,7 @@ from jaxmlp.runs.directory import SUMMARY, read_json, write_json
 from jaxmlp.sweep import config, estimate, finish, processes, store
 from jaxmlp.sweep import groups as sweep_groups
 from jaxmlp.sweep.callbacks import Listener, Stopped, SweepHost
-from jaxmlp.sweep.config import Member, Sweep, configuration
+from jaxmlp.sweep.config import Sweep, SweepTrial, configuration
 from jaxmlp.sweep.groups import SweepGroup
 from jaxmlp.sweep.recorder import Recorder
 from jaxmlp.sweep.store import GROUPS
@@ -28,7 +28,7 @@ CHECKPOINT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Options:
-    """How a sweep is run; nothing of it changes what its members come to, but for the last bits (by packing)."""
+    """How a sweep is run; nothing of it changes what its trials come to, but for the last bits (by packing)."""
 
     mode: str | None = None  # packed, sequential; None: packed, or as the sweep was begun that goes on
     chunk: int | None = None
@@ -38,7 +38,7 @@ class Options:
 
     @property
     def sequential(self) -> bool:
-        """Whether one member is on a device at a time, by the program of a single network."""
+        """Whether one trial is on a device at a time, by the program of a single network."""
         return self.mode == "sequential"
 
 
@@ -46,14 +46,14 @@ class Outcome(NamedTuple):
     """How a sweep ended: its summary, or None where it was asked to stop (or another process writes it)."""
 
     summary: dict[str, Any] | None
-    done: int  # members that have ended
-    epochs: int  # of members, all together
+    done: int  # trials that have ended
+    epochs: int  # of trials, all together
     stopped: bool
 
 
 def run(
     sweep: Sweep,
-    every: Sequence[Member],
+    every: Sequence[SweepTrial],
     groups: Sequence[SweepGroup],
     path: Path,
     listener: Listener,
@@ -61,9 +61,9 @@ def run(
     *,
     stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Train the members of `sweep` in the directory `path` (`store.create`, `reopen`), going on where it stopped.
+    """Train the trials of `sweep` in the directory `path` (`store.create`, `reopen`), going on where it stopped.
 
-    `every` and `groups` are as `config.members` and `sweep_groups.groups_of` make them. Called by every process
+    `every` and `groups` are as `config.trials` and `sweep_groups.groups_of` make them. Called by every process
     alike; process 0 writes the results. Between two calls of the program `stop` is asked; once it is true in any process,
     all save and return. Raises RunError where the disk fails or other data were used before, UsageError where a sweep
     would go on otherwise than it was begun, and ProcessLostError where another process is gone.
@@ -77,11 +77,11 @@ def run(
     mine = [group.for_process(index, count) for group in groups]
     settings = [Packing(**found["packing"]) for found in terms["groups"]]
     grid = Grid(mine, settings, devices, _rungs(sweep, every), alone=terms["sequential"])
-    saved = store.restore(path, specs, index, count, [list(group.members) for group in mine])
+    saved = store.restore(path, specs, index, count, [list(group.trials) for group in mine])
     if saved is not None:
         grid.restore(saved.snapshots, saved.at)
         epochs = int(saved.totals["epochs"])
-        listener.note(f"going on after {epochs:,} member-epochs; {saved.lines:,} of {len(every):,} members had ended")
+        listener.note(f"going on after {epochs:,} trial-epochs; {saved.lines:,} of {len(every):,} trials had ended")
     recorder = Recorder(every, groups, test=terms["test_all"])
     host = SweepHost(path, listener, recorder, stop, saved, checkpoint_seconds=options.checkpoint_seconds)
     try:
@@ -108,22 +108,22 @@ def run(
         summary = finish.finish(path, sweep, every, groups, host.rows, best, work, listener)
         write_json(path / SUMMARY, summary)
     except RunError as error:
-        raise RunError(f"{error}; all members are trained, and saved: then go on with --resume") from error
+        raise RunError(f"{error}; all trials are trained, and saved: then go on with --resume") from error
     return Outcome(summary, host.done, host.epochs, stopped=False)
 
 
-def _rungs(sweep: Sweep, every: Sequence[Member]) -> Rungs:
+def _rungs(sweep: Sweep, every: Sequence[SweepTrial]) -> Rungs:
     if sweep.prune is None:
         return Rungs()
     numbers: dict[Any, int] = {}
-    configurations = [numbers.setdefault(configuration(member), len(numbers)) for member in every]
+    configurations = [numbers.setdefault(configuration(trial), len(numbers)) for trial in every]
     return Rungs(sweep.prune.rung_epochs, sweep.prune.keep, configurations)
 
 
 def _agreed(
     sweep: Sweep, groups: Sequence[SweepGroup], path: Path, devices: Devices, options: Options, listener: Listener
 ) -> dict[str, Any]:
-    """What groups.json holds: how members are packed, as the sweep was begun, or as process 0 decides for all now.
+    """What groups.json holds: how trials are packed, as the sweep was begun, or as process 0 decides for all now.
 
     Raises UsageError in all processes where they were not started alike, and in process 0 where the sweep was begun
     otherwise.
@@ -152,7 +152,7 @@ def _asked(sweep: Sweep, groups: Sequence[SweepGroup], options: Options) -> dict
     tree = config.tree(sweep)
     tree["data"] = {key: value for key, value in tree["data"].items() if key != "dir"}
     return {
-        "members": json.loads(json.dumps(tree)),
+        "trials": json.loads(json.dumps(tree)),
         "data": [group.crc32 for group in groups],
         "options": {"mode": options.mode, "test_all": options.test_all},
     }
@@ -164,7 +164,7 @@ def _begun(groups: Sequence[SweepGroup], devices: Devices, options: Options, lis
     for group in groups:
         measured = None
         if options.chunk is None and not options.sequential and sweep_groups.is_worth_probing(group, devices):
-            listener.note(f"trying how many members of {'-'.join(map(str, group.spec.sizes))} go together best")
+            listener.note(f"trying how many trials of {'-'.join(map(str, group.spec.sizes))} go together best")
             measured = sweep_groups.probed(group, devices)
         packing = sweep_groups.settings_of(group, devices, options, measured)
         found.append(group.described() | {"packing": packing._asdict()})

@@ -19,7 +19,7 @@ from jaxmlp.training.validation import check_range, check_ranges
 
 METHODS = ("sobol", "latin_hypercube", "halton", "random")
 SCALES = ("linear", "log")
-MOST = 1_000_000  # members of a sweep, and values of an axis
+MOST = 1_000_000  # trials of a sweep, and values of an axis
 KINDS: dict[str, Any] = {
     f"{name}.{key}": kind for name in SECTIONS for key, kind in get_type_hints(SECTIONS[name]).items()
 }
@@ -124,7 +124,7 @@ def _full_name(field: str, written: str) -> str:
 def axis_of(field: str, key: str, found: Any, drawn: bool) -> Axis:
     """The axis of a key that is written so, as a list or a range; `drawn`: by [sample].
 
-    Raises UsageError, which names the `field`, for anything else, and for a value that no member could have.
+    Raises UsageError, which names the `field`, for anything else, and for a value that no trial could have.
     """
     if isinstance(found, dict):
         return _range_axis(field, key, found, drawn)
@@ -173,12 +173,12 @@ def _range_axis(field: str, key: str, found: dict[str, Any], drawn: bool) -> Axi
 
 
 def check_axis(axis: Axis) -> None:
-    """Raise UsageError for a value of the axis that no member could have, drawn or not."""
+    """Raise UsageError for a value of the axis that no trial could have, drawn or not."""
     _check_values(axis.key, axis.key, axis.space[:2] if axis.space else axis.values)
 
 
 def check_values(experiment: Experiment) -> None:
-    """Raise UsageError for a value of any key that no member could have, though an axis may hide it."""
+    """Raise UsageError for a value of any key that no trial could have, though an axis may hide it."""
     for key in KINDS:
         section, name = key.split(".")
         _check_values(key, key, [getattr(getattr(experiment, section), name)])

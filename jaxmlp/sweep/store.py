@@ -2,11 +2,11 @@
 
 config.toml          the sweep, resolved
 environment.json     versions, devices, where the data came from
-groups.json          what is compiled, and how members are packed: kept, so that resuming packs alike
-results.jsonl        a line a member, as they end; sorted at the end, and beside it results.csv
-curves.jsonl         the epochs of each member, as they end
-checkpoints/K-of-N/  the state of the members of process K
-best/                the run directory of the best member
+groups.json          what is compiled, and how trials are packed: kept, so that resuming packs alike
+results.jsonl        a line a trial, as they end; sorted at the end, and beside it results.csv
+curves.jsonl         the epochs of each trial, as they end
+checkpoints/K-of-N/  the state of the trials of process K
+best/                the run directory of the best trial
 plots/, sweep.html   pictures, and a page
 summary.json         how it ended
 """
@@ -88,7 +88,7 @@ def ended(path: Path) -> dict[str, Any] | None:
 
 
 def append(path: Path, rows: Sequence[Mapping[str, Any]], curves: Sequence[Mapping[str, Any]]) -> None:
-    """Add the lines of members that have ended."""
+    """Add the lines of trials that have ended."""
     for name, found in ((RESULTS, rows), (CURVES, curves)):
         if found:
             files.append_lines(path / name, [json.dumps(finite(dict(line)), allow_nan=False) for line in found])
@@ -101,7 +101,7 @@ def cut(path: Path, lines: int) -> list[dict[str, Any]]:
         kept = list(directory.whole_lines(path / name))[:lines]
         if len(kept) < lines:
             raise RunError(
-                f"{path / name} has {len(kept)} whole lines, the checkpoint {lines} members; the file was changed or"
+                f"{path / name} has {len(kept)} whole lines, the checkpoint {lines} trials; the file was changed or"
                 " damaged: begin the sweep anew with --overwrite"
             )
         files.write_atomically(path / name, "".join(json.dumps(line, allow_nan=False) + "\n" for line in kept))
@@ -109,13 +109,13 @@ def cut(path: Path, lines: int) -> list[dict[str, Any]]:
 
 
 def curves(path: Path) -> dict[int, Curve]:
-    """The epochs of every member, by its number."""
-    return {line.pop("member"): line for line in directory.whole_lines(path / CURVES)}
+    """The epochs of every trial, by its number."""
+    return {line.pop("trial"): line for line in directory.whole_lines(path / CURVES)}
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """results.jsonl and results.csv: all the members in their order, all columns that any of them has."""
-    rows = sorted(rows, key=lambda row: row["member"])
+    """results.jsonl and results.csv: all the trials in their order, all columns that any of them has."""
+    rows = sorted(rows, key=lambda row: row["trial"])
     files.write_atomically(
         path / RESULTS, "".join(json.dumps(finite(dict(row)), allow_nan=False) + "\n" for row in rows)
     )
@@ -149,7 +149,7 @@ def save(path: Path, index: int, count: int, saved: Saved) -> None:
 def restore(path: Path, specs: Sequence[Spec], index: int, count: int, mine: Sequence[Sequence[int]]) -> Saved | None:
     """What process `index` of `count` goes on from: the newest call that all parts have; None where there is none.
 
-    `mine` are the members of this process, a group each. RunError where parts are there, but none is whole.
+    `mine` are the trials of this process, a group each. RunError where parts are there, but none is whole.
     """
     found = _newest(path)
     if found is None:
@@ -161,15 +161,15 @@ def restore(path: Path, specs: Sequence[Spec], index: int, count: int, mine: Seq
     all_parts = [_read(_part(path, part, parts), call, like) for part in range(parts)]
     snapshots = [merged([part.snapshots[g] for part in all_parts], numbers) for g, numbers in enumerate(mine)]
     bests = [part.best for part in all_parts if part.best is not None]
-    best = min(bests, key=lambda found: (found.loss, found.member), default=None)
+    best = min(bests, key=lambda found: (found.loss, found.trial), default=None)
     return all_parts[0]._replace(snapshots=snapshots, best=best)
 
 
 def best_of(path: Path, specs: Sequence[Spec], call: int, count: int) -> Best | None:
-    """The best member that the parts of a call hold."""
+    """The best trial that the parts of a call hold."""
     like = [_shapes(spec) for spec in specs]
     found = [_read(_part(path, index, count), call, like).best for index in range(count)]
-    return min((one for one in found if one is not None), key=lambda one: (one.loss, one.member), default=None)
+    return min((one for one in found if one is not None), key=lambda one: (one.loss, one.trial), default=None)
 
 
 def remove_others(path: Path, count: int) -> None:
@@ -225,8 +225,8 @@ def _read(part: Path, call: int, like: Sequence[TrainState]) -> Saved:
         snapshots.append(Snapshot(states, histories, facts))
     best = None
     if about["best"] is not None:
-        group, member, loss = about["best"]
-        best = Best(group, member, loss, found.tree["best"])
+        group, trial, loss = about["best"]
+        best = Best(group, trial, loss, found.tree["best"])
     return Saved(call, snapshots, about["at"], about["lines"], about["totals"], best)
 
 

@@ -11,6 +11,7 @@ from annotated_types import Gt
 from jaxmlp.cli import progress, terminal
 from jaxmlp.runs import config, directory
 from jaxmlp.runs.config import Experiment
+from jaxmlp.text import short_path
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def main(arguments: list[str]) -> int:
     if outcome.summary is None:
         bar.note(
             f"stopped after epoch {outcome.epochs_run}, saved; go on with: python -m jaxmlp.train --out"
-            f" {terminal.shown(out)} --resume{' --data-parallel' if command.data_parallel else ''}"
+            f" {short_path(out)} --resume{' --data-parallel' if command.data_parallel else ''}"
         )
         return 128 + interruption.number
     code = _end(bar, out, outcome.summary)
@@ -127,4 +128,4 @@ def _print(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> None:
         f" {summary['best_epoch']} (the weights kept); {seconds['train']:.1f} s of training,"
         f" {seconds['compile']:.1f} s of compiling, {summary['examples_per_second']:,.0f} examples/s"
     )
-    bar.note(f"run directory: {terminal.shown(out)} (pictures in {terminal.shown(out / directory.PLOTS)})")
+    bar.note(f"run directory: {short_path(out)} (pictures in {short_path(out / directory.PLOTS)})")

@@ -3,7 +3,7 @@
 The devices lie along the axis "batch" of a mesh. Each has a copy of the parameters and of the data, gathers its own
 share of the rows of a minibatch, and adds its share to the sums over them: the gradient, the loss, the correct count. So
 all-reduces of these sums are what the compiler puts into a step, and no row of the data ever travels. The functions that
-train say nothing of it: only `spread` does. The result is that of one device, to rounding: the sums have another order.
+train say nothing of it: only `shard` does. The result is that of one device, to rounding: the sums have another order.
 
 It is for accelerators. The devices of a CPU share its cores, which one device fills already with a large product: on
 two cores 784-1024-1024-10 in batches of 512 took 1.2 to 2.4 times as long on two devices as on one.
@@ -17,7 +17,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxmlp.errors import JaxmlpError, UsageError
 from jaxmlp.spec import Examples, Training
-from jaxmlp.training.loop import Spread, advance
+from jaxmlp.training.loop import ShardBatch, advance
 
 AXIS = "batch"
 Tree = TypeVar("Tree")
@@ -39,21 +39,21 @@ def mesh_for(training: Training) -> Mesh:
     return jax.make_mesh((len(devices),), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))
 
 
-def spread_over(mesh: Mesh) -> Spread:
+def shard_over(mesh: Mesh) -> ShardBatch:
     """Share the rows of a minibatch equally among the devices; where that cannot be done, each computes all of them."""
 
-    def spread(batch: Examples) -> Examples:
+    def shard(batch: Examples) -> Examples:
         equal = len(batch.x) % mesh.size == 0  # not always in the last, smaller batch of an epoch, nor in validation
         shares = PartitionSpec(AXIS) if equal else PartitionSpec()
         return jax.lax.with_sharding_constraint(batch, NamedSharding(mesh, shares))
 
-    return spread
+    return shard
 
 
 @lru_cache
 def compiled_advance(mesh: Mesh) -> jax.stages.Wrapped:
     """`advance`, compiled for a mesh: once for each spec. Its arguments are to lie `everywhere`, as its results do."""
-    program, on_every_device = partial(advance, spread=spread_over(mesh)), NamedSharding(mesh, PartitionSpec())
+    program, on_every_device = partial(advance, shard=shard_over(mesh)), NamedSharding(mesh, PartitionSpec())
     return jax.jit(program, static_argnums=0, static_argnames="epochs", out_shardings=on_every_device)
 
 

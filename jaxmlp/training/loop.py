@@ -22,7 +22,9 @@ from jaxmlp.training.stopping import Stopping
 EVALUATED_TOGETHER = 4096  # rows of one product when a split is measured: bounds the memory of the hidden layers
 
 
-Spread = Callable[[Examples], Examples]  # says where the rows of a minibatch are computed; their values it leaves alone
+ShardBatch = Callable[
+    [Examples], Examples
+]  # says where the rows of a minibatch are computed; their values it leaves alone
 
 
 class TrainState(NamedTuple):
@@ -71,8 +73,8 @@ def begin(spec: Spec, hyper: Hyper, key: Key[Array, ""]) -> TrainState:
     return TrainState(params, opt_state, params, stopping.begin(), jnp.asarray(0, jnp.int32))
 
 
-def in_one_place(batch: Examples) -> Examples:
-    """The `Spread` that leaves a minibatch where it is."""
+def unsharded(batch: Examples) -> Examples:
+    """The `ShardBatch` that leaves a minibatch where it is."""
     return batch
 
 
@@ -83,19 +85,19 @@ def advance(
     splits: Splits,
     state: TrainState,
     epochs: int = 1,
-    spread: Spread = in_one_place,
+    shard: ShardBatch = unsharded,
 ) -> tuple[TrainState, EpochLog]:
     """Train for one chunk of `epochs` epochs, or as many of them as early stopping and `max_epochs` allow.
 
     Pure in all arguments: jit it with `spec` and `epochs` static. The log has one row for each epoch of the chunk. `key`
     is the one `begin` was given; epoch e draws from streams folded with e, so that chunks do not matter. For many
-    members see `members.advance_rows`: a vmap of this would make a copy of the data for each (its cond becomes a select,
-    whose operands are all batched). `spread` is for one network on many devices: see `data_parallel`.
+    trials see `trials.advance_rows`: a vmap of this would make a copy of the data for each (its cond becomes a select,
+    whose operands are all batched). `shard` is for one network on many devices: see `data_parallel`.
     """
 
     def one(state: TrainState, _: None) -> tuple[TrainState, EpochLog]:
         def next_epoch(state: TrainState) -> tuple[TrainState, EpochLog]:
-            return epoch(spec, hyper, key, splits, state, state.epoch, spread)
+            return epoch(spec, hyper, key, splits, state, state.epoch, shard)
 
         return jax.lax.cond(running(spec, hyper, state), next_epoch, rest, state)
 
@@ -107,14 +109,14 @@ def running(spec: Spec, hyper: Hyper, state: TrainState) -> Bool[Array, ""]:
     return ~stopping.stopped(hyper, state.stopping) & (state.epoch < spec.training.max_epochs)
 
 
-def evaluate(spec: Spec, params: Params, examples: Examples, spread: Spread = in_one_place) -> Metrics:
+def evaluate(spec: Spec, params: Params, examples: Examples, shard: ShardBatch = unsharded) -> Metrics:
     """Loss and correct count of a split, without dropout; rows of weight 0 are left out, each other row counts once."""
     rows = len(examples.x)
     size = min(rows, EVALUATED_TOGETHER)
 
     def block(index: Int[Array, ""]) -> tuple[Float[Array, ""], Int[Array, ""]]:
         first = jnp.minimum(index * size, rows - size)  # the last block reaches back into the one before
-        part = spread(jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first, size), examples))
+        part = shard(jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first, size), examples))
         new = first + jnp.arange(size) >= index * size  # its rows that have not been counted yet
         logits = network.forward(spec, params, part.x)
         loss = losses.loss(spec.network.loss)
@@ -133,11 +135,11 @@ def epoch(
     splits: Splits,
     state: TrainState,
     clock: Int[Array, ""],
-    spread: Spread = in_one_place,
+    shard: ShardBatch = unsharded,
 ) -> tuple[TrainState, EpochLog]:
     """One pass over the training rows in a new order, then the validation rows, then the question whether to go on.
 
-    `clock` is `state.epoch`, given apart: vmapped over `hyper` and `state` only, members share their order and batches.
+    `clock` is `state.epoch`, given apart: vmapped over `hyper` and `state` only, trials share their order and batches.
     """
     _, order_key, dropout_key = jax.random.split(key, 3)
     dropout_key = jax.random.fold_in(dropout_key, clock) if spec.network.dropout else None
@@ -147,7 +149,7 @@ def epoch(
     steps = -(-rows // batch_size)
     order = permutation(jax.random.fold_in(order_key, clock), rows)  # [N]
     rates = learning_rates(spec.training.schedule, hyper, spec.training.max_epochs, clock, steps)  # [steps]
-    step = partial(_step, spec, hyper, splits.train, spread, dropout_key)
+    step = partial(_step, spec, hyper, splits.train, shard, dropout_key)
     carry = (state.params, state.opt_state, _no_totals())
     if full:
         batches = order[: full * batch_size].reshape(full, batch_size)
@@ -157,7 +159,7 @@ def epoch(
     params, opt_state, totals = carry
 
     train_loss = totals.loss / _weight(splits.train, totals.loss)
-    validation = evaluate(spec, params, splits.validation, spread)
+    validation = evaluate(spec, params, splits.validation, shard)
     done = clock + 1
     watched = validation.loss
     if spec.training.monitor == "objective":
@@ -189,7 +191,7 @@ def _step(
     spec: Spec,
     hyper: Hyper,
     train: Examples,
-    spread: Spread,
+    shard: ShardBatch,
     dropout_key: Key[Array, ""] | None,
     carry: Carry,
     minibatch: tuple[Int[Array, " B"], Float[Array, ""], Int[Array, ""]],
@@ -197,7 +199,7 @@ def _step(
     """One minibatch: gather its rows, take the gradient, apply the update rule, add to the totals."""
     params, opt_state, totals = carry
     rows, rate, index = minibatch
-    batch = spread(jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds", unique_indices=True), train))
+    batch = shard(jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds", unique_indices=True), train))
     key = None if dropout_key is None else jax.random.fold_in(dropout_key, index)
     both = spec.training.gradient == "both"
     route = by_autodiff if both else gradient(spec.training.gradient)

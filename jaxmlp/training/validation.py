@@ -130,7 +130,7 @@ def counted(examples: Examples) -> int:
 
 
 def check_chunk(field: str, chunk: int | None) -> None:
-    """Raise UsageError if so many members cannot sit side by side."""
+    """Raise UsageError if so many trials cannot sit side by side."""
     if chunk is not None and (chunk < 1 or chunk & (chunk - 1)):
         raise UsageError(f"{field} is {chunk}; accepted is a power of two, such as 8")
 

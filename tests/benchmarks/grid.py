@@ -1,6 +1,6 @@
 """How fast a grid is: `python tests/benchmarks/grid.py [--case mnist|digits] [--rounds 7] [--chunk 4 ...] [--gradient ...]`.
 
-Member-epochs a second of a grid on all cores, against the single run (`fit`), the machine's own large matrix product, and
+Trial-epochs a second of a grid on all cores, against the single run (`fit`), the machine's own large matrix product, and
 scikit-learn and PyTorch in two processes of one thread each. mnist: 784-128-10, batch 128, 48,000 rows, evaluation apart
 (the validation split is one row). digits: 64-32-10, batch 32, 1,150 rows. Data of noise, float32, ReLU, momentum. All
 take turns, round by round, so that a drift of the machine hits them alike; quote the ratios.
@@ -28,7 +28,7 @@ import numpy as np
 
 from jaxmlp import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.grid import sizing
-from jaxmlp.grid.scheduler import Cohort, Member
+from jaxmlp.grid.scheduler import Scheduler, Trial
 from jaxmlp.training.fitting import compiled_advance, compiled_begin, traced
 
 CASES = {"mnist": (48_000, 784, 128, 10, 128), "digits": (1_150, 64, 32, 10, 32)}
@@ -71,21 +71,21 @@ def single(spec: Spec, splits: Splits, epochs: int) -> Callable[[], float]:
     return run
 
 
-def grid(spec: Spec, splits: Splits, members: int, chunk: int, calls: int) -> Callable[[], float]:
-    """Member-epochs a second of a grid of learning rates and momenta, by calls as the sweep command makes them."""
+def grid(spec: Spec, splits: Splits, trials: int, chunk: int, calls: int) -> Callable[[], float]:
+    """Trial-epochs a second of a grid of learning rates and momenta, by calls as the sweep command makes them."""
     devices = jax.local_devices()
-    rates, momenta = np.geomspace(0.01, 0.3, 8), np.linspace(0, 0.95, -(-members // 8))
-    numbers = {i: Member(Hyper(float(rates[i % 8]), float(momenta[i // 8]), patience=0), 0) for i in range(members)}
+    rates, momenta = np.geomspace(0.01, 0.3, 8), np.linspace(0, 0.95, -(-trials // 8))
+    numbers = {i: Trial(Hyper(float(rates[i % 8]), float(momenta[i // 8]), patience=0), 0) for i in range(trials)}
     settings = sizing.settings(spec, len(splits.train.x), devices, chunk=chunk)
-    cohort = Cohort(spec, numbers, devices, settings)
-    cohort.load(splits)
-    cohort.enter(spec.training.max_epochs)
-    cohort.call()  # compiles
+    scheduler = Scheduler(spec, numbers, devices, settings)
+    scheduler.load(splits)
+    scheduler.enter(spec.training.max_epochs)
+    scheduler.call()  # compiles
 
     def run() -> float:
         started, epochs = time.perf_counter(), 0
         for _ in range(calls):
-            epochs += cohort.call().epochs
+            epochs += scheduler.call().epochs
         return epochs / (time.perf_counter() - started)
 
     return run
@@ -151,7 +151,7 @@ def main() -> None:
         for gradient in arguments.gradient
     }
     spec = next(iter(specs.values()))
-    members, calls, epochs = (64, 2, 1) if arguments.case == "mnist" else (1_000, 4, 20)
+    trials, calls, epochs = (64, 2, 1) if arguments.case == "mnist" else (1_000, 4, 20)
     chunks = arguments.chunk or [sizing.guessed_chunk(spec, "cpu")]
     context = multiprocessing.get_context("spawn")
     with context.Pool(PROCESSES, initializer=one_thread) as pool:
@@ -160,7 +160,7 @@ def main() -> None:
             "one network": single(spec, splits, epochs),
         }
         runs |= {
-            f"grid of {members}, {gradient}, chunk {chunk}": grid(spec, splits, members, chunk, calls)
+            f"grid of {trials}, {gradient}, chunk {chunk}": grid(spec, splits, trials, chunk, calls)
             for gradient, spec in specs.items()
             for chunk in chunks
         }

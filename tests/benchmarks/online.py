@@ -1,6 +1,6 @@
-"""How long a step of the perceptron takes: `python tests/benchmarks/online.py [--rounds 9] [--members 256]`.
+"""How long a step of the perceptron takes: `python tests/benchmarks/online.py [--rounds 9] [--trials 256]`.
 
-784-10, sigmoid, 48,000 examples of noise, float32, threshold 0; one member, and many on as many CPU devices as there are
+784-10, sigmoid, 48,000 examples of noise, float32, threshold 0; one trial, and many on as many CPU devices as there are
 cores. Beside it the loop that one writes in NumPy, with the outer product, its draws made beforehand. All contestants run
 in turn, round by round, so that a drift of the machine hits them alike; quote the ratios.
 """
@@ -41,10 +41,10 @@ def by_numpy(x: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> float:
     return (time.perf_counter() - started) / len(rows)
 
 
-def by_jaxmlp(members: int, steps: int, splits: Splits) -> float:
-    """Seconds a step of one member."""
-    pairs = [(Online(RATE, 0.0, 0.03, steps), seed) for seed in range(members)]
-    return fit_online(one_layer("sigmoid", "uniform", D, K), pairs, splits).seconds / (members * steps)
+def by_jaxmlp(trials: int, steps: int, splits: Splits) -> float:
+    """Seconds a step of one trial."""
+    pairs = [(Online(RATE, 0.0, 0.03, steps), seed) for seed in range(trials)]
+    return fit_online(one_layer("sigmoid", "uniform", D, K), pairs, splits).seconds / (trials * steps)
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def main() -> None:
     jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--members", type=int, default=256)
+    parser.add_argument("--trials", type=int, default=256)
     arguments = parser.parse_args()
     generator = np.random.default_rng(0)
     x = generator.random((N, D), dtype=np.float32) * (generator.random((N, D)) < 0.2)  # as dark as MNIST
@@ -62,8 +62,8 @@ def main() -> None:
     splits = Splits(train, one, one)
     runs: dict[str, Callable[[], float]] = {
         "NumPy": lambda: by_numpy(x, labels, rows),
-        "one member": lambda: by_jaxmlp(1, STEPS, splits),
-        f"{arguments.members} members": lambda: by_jaxmlp(arguments.members, STEPS_OF_MANY, splits),
+        "one trial": lambda: by_jaxmlp(1, STEPS, splits),
+        f"{arguments.trials} trials": lambda: by_jaxmlp(arguments.trials, STEPS_OF_MANY, splits),
     }
     times: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(arguments.rounds + 1):

@@ -64,7 +64,7 @@ def cases(table):
             "promises too much": (b"\0\0\x08\3" + b"\xff" * 12 + bytes(9), "truncated: its header promises"),
             "gzip truncated inside": (gzip.compress(IMAGES[:-1], mtime=0), "23 of the 24 bytes"),
             "gzip oversized inside": (gzip.compress(IMAGES + b"\0", mtime=0), "oversized"),
-            "gzip of two members": (ZIPPED + ZIPPED, "oversized"),
+            "gzip of two trials": (ZIPPED + ZIPPED, "oversized"),
             "gzip cut": (ZIPPED[:-9], "gzip file is damaged"),
             "gzip lies about its size": (ZIPPED[:-4] + b"\1\0\0\0", "gzip file is damaged"),
             "gzip with another checksum": (ZIPPED[:-8] + b"\1\2\3\4" + ZIPPED[-4:], "gzip file is damaged"),

@@ -1,4 +1,4 @@
-"""Members of one program are the networks they would have been alone, wherever and with whomever they sit."""
+"""Trials of one program are the networks they would have been alone, wherever and with whomever they sit."""
 
 from dataclasses import replace
 
@@ -10,10 +10,10 @@ from scipy import stats
 from jaxmlp.errors import UsageError
 from jaxmlp.grid import program
 from jaxmlp.grid.axes import axes_of
-from jaxmlp.grid.fit_grid import fit_grid, fit_members
+from jaxmlp.grid.fit_grid import fit_grid, fit_trials
 from jaxmlp.grid.groups import Grid, Group, Rungs
 from jaxmlp.grid.histories import COLUMNS
-from jaxmlp.grid.scheduler import Cohort, Member, Packing
+from jaxmlp.grid.scheduler import Packing, Scheduler, Trial
 from jaxmlp.grid.snapshots import merged
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training import loop
@@ -77,7 +77,7 @@ def close(one, other, rtol=1e-4, atol=1e-5):
 
 def test_one_after_the_other_they_equal_their_solo_runs_to_the_bit(splits, alone):
     assert jax.device_count() > 1, "the suite is meant to run on two CPU devices"
-    found = fit_members(SPEC, NUMBERS["relu"], SEEDS, splits, mode="sequential")
+    found = fit_trials(SPEC, NUMBERS["relu"], SEEDS, splits, mode="sequential")
     for one, single in zip(found, alone, strict=True):
         same_run(one, single)
         jax.tree.map(np.testing.assert_array_equal, one.params, single.params)
@@ -89,7 +89,7 @@ def test_side_by_side_they_equal_their_solo_runs_to_rounding(splits, name):
     """After an epoch to rounding; after all of them as far as rounding grows on so small a network."""
     spec, hypers = SPECS[name], NUMBERS[name]
     with jax.numpy_dtype_promotion("standard"):  # optax needs it
-        found = fit_members(spec, hypers, SEEDS[: len(hypers)], splits, mode="packed", chunk=2)
+        found = fit_trials(spec, hypers, SEEDS[: len(hypers)], splits, mode="packed", chunk=2)
         expected_of = solo(splits, spec, hypers)
     for one, single in zip(found, expected_of, strict=True):
         assert one.epochs[0].train.correct == single.epochs[0].train.correct
@@ -105,9 +105,9 @@ def test_over_many_seeds_their_results_are_distributed_as_those_of_solo_runs(spl
     """However rounding has grown, at a rate where it grows: 32 seeds of two settings, so that rows are shared too."""
     spec = Spec(Network((8, 8), dropout=True), Training(max_epochs=30, batch_size=8), 4, 3)
     hypers = [Hyper(1.0, momentum=momentum, dropout_rate=0.2, patience=0) for momentum in (0.5, 0.6)] * 32
-    seeds, found = [member // 2 for member in range(64)], []
+    seeds, found = [trial // 2 for trial in range(64)], []
     for mode, chunk in (("packed", 16), ("sequential", None)):
-        fits = fit_members(spec, hypers, seeds, splits, mode=mode, chunk=chunk)
+        fits = fit_trials(spec, hypers, seeds, splits, mode=mode, chunk=chunk)
         found.append(np.array([[one.epochs[-1].validation.loss, one.validation.loss, one.best_epoch] for one in fits]))
     packed, sequential = found
     assert (packed[:, 0] != sequential[:, 0]).mean() > 0.5, "there is no rounding here: this tests nothing"
@@ -116,7 +116,7 @@ def test_over_many_seeds_their_results_are_distributed_as_those_of_solo_runs(spl
         assert abs(values.mean() - others.mean()) < 0.1 * others.std()
 
 
-def test_many_members_with_many_rows_have_the_losses_of_solo_runs():
+def test_many_trials_with_many_rows_have_the_losses_of_solo_runs():
     """More than 2^15 losses at a time, which some versions of XLA get wrong (jaxmlp.xla_flags)."""
     generator = np.random.default_rng(0)
     part = Examples(generator.standard_normal((600, 4), np.float32), generator.integers(0, 10, 600).astype(np.int32))
@@ -124,13 +124,13 @@ def test_many_members_with_many_rows_have_the_losses_of_solo_runs():
     hypers = [Hyper(rate) for rate in np.linspace(0.01, 3, 64 * jax.device_count()).tolist()]
     found = []
     for mode, chunk in (("packed", 64), ("sequential", None)):
-        fits = fit_members(spec, hypers, [0] * len(hypers), Splits(part, part, part), mode=mode, chunk=chunk)
+        fits = fit_trials(spec, hypers, [0] * len(hypers), Splits(part, part, part), mode=mode, chunk=chunk)
         found.append([[one.epochs[0].validation.loss, one.epochs[0].train.loss, *one.params[0].w[0]] for one in fits])
     np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-6)
 
 
 def test_a_row_shares_its_batches(splits):
-    """In the traced program the batch is gathered once for a row of members: [B, D], not [P, B, D]."""
+    """In the traced program the batch is gathered once for a row of trials: [B, D], not [P, B, D]."""
     keys = jax.random.split(jax.random.key(0), 1)
     hyper = jax.tree.map(lambda *leaves: np.stack(leaves)[None], *[typed(h) for h in NUMBERS["relu"]])
     state = jax.tree.map(
@@ -146,9 +146,9 @@ def test_a_row_shares_its_batches(splits):
     assert not [shape for shape in gathers if shape.startswith("f32[5,")]
 
 
-def test_a_member_that_diverges_is_marked_and_disturbs_nobody(splits, alone):
+def test_a_trial_that_diverges_is_marked_and_disturbs_nobody(splits, alone):
     hypers = [*NUMBERS["relu"][:4], DIVERGES]
-    found = fit_members(SPEC, hypers, [*SEEDS[:4], 3], splits, mode="packed", chunk=8)
+    found = fit_trials(SPEC, hypers, [*SEEDS[:4], 3], splits, mode="packed", chunk=8)
     assert found[4].stop_reason == "diverged"
     assert not np.isfinite(found[4].epochs[-1].validation.loss)
     for one, single in zip(found[:4], alone, strict=False):
@@ -158,16 +158,16 @@ def test_a_member_that_diverges_is_marked_and_disturbs_nobody(splits, alone):
 
 @pytest.mark.parametrize(("chunk", "resident"), [(1, 2), (2, 3), (4, 4), (8, 100)])
 def test_however_few_are_in_memory_all_come_to_their_end(splits, alone, chunk, resident):
-    """Waiting members move in, rows close up, and nobody is trained otherwise than alone."""
-    numbers = {i: Member(*pair) for i, pair in enumerate(zip(NUMBERS["relu"], SEEDS, strict=True))}
-    group = Cohort(SPEC, numbers, jax.devices(), Packing(chunk, 2, resident, 0.0))
+    """Waiting trials move in, rows close up, and nobody is trained otherwise than alone."""
+    numbers = {i: Trial(*pair) for i, pair in enumerate(zip(NUMBERS["relu"], SEEDS, strict=True))}
+    group = Scheduler(SPEC, numbers, jax.devices(), Packing(chunk, 2, resident, 0.0))
     group.load(splits)
     ended = {}
     for until in (3, 9):  # a rung
         group.enter(until)
         while group.seated:
             assert len(group.going) <= resident
-            ended |= {one.member: one for one in group.call().ended}
+            ended |= {one.trial: one for one in group.call().ended}
     assert sorted(ended) == sorted(numbers)
     for i, single in enumerate(alone):
         assert (ended[i].status, len(ended[i].history)) == (single.stop_reason, len(single.epochs))
@@ -179,38 +179,38 @@ def test_however_few_are_in_memory_all_come_to_their_end(splits, alone, chunk, r
     [
         (Packing(2, 1, 100, 1e6), False, (9,)),
         (Packing(4, 2, 4, 0.0), False, (9,)),
-        (Packing(2, 1, 9, 0.0), False, (1, 4, 9)),  # members wait, and are parked at the end of each stage
+        (Packing(2, 1, 9, 0.0), False, (1, 4, 9)),  # trials wait, and are parked at the end of each stage
         (Packing(1, 3, 2, 0.0), True, (4, 9)),
     ],
     ids=str,
 )
 def test_wherever_it_is_cut_it_goes_on_alike_to_the_bit(splits, settings, sequential, stages):
-    """After every call, in the middle of a round too, when some or all members of a slab have ended already."""
-    numbers = {i: Member(Hyper(0.05 * (i + 1), patience=1 + i % 3), i % 2) for i in range(13)}
+    """After every call, in the middle of a round too, when some or all trials of a slab have ended already."""
+    numbers = {i: Trial(Hyper(0.05 * (i + 1), patience=1 + i % 3), i % 2) for i in range(13)}
 
-    def cohort():
-        made = Cohort(SPEC, numbers, jax.devices(), settings, alone=sequential)
+    def scheduler():
+        made = Scheduler(SPEC, numbers, jax.devices(), settings, alone=sequential)
         made.load(splits)
         return made
 
     def run(group, cut):
-        """To the end, but with another cohort, which goes on from a snapshot, after so many calls."""
+        """To the end, but with another scheduler, which goes on from a snapshot, after so many calls."""
         ended, layouts = {}, []
         for until in stages:
             group.enter(until)
             while group.seated:
                 if len(layouts) == cut:
-                    snapshot, group = group.snapshot(), cohort()
+                    snapshot, group = group.snapshot(), scheduler()
                     group.restore(snapshot)
                 layouts.append((group.next, [ids.tolist() for ids in group.layout if group.going & set(ids.flat)]))
-                ended |= {one.member: one for one in group.call().ended}
+                ended |= {one.trial: one for one in group.call().ended}
         return ended, layouts
 
-    expected, layouts = run(cohort(), None)
+    expected, layouts = run(scheduler(), None)
     assert sorted(expected) == sorted(numbers)
     without = [name != "seconds" for name in COLUMNS]
     for cut in range(1, len(layouts)):
-        ended, others = run(cohort(), cut)
+        ended, others = run(scheduler(), cut)
         assert len(others) == len(layouts)
         assert sorted(ended) == sorted(expected)
         for i, one in ended.items():
@@ -219,31 +219,31 @@ def test_wherever_it_is_cut_it_goes_on_alike_to_the_bit(splits, settings, sequen
 
 
 def test_another_number_of_processes_goes_on_to_rounding(splits, alone):
-    """Two cohorts that share the members out are cut, and one goes on with all of them; then the other way round."""
-    numbers = {i: Member(*pair) for i, pair in enumerate(zip(NUMBERS["relu"], SEEDS, strict=True))}
+    """Two schedulers that share the trials out are cut, and one goes on with all of them; then the other way round."""
+    numbers = {i: Trial(*pair) for i, pair in enumerate(zip(NUMBERS["relu"], SEEDS, strict=True))}
     shares = [{i: m for i, m in numbers.items() if i % 2 == part} for part in range(2)]
 
-    def cohort(mine, devices):
-        made = Cohort(SPEC, mine, devices, Packing(2, 1, 3, 0.0))
+    def scheduler(mine, devices):
+        made = Scheduler(SPEC, mine, devices, Packing(2, 1, 3, 0.0))
         made.load(splits)
         return made
 
     def run(group, calls):
         ended = {}
         while group.seated and calls:
-            ended |= {one.member: one for one in group.call().ended}
+            ended |= {one.trial: one for one in group.call().ended}
             calls -= 1
         return ended
 
-    parts = [cohort(mine, jax.devices()[:1]) for mine in shares]
+    parts = [scheduler(mine, jax.devices()[:1]) for mine in shares]
     ended = {}
     for part in parts:
         part.enter(9)
         ended |= run(part, 4)
-    one = cohort(numbers, jax.devices())
+    one = scheduler(numbers, jax.devices())
     one.restore(merged([part.snapshot() for part in parts], numbers))
     ended |= run(one, 2)
-    again = [cohort(mine, jax.devices()[:1]) for mine in shares]
+    again = [scheduler(mine, jax.devices()[:1]) for mine in shares]
     for part, mine in zip(again, shares, strict=True):
         part.restore(merged([one.snapshot()], mine))
         ended |= run(part, 1000)
@@ -281,7 +281,7 @@ def test_one_compile_for_a_thousand_values(splits, monkeypatch):
 def test_one_trace_for_all_numbers_and_seeds(splits, monkeypatch, mode):
     def run():
         for rate in (0.1, 0.2, 0.3):
-            fit_members(SPEC, [Hyper(rate), Hyper(rate / 2)], [0, 1], splits, mode=mode)
+            fit_trials(SPEC, [Hyper(rate), Hyper(rate / 2)], [0, 1], splits, mode=mode)
 
     assert traces_of(monkeypatch, run) == 1
 
@@ -290,7 +290,7 @@ def test_keys_that_change_the_program_make_groups(splits):
     grid = {"hidden": [(4,), (3, 3)], "activation": ["relu", "tanh"], "learning_rate": [0.1, 0.3]}
     found = fit_grid(SPEC, Hyper(), splits, grid, seeds=[5, 6])
     assert found.compiles == 4
-    assert found.table["member"] == list(range(16))
+    assert found.table["trial"] == list(range(16))
     assert found.table["hidden"] == [(4,)] * 8 + [(3, 3)] * 8
     assert found.table["seed"] == [5, 6] * 8
     assert found.table["learning_rate"] == [0.1, 0.1, 0.3, 0.3] * 4
@@ -328,17 +328,17 @@ def test_seeds_of_a_configuration_are_pruned_together(splits):
     assert found.table["epochs_run"] == [9] * 6 + [2] * 6
 
 
-def test_a_member_that_diverged_has_no_score_at_a_rung(splits):
+def test_a_trial_that_diverged_has_no_score_at_a_rung(splits):
     """Though its first epochs had finite losses: else it would take others out, and then go on nowhere."""
-    group = Cohort(
+    group = Scheduler(
         SPEC,
-        {0: Member(Hyper(1.0, l2=1e3, patience=0), 0), 1: Member(Hyper(0.1, patience=0), 0)},
+        {0: Trial(Hyper(1.0, l2=1e3, patience=0), 0), 1: Trial(Hyper(0.1, patience=0), 0)},
         jax.devices(),
         Packing(2, 1, 9, 0),
     )
     group.load(splits)
     group.enter(8)
-    assert 0 not in {one.member for one in group.call().ended}
+    assert 0 not in {one.trial for one in group.call().ended}
     assert sorted(group.best) == [0, 1]
     while 0 in group.going:
         ended = group.call().ended
@@ -354,7 +354,7 @@ def test_the_best_is_none_where_all_diverge(splits):
 
 def test_it_tells_how_many_are_running(splits):
     told = []
-    fits = fit_members(
+    fits = fit_trials(
         SPEC, NUMBERS["relu"][:3], SEEDS[:3], splits, mode="packed", on_call=lambda *call: told.append(call)
     )
     assert told[-1] == (0, sum(len(one.epochs) for one in fits))
@@ -471,8 +471,8 @@ def test_a_rung_is_below_the_fewest_epochs_of_any_group(splits):
         ([Hyper()], [0], {"mode": "paked"}, ["mode 'paked' is unknown"]),
     ],
 )
-def test_members_that_make_no_sense_are_refused(splits, hypers, seeds, more, words):
-    refused(words, fit_members, SPEC, hypers, seeds, splits, **more)
+def test_trials_that_make_no_sense_are_refused(splits, hypers, seeds, more, words):
+    refused(words, fit_trials, SPEC, hypers, seeds, splits, **more)
 
 
 def slipped(made, **values):
@@ -488,7 +488,7 @@ def slip(**parts):
 
 def each_way(words, spec, hyper, splits):
     refused(words, fit, spec, hyper, splits)
-    refused(words, fit_members, spec, [hyper], [0], splits)
+    refused(words, fit_trials, spec, [hyper], [0], splits)
     refused(words, fit_grid, spec, hyper, splits, RATE)
 
 
@@ -536,7 +536,7 @@ def test_the_numbers_of_numpy_will_do(splits):
     found = fit_grid(SPEC, Hyper(l2=np.float32(0.5)), splits, grid, seeds=np.array([4]), rung_epochs=[2])
     assert [type(column[0]) for column in (found.table[name] for name in grid)] == [float, int, tuple]
     assert (found.table["seed"], found.table["hidden"][0]) == ([4] * 3, (3, 2))
-    assert len(fit_members(SPEC, [Hyper(np.float32(0.1))], np.array([1]), splits)) == 1
+    assert len(fit_trials(SPEC, [Hyper(np.float32(0.1))], np.array([1]), splits)) == 1
 
 
 def test_rows_of_no_weight_do_not_count(splits):
@@ -557,7 +557,7 @@ def test_rows_of_no_weight_do_not_count(splits):
     assert found.curves[0]["train_accuracy"] == [epoch.train.accuracy for epoch in single.epochs]
 
 
-def test_a_member_that_diverged_is_never_the_best(splits):
+def test_a_trial_that_diverged_is_never_the_best(splits):
     """Though the loss of an epoch before was finite, and the lowest."""
     late = Hyper(1e-3, momentum=0.0, patience=0)
     found = fit_grid(SPEC, late, splits, {"l2": [0.0, 1e4]})
@@ -573,8 +573,8 @@ def test_the_host_may_leave_and_the_grid_goes_on(splits):
     other = Spec(Network((4,)), Training(max_epochs=9, batch_size=8), 4, 3)
     numbers = [Hyper(0.3, patience=0), Hyper(0.1, patience=0), Hyper(1e-4, patience=0)]
     groups = [
-        Group(SPEC, {i: Member(h, 0) for i, h in enumerate(numbers)}, lambda: splits),
-        Group(other, {i + 3: Member(h, 0) for i, h in enumerate(numbers)}, lambda: splits),
+        Group(SPEC, {i: Trial(h, 0) for i, h in enumerate(numbers)}, lambda: splits),
+        Group(other, {i + 3: Trial(h, 0) for i, h in enumerate(numbers)}, lambda: splits),
     ]
     rungs = Rungs((2, 4), 0.5, range(6))
     settings = [Packing(2, 1, 10, 0.0)] * 2
@@ -588,18 +588,18 @@ def test_the_host_may_leave_and_the_grid_goes_on(splits):
 
         def called(self, grid, call):
             if call is not None:
-                self.ended |= {one.member: one for one in call.ended}
+                self.ended |= {one.trial: one for one in call.ended}
             self.calls -= 1
             if not self.calls:
                 self.at = grid.snapshot()
                 raise Leaves
-            return grid.cohort.seated
+            return grid.scheduler.seated
 
         def gathered(self, scores):
             return scores
 
         def pruned(self, grid, ended):
-            self.ended |= {one.member: one for found in ended.values() for one in found}
+            self.ended |= {one.trial: one for found in ended.values() for one in found}
 
     whole = Host(-1)
     Grid(groups, settings, jax.devices(), rungs).run(whole)

@@ -13,16 +13,16 @@ def shapes(layout):
     return [slab.shape for slab in layout]
 
 
-def members(layout):
-    return sorted(int(member) for slab in layout for member in slab.flat if member != EMPTY)
+def trials(layout):
+    return sorted(int(trial) for slab in layout for trial in slab.flat if trial != EMPTY)
 
 
 def one_seed(count, epoch=0):
-    return [Place(member, 0, epoch) for member in range(count)]
+    return [Place(trial, 0, epoch) for trial in range(count)]
 
 
 places = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=70).map(
-    lambda pairs: [Place(member, seed, epoch) for member, (seed, epoch) in enumerate(pairs)]
+    lambda pairs: [Place(trial, seed, epoch) for trial, (seed, epoch) in enumerate(pairs)]
 )
 terms = st.builds(Terms, st.integers(1, 8), st.integers(0, 6).map(lambda power: 2**power), st.sampled_from([0, 5, 1e6]))
 
@@ -30,16 +30,16 @@ terms = st.builds(Terms, st.integers(1, 8), st.integers(0, 6).map(lambda power: 
 @given(places, terms)
 def test_everybody_sits_once_with_their_like(left, terms):
     layout = plan(left, terms)
-    assert members(layout) == [place.member for place in left]
-    like = {place.member: (place.seed, place.epoch) for place in left}
+    assert trials(layout) == [place.trial for place in left]
+    like = {place.trial: (place.seed, place.epoch) for place in left}
     for slab in layout:
         devices, S, P = slab.shape
-        assert members([slab])
+        assert trials([slab])
         assert devices == terms.devices
         assert terms.chunk >= S * P
         assert S & (S - 1) == P & (P - 1) == 0
         for row in slab.reshape(-1, P):
-            assert len({like[int(member)] for member in row if member != EMPTY}) <= 1
+            assert len({like[int(trial)] for trial in row if trial != EMPTY}) <= 1
 
 
 @given(places, terms, st.randoms(use_true_random=False))
@@ -48,14 +48,14 @@ def test_everybody_who_is_left_sits_once_as_the_others_leave(left, terms, random
     while left:
         layout = packed_anew(layout, left, terms, known)
         known |= set(shapes(layout))
-        numbers = {place.member for place in left}
-        assert sorted(set(members(layout)) & numbers) == sorted(numbers)
-        assert all(numbers & set(members([slab])) for slab in layout)
+        numbers = {place.trial for place in left}
+        assert sorted(set(trials(layout)) & numbers) == sorted(numbers)
+        assert all(numbers & set(trials([slab])) for slab in layout)
         left = random.sample(left, len(left) // 2)
 
 
 @given(places, terms)
-def test_the_layout_does_not_depend_on_the_order_in_which_members_are_told(left, terms):
+def test_the_layout_does_not_depend_on_the_order_in_which_trials_are_told(left, terms):
     one, other = plan(left, terms), plan(left[::-1], terms)
     assert shapes(one) == shapes(other)
     assert all((a == b).all() for a, b in zip(one, other, strict=True))
@@ -87,7 +87,7 @@ def test_rows_are_dealt_out_to_the_devices():
 
 def test_slabs_without_anybody_are_dropped_and_the_others_stay():
     layout = plan(one_seed(64), Terms(2, 8, 10))
-    left = [place for place in one_seed(64) if place.member >= 16]
+    left = [place for place in one_seed(64) if place.trial >= 16]
     after = packed_anew(layout, left, Terms(2, 8, 10), [(2, 1, 8)])
     assert all(a is b for a, b in zip(after, layout[1:], strict=True))
 
@@ -95,9 +95,9 @@ def test_slabs_without_anybody_are_dropped_and_the_others_stay():
 def test_rows_close_up_when_that_saves_enough():
     terms, known = Terms(2, 8, 1e6), [(2, 1, 8)]
     layout = plan(one_seed(64), terms)
-    few = [place for place in one_seed(64, epoch=3) if place.member % 4 == 0]
+    few = [place for place in one_seed(64, epoch=3) if place.trial % 4 == 0]
     assert shapes(packed_anew(layout, few, terms, known)) == [(2, 1, 8)]  # the known shape, although it is dear
-    most = [place for place in one_seed(64, epoch=3) if place.member % 8]
+    most = [place for place in one_seed(64, epoch=3) if place.trial % 8]
     assert len(packed_anew(layout, most, terms, known)) == 4
 
 
@@ -111,7 +111,7 @@ def test_a_smaller_shape_is_compiled_when_it_pays():
 def test_newcomers_are_seated():
     layout = plan(one_seed(4), Terms(1, 4, 0))
     left = [*one_seed(4, epoch=2), Place(7, 0, 0)]
-    assert members(packed_anew(layout, left, Terms(1, 4, 0), [])) == [0, 1, 2, 3, 7]
+    assert trials(packed_anew(layout, left, Terms(1, 4, 0), [])) == [0, 1, 2, 3, 7]
 
 
 def test_places_are_counted_taken_or_not():

@@ -16,7 +16,7 @@ from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.perceptron import command as perceptron
 from jaxmlp.perceptron import runner
 from jaxmlp.perceptron.online import Online
-from jaxmlp.perceptron.runner import PerceptronExperiment, Spread, compare_thresholds
+from jaxmlp.perceptron.runner import PerceptronExperiment, SeedStatistics, compare_thresholds
 from jaxmlp.runs import config, model
 from jaxmlp.runs.runner import read_data
 
@@ -43,7 +43,7 @@ def test_a_run_leaves_what_train_leaves(tmp_path):
     experiment, given = config.read(tmp_path / "run/config.toml", PerceptronExperiment)
     config.check(experiment, given)
     data = read_data(experiment.in_common())
-    (again,) = runner.learn(experiment, data, 1).members  # feeding the config back gives the same run
+    (again,) = runner.learn(experiment, data, 1).trials  # feeding the config back gives the same run
     assert (again.steps, again.test.correct) == (summary["steps"], summary["test"]["correct"])
     trained = model.load(tmp_path / "run")
     np.testing.assert_array_equal(trained.params[0].w, again.params[0].w)
@@ -59,7 +59,7 @@ def test_many_seeds_have_a_spread(tmp_path):
     assert [run["seed"] for run in summary["runs"]] == [5, 6, 7]
     steps = [run["steps"] for run in summary["runs"]]
     accuracies = [run["test"]["accuracy"] for run in summary["runs"]]
-    assert summary["steps"] == Spread.of(steps)._asdict()
+    assert summary["steps"] == SeedStatistics.of(steps)._asdict()
     assert summary["test"]["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
     assert summary["test"]["accuracy"]["std"] == pytest.approx(np.std(accuracies, ddof=1))
     assert summary["test"]["count"] == summary["runs"][0]["test"]["count"]

@@ -173,7 +173,7 @@ def test_an_error_equal_to_the_threshold_is_not_below_it(threshold, steps):
     assert float(end.error) == 0.5
 
 
-MEMBERS = [
+TRIALS = [
     (FAST._replace(learning_rate=rate, threshold=threshold, max_steps=limit), seed)
     for rate, threshold, limit, seed in [
         (0.1, 0.0, 1000, 0),
@@ -186,12 +186,12 @@ MEMBERS = [
 
 
 @pytest.mark.parametrize(("name", "together"), [("sigmoid", 1), ("sigmoid", 2), ("identity", 16)])
-def test_members_equal_their_solo_runs(name, together, monkeypatch):
+def test_trials_equal_their_solo_runs(name, together, monkeypatch):
     monkeypatch.setattr(online, "TOGETHER", together)
     spec = one_layer(name, "uniform", D, K)
-    found = fit_online(spec, MEMBERS, splits()).members
-    for member, one in zip(MEMBERS, found, strict=True):
-        (solo,) = fit_online(spec, [member], splits()).members
+    found = fit_online(spec, TRIALS, splits()).trials
+    for trial, one in zip(TRIALS, found, strict=True):
+        (solo,) = fit_online(spec, [trial], splits()).trials
         assert (one.steps, one.stop_reason) == (solo.steps, solo.stop_reason)
         np.testing.assert_allclose(one.params[0].w, solo.params[0].w, rtol=0, atol=1e-5)
         np.testing.assert_allclose(one.curve, solo.curve, rtol=1e-4)
@@ -217,7 +217,7 @@ def test_one_program_serves_all_numbers():
 
 def test_it_says_when_it_diverged_and_keeps_what_was_finite():
     spec = one_layer("identity", "uniform", D, K)
-    (end,) = fit_online(spec, [(FAST._replace(learning_rate=5.0), 0)], splits()).members
+    (end,) = fit_online(spec, [(FAST._replace(learning_rate=5.0), 0)], splits()).trials
     assert end.stop_reason == "diverged"
     assert 0 < end.steps < 1000
     assert not np.isfinite(end.error)
@@ -230,7 +230,7 @@ def test_the_curve_counts_every_step_once():
     width = int(online.window(numbers(values)))
     assert width % BLOCK == 0
     assert width * online.WINDOWS >= 100_000
-    (end,) = fit_online(spec, [(values._replace(threshold=REACHED["sigmoid"]), 0)], splits()).members
+    (end,) = fit_online(spec, [(values._replace(threshold=REACHED["sigmoid"]), 0)], splits()).trials
     steps = [step for step, _ in end.curve]
     assert steps == [*range(width, end.steps, width), end.steps]
     assert end.curve[-1][1] < end.curve[0][1]

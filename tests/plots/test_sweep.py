@@ -21,15 +21,15 @@ RATE, MOMENTUM, HIDDEN, L1 = "hyper.learning_rate", "hyper.momentum", "network.h
 def figures(monkeypatch):
     """The figures that are written, to look into."""
     kept = []
-    for module in (sweep_plots, sweep_curves, sweep_means):
+    for module in (sweep, curves, sweep_means):
         write = module.write
         monkeypatch.setattr(module, "write", lambda path, figure, w=write: (kept.append(figure), w(path, figure))[1])
     return kept
 
 
-def row(member, loss, seed=0, **more):
+def row(trial, loss, seed=0, **more):
     lost = loss is None or not math.isfinite(loss)
-    known = {"member": member, "seed": seed, "status": "diverged" if lost else "early_stopping", "epochs_run": 4}
+    known = {"trial": trial, "seed": seed, "status": "diverged" if lost else "early_stopping", "epochs_run": 4}
     known |= {
         "best_epoch": 0 if lost else 3,
         "validation_loss": loss,
@@ -39,7 +39,7 @@ def row(member, loss, seed=0, **more):
 
 
 def table(values, losses, seeds=1):
-    """A member for every combination of values on the axes, and for every seed."""
+    """A trial for every combination of values on the axes, and for every seed."""
     places = itertools.product(*values.values(), range(seeds))
     return [
         row(i, loss, place[-1], **dict(zip(values, place[:-1], strict=True)))
@@ -61,7 +61,7 @@ def curve(losses):
 
 def curves_of(rows):
     return {
-        r["member"]: curve([1.0, 0.9, None] if diverged(r) else [1.0, 0.8, r["validation_loss"], 0.9])
+        r["trial"]: curve([1.0, 0.9, None] if diverged(r) else [1.0, 0.8, r["validation_loss"], 0.9])
         if r["epochs_run"] > 1
         else curve([r["validation_loss"]])
         for r in rows
@@ -69,8 +69,8 @@ def curves_of(rows):
 
 
 def best(rows):
-    return min((r for r in rows if not diverged(r)), key=lambda r: r["validation_loss"], default={"member": None})[
-        "member"
+    return min((r for r in rows if not diverged(r)), key=lambda r: r["validation_loss"], default={"trial": None})[
+        "trial"
     ]
 
 
@@ -200,7 +200,7 @@ def test_any_sweep_is_drawn(tmp_path, figures, name):
         assert_picture(tmp_path / file)
         assert_readable(figure)
         assert bool(marked(figure) or marked(figure, "best line")) == (best(rows) is not None)
-        assert ("every member diverged" in texts(figure)) == (best(rows) is None)
+        assert ("every trial diverged" in texts(figure)) == (best(rows) is None)
 
 
 DRAWS = [0.1 * 1.1**i for i in range(24)]  # each a value of its own
@@ -211,7 +211,7 @@ BOTH = ["parallel_coordinates.png", "scatter.png"]
     ("axis", "values", "names"),
     [
         (HIDDEN, [[8]], ["lines_over_axis.png"]),
-        (HIDDEN, [[8], [64, 32]], ["lines_over_axis.png"]),  # half of the map has members
+        (HIDDEN, [[8], [64, 32]], ["lines_over_axis.png"]),  # half of the map has trials
         (HIDDEN, [[8 * i] for i in range(1, 7)], ["lines_over_axis.png"]),
         (HIDDEN, [[8 * i] for i in range(1, 8)], BOTH),  # more than there are colours
         (MOMENTUM, [0.0, 0.5, 0.9], ["lines_over_axis.png"]),
@@ -257,14 +257,14 @@ WHERE = {RATE: [0.1, 0.1, 1.0, 1.0], MOMENTUM: [0.0, 0.9, 0.0, 0.9], L1: [0, 0, 
 @pytest.mark.parametrize(
     ("picture", "axes", "word", "heights"),
     [
-        (sweep.heat_map, [RATE, MOMENTUM], "pruned members", [1.5, 0.5]),  # the upper edges of the cells
+        (sweep.heat_map, [RATE, MOMENTUM], "pruned trials", [1.5, 0.5]),  # the upper edges of the cells
         (sweep.lines_over_axis, RATE, "pruned", [0.35, 0.6]),  # a mean with one of them, and one of them
         (sweep.scatter, [RATE], "pruned", [0.5, 0.6]),
         (sweep.parallel_coordinates, [RATE, MOMENTUM, L1], "pruned (2): the loss of fewer epochs", []),
         (sweep.cost_against_quality, [RATE], "pruned", [0.5, 0.6]),
     ],
 )
-def test_pruned_members_are_marked(tmp_path, figures, picture, axes, word, heights):
+def test_pruned_trials_are_marked(tmp_path, figures, picture, axes, word, heights):
     rows = [r | {key: values[i] for key, values in WHERE.items() if key in axes} for i, r in enumerate(PRUNED)]
     picture(tmp_path / "a.png", rows, axes, 0)
     picture(tmp_path / "a.png", [r | {"status": "max_epochs"} for r in rows], axes, 0)
@@ -304,11 +304,11 @@ def test_cells_are_means_over_seeds():
     assert cells.across == ["0.1", "0.2"]
     assert cells.up == ["tanh", "relu"]  # read from the top
     assert cells.means("validation_loss").tolist() == [[5.0, 5.0], [2.0, 2.0]]
-    assert {place: len(members) for place, members in cells.members.items()} == dict.fromkeys(np.ndindex(2, 2), 2)
+    assert {place: len(trials) for place, trials in cells.trials.items()} == dict.fromkeys(np.ndindex(2, 2), 2)
 
 
 @pytest.mark.parametrize(
-    ("losses", "best_member", "expected"),
+    ("losses", "best_trial", "expected"),
     [
         ({"a": [0.1, 0.9], "b": [0.4, 0.4]}, 0, "b"),  # the lowest mean, not the luckiest seed
         ({"a": [0.1, None], "b": [0.4, 0.4]}, 0, "b"),  # one that may diverge is not the best
@@ -319,10 +319,10 @@ def test_cells_are_means_over_seeds():
         ({"a": [0.4], "b": [None]}, 1, None),
     ],
 )
-def test_which_is_ringed(losses, best_member, expected):
-    members = itertools.count()
-    groups = {place: [row(next(members), loss) for loss in values] for place, values in losses.items()}
-    assert sweep_means.winner(groups, best_member) == expected
+def test_which_is_ringed(losses, best_trial, expected):
+    trials = itertools.count()
+    groups = {place: [row(next(trials), loss) for loss in values] for place, values in losses.items()}
+    assert sweep_means.winner(groups, best_trial) == expected
 
 
 def test_the_best_cell_is_ringed_and_lost_ones_say_so(tmp_path, figures):
@@ -333,7 +333,7 @@ def test_the_best_cell_is_ringed_and_lost_ones_say_so(tmp_path, figures):
     assert len(marked(figures[0])) == 2
     assert texts(figures[0]).count("diverged") == 2
     assert {"0.300", "0.200", "0.400", "92.5", "95.0", "90.0"} <= set(texts(figures[0]))
-    assert "best: loss 0.2, accuracy 95.00 % (member 1): learning_rate 0.1, momentum 0.9" in texts(figures[0])
+    assert "best: loss 0.2, accuracy 95.00 % (trial 1): learning_rate 0.1, momentum 0.9" in texts(figures[0])
 
 
 def test_lines_are_means_with_their_range(tmp_path, figures):
@@ -440,7 +440,7 @@ def test_distinct_values_are_in_order():
     assert distinct([long + "1", long + "2"]) == [long + "1", long + "2"]
 
 
-def test_a_member_is_described_by_what_it_reads():
+def test_a_trial_is_described_by_what_it_reads():
     assert (
         described({RATE: 0.3, HIDDEN: [64, 32], "seed": 1}, [RATE, MOMENTUM, HIDDEN])
         == "learning_rate 0.3, hidden 64-32"
@@ -471,7 +471,7 @@ def test_so_many_curves_at_most(M, drawn):
     rows = [row(i, 0.5) for i in range(M)]
     taken = curves.sample(rows, 1)
     assert drawn <= len(taken) <= drawn + 1
-    assert {0, 1, M - 1} <= {r["member"] for r in taken}
+    assert {0, 1, M - 1} <= {r["trial"] for r in taken}
 
 
 def test_curves_mark_the_best_epoch_and_the_diverged(tmp_path, figures):
@@ -480,15 +480,15 @@ def test_curves_mark_the_best_epoch_and_the_diverged(tmp_path, figures):
     assert [point.get_xydata().tolist() for point in marked(figures[0])] == [[[3, 0.25]], [[3, 1 - 0.25 / 4]]]
     assert [mark.get_xdata().tolist() for mark in marked(figures[0], "diverged")] == [[2], [2]]
     assert marked(figures[0], "best line")[0].get_ydata().tolist() == [1.0, 0.8, 0.25, 0.9]
-    assert {"best, epoch 3", "diverged (1)", "Validation curves of 3 members"} <= set(texts(figures[0]))
+    assert {"best, epoch 3", "diverged (1)", "Validation curves of 3 trials"} <= set(texts(figures[0]))
 
 
-def test_cost_is_counted_in_member_epochs(tmp_path, figures):
+def test_cost_is_counted_in_trial_epochs(tmp_path, figures):
     rows = [
         row(i, 0.1 + i, epochs_run=n, status="pruned" if n < 9 else "max_epochs") for i, n in enumerate([1, 1, 3, 9])
     ]
     sweep.cost_against_quality(tmp_path / "a.png", rows, [], 3)
-    assert "4 members, 3 pruned: 14 member-epochs spent (4 × 9 are 36)" in texts(figures[0])
+    assert "4 trials, 3 pruned: 14 trial-epochs spent (4 × 9 are 36)" in texts(figures[0])
     (dots,) = marked(figures[0], "pruned")
     np.testing.assert_allclose(dots.get_xdata(), [1, 1, 3], atol=0.15)  # moved, but little
     stairs = figures[0].axes[1].patches[0].get_data()
@@ -513,7 +513,7 @@ def test_seeds_are_counted_with_mean_and_deviation(tmp_path, figures):
     sweep.seeds_spread(tmp_path / "a.png", rows, 0)
     assert "The luck of 4 seeds (1 diverged): accuracy 95.00 ± 2.50 %" in texts(figures[0])
     assert "mean 0.20 ± 0.10" in texts(figures[0])
-    assert "best: loss 0.1, accuracy 97.50 % (member 0): seed 0" in texts(figures[0])
+    assert "best: loss 0.1, accuracy 97.50 % (trial 0): seed 0" in texts(figures[0])
 
 
 def test_matplotlib_waits_for_the_first_picture():

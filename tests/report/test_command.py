@@ -70,7 +70,7 @@ def test_finished_parts_are_not_run_again(page, monkeypatch):
     def refuse(*_args, **_more):
         raise AssertionError("this part was kept")
 
-    monkeypatch.setattr(runner, "fit_members", refuse)
+    monkeypatch.setattr(runner, "fit_trials", refuse)
     before = (page / "parts" / "softmax.json").read_bytes()
     assert command.main([*ONLY[:6], "softmax", "l1", "--out", str(page)]) == 0
     assert (page / "parts" / "softmax.json").read_bytes() == before

@@ -92,7 +92,7 @@ def test_a_missing_model_is_named(tmp_path):
     ("present", "told"),
     [
         (["best/model.safetensors", "summary.json"], "{0} is a sweep; take {0}/best"),
-        (["summary.json"], "{0} is a sweep, and no member came to a finite validation loss: there is no model in it"),
+        (["summary.json"], "{0} is a sweep, and no trial came to a finite validation loss: there is no model in it"),
         ([], "{0} is a sweep that has not ended; go on with: python -m jaxmlp.sweep --out {0} --resume"),
     ],
 )

@@ -82,9 +82,9 @@ def whole(tmp_path_factory, small):
     return out
 
 
-def test_a_row_a_member_with_exact_counts(whole):
+def test_a_row_a_trial_with_exact_counts(whole):
     rows = rows_of(whole)
-    assert [row["member"] for row in rows] == list(range(16))
+    assert [row["trial"] for row in rows] == list(range(16))
     assert [row["hyper.learning_rate"] for row in rows] == [0.03] * 8 + [0.3] * 8
     assert [row["network.hidden"] for row in rows[:8]] == [[4]] * 4 + [[3, 3]] * 4
     assert [row["seed"] for row in rows] == [5, 6] * 8
@@ -93,7 +93,7 @@ def test_a_row_a_member_with_exact_counts(whole):
         assert row["validation_accuracy"] == row["validation_correct"] / row["validation_count"]
         assert (row["validation_count"], row["train_count"], row["test_count"]) == (12, 48, 20)
         assert 0 <= row["sparsity"] <= 1
-        curve = curves[row["member"]]
+        curve = curves[row["trial"]]
         assert len(curve["train_loss"]) == row["epochs_run"]
         assert (
             curve["validation_loss"][row["best_epoch"] - 1] == row["validation_loss"] == min(curve["validation_loss"])
@@ -107,9 +107,9 @@ def test_a_row_a_member_with_exact_counts(whole):
 def test_the_summary_and_the_best(whole):
     summary, rows = summary_of(whole), rows_of(whole)
     best = min(rows, key=lambda row: row["validation_loss"])
-    assert summary["best"]["member"] == best["member"]
-    assert (summary["members"], summary["groups"], summary["compiles"]) == (16, 2, 2)
-    assert summary["member_epochs"] == sum(row["epochs_run"] for row in rows)
+    assert summary["best"]["trial"] == best["trial"]
+    assert (summary["trials"], summary["groups"], summary["compiles"]) == (16, 2, 2)
+    assert summary["trial_epochs"] == sum(row["epochs_run"] for row in rows)
     assert summary["statuses"] == {"max_epochs": 16} or sum(summary["statuses"].values()) == 16
     test = summary["best"]["test"]
     assert (test["correct"], test["loss"]) == (best["test_correct"], pytest.approx(best["test_loss"], rel=1e-6))
@@ -146,22 +146,22 @@ def test_best_can_be_trained_on(whole, tmp_path):
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_sequential_members_are_their_solo_runs_to_the_bit(tmp_path, small):
+def test_sequential_trials_are_their_solo_runs_to_the_bit(tmp_path, small):
     out = tmp_path / "sweep"
     assert sweep.main([*small, *GRID, "--mode", "sequential", "--quiet", "--out", str(out)]) == 0
-    best = summary_of(out)["best"]["member"]
+    best = summary_of(out)["best"]["trial"]
     for row in rows_of(out):
         numbers = [
             *("--hyper.learning-rate", str(row["hyper.learning_rate"])),
             *("--hyper.momentum", str(row["hyper.momentum"])),
         ]
-        alone = tmp_path / f"alone{row['member']}"
+        alone = tmp_path / f"alone{row['trial']}"
         assert train.main([*small, *numbers, "--quiet", "--out", str(alone)]) == 0
         lines = [json.loads(line) for line in (alone / "metrics.jsonl").read_text().splitlines()]
-        curve = store.curves(out)[row["member"]]
+        curve = store.curves(out)[row["trial"]]
         assert curve["validation_loss"] == [line["validation"]["loss"] for line in lines]
         assert curve["train_loss"] == [line["train"]["loss"] for line in lines]
-        if row["member"] == best:
+        if row["trial"] == best:
             assert (alone / "model.safetensors").read_bytes() == (out / "best/model.safetensors").read_bytes()
 
 
@@ -196,13 +196,13 @@ def test_pruning_says_what_it_spared(tmp_path, small, capsys):
     pruning = summary_of(tmp_path / "out")["pruning"]
     epochs = [row["epochs_run"] for row in rows_of(tmp_path / "out")]
     assert epochs[:2] == [2, 2]
-    assert pruning["member_epochs"] == sum(epochs)
+    assert pruning["trial_epochs"] == sum(epochs)
     assert pruning["saved"] == pytest.approx(1 - sum(epochs) / (4 * np.mean(epochs[2:])))
     assert f"pruning spared {100 * pruning['saved']:.0f} %" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_a_diverged_member_is_marked_with_epoch_and_cause(tmp_path, small, capsys):
+def test_a_diverged_trial_is_marked_with_epoch_and_cause(tmp_path, small, capsys):
     flags = [*small, "--grid", "learning_rate = [0.1, 1e30]", "--hyper.momentum", "0.0"]
     assert sweep.main([*flags, "--out", str(tmp_path / "one")]) == 0
     good, bad = rows_of(tmp_path / "one")
@@ -215,7 +215,7 @@ def test_a_diverged_member_is_marked_with_epoch_and_cause(tmp_path, small, capsy
     assert sweep.main([*flags, "--out", str(tmp_path / "two"), "--quiet"]) == 1
     out, error = capsys.readouterr()
     assert out == ""
-    assert error == "error: every member diverged: the losses were not finite; try smaller learning rates\n"
+    assert error == "error: every trial diverged: the losses were not finite; try smaller learning rates\n"
     assert summary_of(tmp_path / "two")["best"] is None
 
 
@@ -224,7 +224,7 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(tmp_path, small, capsys
     monkeypatch.setattr(groups.sizing, "PROBED_STEPS", 2)
     assert sweep.main([*small[:-2], *GRID, "hidden = [[4], [5]]", "--dry-run"]) == 0
     out = capsys.readouterr().out
-    assert all(word in out for word in ("12 members", "2 groups", "MiB", "72 member-epochs", "5-4-3", "5-5-3"))
+    assert all(word in out for word in ("12 trials", "2 groups", "MiB", "72 trial-epochs", "5-4-3", "5-5-3"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -456,7 +456,7 @@ def together(count, *arguments):
 
 
 def near(found, expected):
-    """The same table to rounding: the same members, epochs and counts."""
+    """The same table to rounding: the same trials, epochs and counts."""
     assert len(found) == len(expected)
     for row, other in zip(found, expected, strict=True):
         for name, value in row.items():
@@ -487,7 +487,7 @@ def test_processes_that_were_not_started_alike_end_all(tmp_path, small):
     for process in processes:
         said, error = process.communicate(timeout=120)
         assert process.returncode == 2, (said, error)
-        assert error == "error: process 1 has other members than process 0: start all with the same command and data\n"
+        assert error == "error: process 1 has other trials than process 0: start all with the same command and data\n"
 
 
 def test_one_dies_the_others_end_and_another_number_goes_on(tmp_path, killed):
@@ -512,7 +512,7 @@ def test_one_dies_the_others_end_and_another_number_goes_on(tmp_path, killed):
     [
         (
             160,
-            "60 running, best 0.1234 (97.00 %), 3 diverged, 37 early stopping, 55.5 member-epochs/s, ~3 min left",
+            "60 running, best 0.1234 (97.00 %), 3 diverged, 37 early stopping, 55.5 trial-epochs/s, ~3 min left",
         ),
         (100, "60 running, best 0.1234 (97.00 %), 3 diverged, 37 early stopping, ~3 min left"),
         (80, "60 running, best 0.1234 (97.00 %), ~3 min left"),
@@ -521,21 +521,21 @@ def test_one_dies_the_others_end_and_another_number_goes_on(tmp_path, killed):
     ],
 )
 def test_a_narrow_bar_says_what_matters(width, told):
-    """All of it on one line, with a bar and the count of members, on any width."""
+    """All of it on one line, with a bar and the count of trials, on any width."""
     bar = progress.SweepBar(quiet=False)
     bar.console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     row = {"validation_loss": 0.1234, "validation_accuracy": 0.97}
     bar.progress(Progress(100, 40, 60, {"diverged": 3, "early_stopping": 37}, 900, 55.5, 200.0, row))
     bar.bar.refresh()
     bar.finishing()
-    lines = [line for line in re.split(r"[\r\n]|\x1b\[\S*?[A-Za-z]", bar.console.file.getvalue()) if "members" in line]
+    lines = [line for line in re.split(r"[\r\n]|\x1b\[\S*?[A-Za-z]", bar.console.file.getvalue()) if "trials" in line]
     for line in lines[-1:]:  # the last that was drawn
-        assert re.fullmatch(rf"members [━╺╸ ]{{5,40}}  40/100 {re.escape(told)} *", line), line
+        assert re.fullmatch(rf"trials [━╺╸ ]{{5,40}}  40/100 {re.escape(told)} *", line), line
         assert len(line) <= width
     assert lines
 
 
-def test_a_bar_of_many_members_is_never_cut():
+def test_a_bar_of_many_trials_is_never_cut():
     line = progress._told(Progress(1_000_000, 5, 500_000, {"diverged": 3}, 900, 55.5, 200.0, None), 29)
     assert line == "500,000 running, ~3 min left"
 
@@ -547,4 +547,4 @@ def test_where_there_is_no_bar_a_line_is_printed_now_and_then(capsys, monkeypatc
     assert capsys.readouterr().out == ""
     monkeypatch.setattr(progress, "PAUSE", 0.0)
     bar.progress(state)
-    assert capsys.readouterr().out.startswith("40 of 100 members have ended, 60 running, 3 diverged")
+    assert capsys.readouterr().out.startswith("40 of 100 trials have ended, 60 running, 3 diverged")

@@ -1,4 +1,4 @@
-"""Sweeps as files: what axes mean, which members there are, what is refused, and that writing one changes nothing."""
+"""Sweeps as files: what axes mean, which trials there are, what is refused, and that writing one changes nothing."""
 
 import itertools
 import subprocess
@@ -19,7 +19,7 @@ from jaxmlp.runs.config import Experiment
 from jaxmlp.spec import Hyper, Network, Training
 from jaxmlp.sweep import config as sweep_config
 from jaxmlp.sweep import space
-from jaxmlp.sweep.config import Axis, Prune, Sample, Sweep, members, sweep_of, tree, write
+from jaxmlp.sweep.config import Axis, Prune, Sample, Sweep, sweep_of, tree, trials, write
 from jaxmlp.sweep.space import METHODS, Range
 
 RATE = "[grid]\nlearning_rate = [0.1, 0.3]\n"
@@ -34,25 +34,25 @@ def made(text, lines=(), seeds=None):
 
 
 def values(text, key):
-    """Those that the members have of a key, in order."""
-    return [member.values[key] for member in members(made(text))]
+    """Those that the trials have of a key, in order."""
+    return [trial.values[key] for trial in trials(made(text))]
 
 
-def test_members_are_row_major_with_their_seeds_within():
+def test_trials_are_row_major_with_their_seeds_within():
     sweep = made(
         "seed = 7\n[grid]\nhidden = [[8], []]\nlearning_rate = [0.3, 0.1]\nseeds = 2\n[training]\nmax_epochs = 9"
     )
-    found = members(sweep)
-    assert [member.number for member in found] == list(range(8))
-    assert [(*member.values.values(), member.experiment.seed) for member in found] == list(
+    found = trials(sweep)
+    assert [trial.number for trial in found] == list(range(8))
+    assert [(*trial.values.values(), trial.experiment.seed) for trial in found] == list(
         itertools.product(((8,), ()), (0.3, 0.1), (7, 8))
     )
-    for member in found:
-        assert member.experiment == Experiment(
-            network=Network(hidden=member.values["network.hidden"]),
+    for trial in found:
+        assert trial.experiment == Experiment(
+            network=Network(hidden=trial.values["network.hidden"]),
             training=Training(max_epochs=9),
-            hyper=Hyper(learning_rate=member.values["hyper.learning_rate"]),
-            seed=member.experiment.seed,
+            hyper=Hyper(learning_rate=trial.values["hyper.learning_rate"]),
+            seed=trial.experiment.seed,
         )
     groups = Counter(map(sweep_config.configuration, found))
     assert set(groups.values()) == {2}
@@ -60,25 +60,25 @@ def test_members_are_row_major_with_their_seeds_within():
 
 
 def test_seeds_alone_are_a_grid():
-    found = members(made("[grid]\nseeds = 3"))
-    assert [(member.values, member.experiment.seed) for member in found] == [({}, 0), ({}, 1), ({}, 2)]
+    found = trials(made("[grid]\nseeds = 3"))
+    assert [(trial.values, trial.experiment.seed) for trial in found] == [({}, 0), ({}, 1), ({}, 2)]
 
 
-def test_a_number_that_a_member_does_not_read_is_no_value_of_it():
+def test_a_number_that_a_trial_does_not_read_is_no_value_of_it():
     text = "[hyper]\nbeta1 = 0.5\n[grid]\noptimizer = ['sgd', 'momentum', 'adam']\nmomentum = [0.5, 0.9]"
     sweep = made(text)
-    found = members(sweep)
+    found = trials(sweep)
     rules = [(m.values["training.optimizer"], m.values.get("hyper.momentum"), m.experiment.hyper.beta1) for m in found]
     assert rules == [("sgd", None, 0.9), ("momentum", 0.5, 0.9), ("momentum", 0.9, 0.9), ("adam", None, 0.5)]
-    for member in found:
-        read = member.experiment.reads()
-        hyper = member.experiment.hyper._asdict()
+    for trial in found:
+        read = trial.experiment.reads()
+        hyper = trial.experiment.hyper._asdict()
         assert {key for key, value in hyper.items() if value != Hyper._field_defaults[key]} <= read
-        config.check(member.experiment, member.values)
+        config.check(trial.experiment, trial.values)
     assert made(write(sweep)) == sweep  # though the base reads no beta1
 
 
-def test_what_no_member_reads_goes_back_to_its_default():
+def test_what_no_trial_reads_goes_back_to_its_default():
     base = Experiment(hyper=Hyper(beta1=0.5, momentum=0.5))
     assert sweep_of(base, [], {"grid": {"seeds": 2}}).experiment.hyper == Hyper(momentum=0.5)
 
@@ -139,27 +139,27 @@ def test_samples_lie_within_the_space_and_fill_it_evenly(method, count):
         Axis("hyper.learning_rate", space=Range(0.001, 1.0, "log")),
         Axis("hyper.momentum", space=Range(0.0, 0.9)),
     )
-    found = members(sweep)
-    assert members(sweep) == found
+    found = trials(sweep)
+    assert trials(sweep) == found
     assert len(found) == count
-    for member in found:
-        rate, momentum = member.values["hyper.learning_rate"], member.values["hyper.momentum"]
+    for trial in found:
+        rate, momentum = trial.values["hyper.learning_rate"], trial.values["hyper.momentum"]
         assert 0.001 <= rate <= 1
         assert 0 <= momentum <= 0.9
         assert rate == float(f"{rate:.6g}")
-        assert member.values["hyper.patience"] in (1, 2, 3, 4)
-        config.check(member.experiment, member.values)
+        assert trial.values["hyper.patience"] in (1, 2, 3, 4)
+        config.check(trial.experiment, trial.values)
     if count >= 48 and method != "random":
         for key, different in (("hyper.patience", 4), ("network.hidden", 3)):
-            times = Counter(member.values[key] for member in found)
+            times = Counter(trial.values[key] for trial in found)
             assert len(times) == different
             assert max(times.values()) - min(times.values()) <= 5, times
-        below = sum(member.values["hyper.learning_rate"] < 0.001**0.5 for member in found)
+        below = sum(trial.values["hyper.learning_rate"] < 0.001**0.5 for trial in found)
         assert abs(below - count / 2) <= 2
 
 
 def test_another_seed_draws_others():
-    first, other = (members(made(f"{SPACE}[sample]\ncount = 4\nseed = {seed}")) for seed in (0, 1))
+    first, other = (trials(made(f"{SPACE}[sample]\ncount = 4\nseed = {seed}")) for seed in (0, 1))
     assert first != other
 
 
@@ -227,7 +227,7 @@ def test_reading_does_not_load_scipy():
         ("[grid]\noptimizer = ['adaam']", ["training.optimizer 'adaam'", "adam"]),
         (
             "[grid]\ndropout = [false, true]\nhidden = [[8], []]",
-            ["network.dropout drops hidden units", "member with network.dropout True, network.hidden []"],
+            ["network.dropout drops hidden units", "trial with network.dropout True, network.hidden []"],
         ),
         ("[training]\noptimizer = 'adaam'\n[grid]\noptimizer = ['adam']", ["training.optimizer 'adaam'"]),
         ("[network]\nactivation = 'foo'\n[grid]\nactivation = ['relu']", ["network.activation 'foo'"]),
@@ -288,10 +288,10 @@ def test_reading_does_not_load_scipy():
             f"{RATE}max_epochs = [20, 9]\n[prune]\nrung_epochs = [1, 9]\nkeep = 0.5",
             ["prune.rung_epochs ends at 9", "training.max_epochs", "which is 9"],
         ),
-        (f"{RATE}seeds = 500_001", ["1,000,002 members", "at most 1,000,000", "[sample]"]),
-        (f"{RATE}seeds = 2_000_000_000", ["4,000,000,000 members"]),
+        (f"{RATE}seeds = 500_001", ["1,000,002 trials", "at most 1,000,000", "[sample]"]),
+        (f"{RATE}seeds = 2_000_000_000", ["4,000,000,000 trials"]),
         (f"{RATE}seeds = 20_000_000_000", ["grid.seeds", "at most"]),
-        (f"{RATE}[sample]\ncount = 2_000_000", ["2,000,000 members"]),
+        (f"{RATE}[sample]\ncount = 2_000_000", ["2,000,000 trials"]),
     ],
 )
 def test_what_is_wrong_is_refused_in_one_line_that_names_it(text, words):
@@ -336,7 +336,7 @@ def test_a_name_that_two_sections_share_is_refused(monkeypatch):
 
 def test_a_sweep_that_was_made_by_hand_is_checked_too():
     sweep = Sweep(Experiment(), (Axis("hyper.learning_rate", (0.1, -0.1)),))
-    refused(lambda: members(sweep), ["hyper.learning_rate is -0.1", "above 0"])
+    refused(lambda: trials(sweep), ["hyper.learning_rate is -0.1", "above 0"])
 
 
 def test_a_file_is_read_with_its_tables(tmp_path):
@@ -393,7 +393,7 @@ def test_the_file_is_named_where_the_error_is_in_it(tmp_path, text, lines, line)
 
 
 @pytest.mark.parametrize(
-    ("text", "members_left", "repeated"),
+    ("text", "trials_left", "repeated"),
     [
         (f"{RATE}[sample]\ncount = 10", 2, 8),
         (f"{RATE}seeds = 3\n[sample]\ncount = 10", 6, 24),
@@ -402,10 +402,10 @@ def test_the_file_is_named_where_the_error_is_in_it(tmp_path, text, lines, line)
         ("[grid]\nseeds = 3", 3, 0),
     ],
 )
-def test_what_repeats_another_is_counted(text, members_left, repeated):
+def test_what_repeats_another_is_counted(text, trials_left, repeated):
     sweep = made(text)
-    found = members(sweep)
-    assert (len(found), sweep_config.repeats(sweep, found)) == (members_left, repeated)
+    found = trials(sweep)
+    assert (len(found), sweep_config.repeats(sweep, found)) == (trials_left, repeated)
 
 
 @pytest.mark.parametrize(
@@ -430,7 +430,7 @@ def unchanged(sweep):
     again = made(text)
     assert again == sweep
     assert write(again) == text
-    assert members(again) == members(sweep)
+    assert trials(again) == trials(sweep)
 
 
 numbers = st.floats(1e-6, 0.9)

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from jaxmlp.plots import sweep
+from jaxmlp.statistics import accuracy_interval
 from jaxmlp.sweep import page as sweep_page
-from jaxmlp.sweep.recorder import interval
 
 RATE, HIDDEN = "hyper.learning_rate", "network.hidden"
 PNG = b"\x89PNG not really"
 
 
-def row(member, loss, seed=0, status="max_epochs", correct=90, **more):
+def row(trial, loss, seed=0, status="max_epochs", correct=90, **more):
     lost = status == "diverged"
-    row = {"member": member, "seed": seed, "status": status, "epochs_run": 4, "best_epoch": 0 if lost else 3}
+    row = {"trial": trial, "seed": seed, "status": status, "epochs_run": 4, "best_epoch": 0 if lost else 3}
     for split, count in (("validation", 100), ("train", 1000)):
         row |= {
             f"{split}_loss": None if lost else loss,
@@ -40,19 +40,25 @@ def table(losses, rates=(0.01, 0.123456789), seeds=2, **more):
 def summary_of(rows, best=None, **more):
     statuses = [row["status"] for row in rows]
     summary = {
-        "members": len(rows),
+        "trials": len(rows),
         "groups": 3,
         "compiles": 5,
         "seconds": {"total": 61.0, "train": 42.25, "compile": 7.5},
-        "member_epochs": 12345,
-        "member_epochs_per_second": 2345.6,
+        "trial_epochs": 12345,
+        "trial_epochs_per_second": 2345.6,
         "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
         "processes": 2,
         "best": None,
     }
     if best is not None:
-        found = next(row for row in rows if row["member"] == best)
-        test = {"loss": 0.25, "accuracy": 0.9, "correct": 180, "count": 200, "interval_95": list(interval(180, 200))}
+        found = next(row for row in rows if row["trial"] == best)
+        test = {
+            "loss": 0.25,
+            "accuracy": 0.9,
+            "correct": 180,
+            "count": 200,
+            "interval_95": list(accuracy_interval(180, 200)),
+        }
         summary["best"] = found | {"test": test, "directory": "best"}
     return summary | more
 
@@ -80,7 +86,7 @@ def test_the_facts_are_there(page, tmp_path):
     rows = table([0.5, 0.4, 0.30001, 0.2])
     text, _ = page(rows, 3)
     assert "Sweep over learning_rate, on digits" in text
-    facts = "members 4 groups 3 compiled programs 5 member-epochs 12,345 member-epochs a second 2,346"
+    facts = "trials 4 groups 3 compiled programs 5 trial-epochs 12,345 trial-epochs a second 2,346"
     assert f"{facts} training 42.2 s compiling 7.5 s processes 2" in text
     assert "digits of <scikit-learn>" in text
     assert "max epochs 4 trained for all epochs" in text
@@ -93,7 +99,7 @@ def test_the_best_is_told_with_counts_and_doubts(page):
     rows = table([0.5, 0.4, 0.3, 0.2])
     rows[0] |= {"validation_accuracy": 0.5, "validation_correct": 50}
     text, _ = page(rows, 3)
-    assert "Member 3, by validation loss: learning_rate 0.1235 , seed 1 ; best epoch 3 of the 4 it trained" in text
+    assert "SweepTrial 3, by validation loss: learning_rate 0.1235 , seed 1 ; best epoch 3 of the 4 it trained" in text
     assert "validation 0.2000 90.00 % 90 of 100" in text
     assert "test 0.2500 90.00 % 180 of 200 85.06 to 93.43 %" in text
     assert "biased by having been chosen among 4. Its test result was read once, after the choice." in text
@@ -105,7 +111,7 @@ def test_the_doubts_fit_the_sweep(page):
     assert "optimistic" not in text  # nothing was chosen
     text, _ = page(table([0.5, 0.4, 0.3, 0.2], test_loss=0.3, test_accuracy=0.9), 3)
     assert "read once" not in text
-    assert "The test rows were read for every member" in text
+    assert "The test rows were read for every trial" in text
 
 
 def test_it_stands_alone(page):
@@ -122,7 +128,7 @@ def test_every_picture_has_a_caption(page):
 
 
 @pytest.mark.parametrize("picture", sweep_page.CAPTIONS)
-def test_a_caption_says_what_pruned_members_look_like(picture):
+def test_a_caption_says_what_pruned_trials_look_like(picture):
     plain, pruned = (sweep_page.caption(picture, statuses) for statuses in ({"max_epochs": 2}, {"pruned": 1}))
     assert plain == sweep_page.CAPTIONS[picture]
     assert pruned.startswith(plain)
@@ -140,7 +146,7 @@ def test_configurations_are_means_over_seeds_in_order(page):
     assert [cell[0] for cell in cells] == ["0.01", "1", "0.1"]  # that of which a seed diverged comes last
     assert cells[0][1:] == ["0.4500 ± 0.071", "90.00 ± 0.00 %", "2", "4", "max epochs"]
     assert cells[2][1:] == ["0.1000", "90.00 %", "1", "4", "1 diverged, 1 max epochs"]
-    assert "the configuration of the best member is number 3 of the table" in text
+    assert "the configuration of the best trial is number 3 of the table" in text
 
 
 def test_values_that_differ_late_are_not_one_configuration():
@@ -150,8 +156,8 @@ def test_values_that_differ_late_are_not_one_configuration():
 
 def test_a_sweep_of_which_all_diverged(page):
     rows = [row(i, None, i, "diverged", **{RATE: 1e9}) for i in reversed(range(33))]
-    text, _ = page(rows, None, member_epochs_per_second=None)
-    assert "There is none: every member diverged" in text
+    text, _ = page(rows, None, trial_epochs_per_second=None)
+    assert "There is none: every trial diverged" in text
     assert "best configurations" not in text
     assert "jaxmlp.predict" not in text
     assert "0 4 training loss is nan 1e+9 0" in text
@@ -161,11 +167,11 @@ def test_a_sweep_of_which_all_diverged(page):
 
 
 def test_what_pruning_spared(page):
-    pruning = {"pruned": 2, "member_epochs": 460, "member_epochs_without": 1462.86, "saved": 0.6855}
+    pruning = {"pruned": 2, "trial_epochs": 460, "trial_epochs_without": 1462.86, "saved": 0.6855}
     rows = [row(i, 1 / (i + 1), status="pruned" if i < 2 else "early_stopping", **{RATE: float(i)}) for i in range(4)]
     text, _ = page(rows, 3, pruning=pruning)
-    assert "2 of 4 members were pruned" in text
-    assert "460 member-epochs" in text
+    assert "2 of 4 trials were pruned" in text
+    assert "460 trial-epochs" in text
     assert "it would have been 1,463: pruning spared 69 %" in text
 
 
@@ -200,8 +206,8 @@ def test_many_values_and_absent_ones(page):
     del rows[4][HIDDEN]
     text, _ = page(rows, 0, axes=(RATE, HIDDEN))
     assert "30 values from 0.001 to 0.03" in text
-    assert "64-32 (1 member without)" in text
-    assert "The first 20 of 30; all members are in results.csv" in text
+    assert "64-32 (1 trial without)" in text
+    assert "The first 20 of 30; all trials are in results.csv" in text
     assert "0.005 – 5.000" in text
 
 

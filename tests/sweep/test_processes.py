@@ -23,7 +23,7 @@ PATIENCE = 50  # s, for what takes a few seconds on an idle machine
 SCRIPT = """
 import sys, time
 from jaxmlp.errors import JaxmlpError
-from jaxmlp.runs import processes
+from jaxmlp.sweep import processes
 from jaxmlp.cli.terminal import main
 
 def no_device():
@@ -47,15 +47,15 @@ def run(arguments):
         assert [(one["from"], one["turn"]) for one in told] == [(k, turn) for k in range(count)]
         assert [len(one["text"]) for one in told] == [3 * 10 ** (k + 2 * turn) for k in range(count)]
         assert all(one["number"] == 0.1 and one["nothing"] is None for one in told)
-    if role == "members":
+    if role == "trials":
         import jax, numpy as np
         from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
         assert (jax.process_index(), jax.process_count()) == (index, count)
         assert jax.local_device_count() == 2 and jax.device_count() == 2 * count
-        mesh = Mesh(np.array(jax.local_devices()), ("members",))
-        total = jax.shard_map(lambda x: jax.lax.psum(x, "members"), mesh=mesh, in_specs=P("members"), out_specs=P())
+        mesh = Mesh(np.array(jax.local_devices()), ("trials",))
+        total = jax.shard_map(lambda x: jax.lax.psum(x, "trials"), mesh=mesh, in_specs=P("trials"), out_specs=P())
         for turn in range(3 * index + 1):  # no other process takes part
-            x = jax.device_put(np.arange(4.0), NamedSharding(mesh, P("members")))
+            x = jax.device_put(np.arange(4.0), NamedSharding(mesh, P("trials")))
             assert jax.jit(total)(x).tolist() == [2, 4]
     processes.disconnect()
     print("done", processes.index(), processes.count())
@@ -131,7 +131,7 @@ def no_cluster(monkeypatch):
 
 
 def test_messages_of_any_size_reach_all_in_order_and_devices_stay_local():
-    with Processes(["members"] * 3, rounds=3) as group:
+    with Processes(["trials"] * 3, rounds=3) as group:
         for k in range(3):
             assert group.end_of(k) == (0, "ready\ndone 0 1\n", "")
 

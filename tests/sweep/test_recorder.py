@@ -1,4 +1,4 @@
-"""The rows of a sweep: exact counts, the cause of a divergence, the interval, and which member is the better one."""
+"""The rows of a sweep: exact counts, the cause of a divergence, the interval, and which trial is the better one."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,8 @@ from jaxmlp.grid.histories import COLUMNS
 from jaxmlp.grid.results import cause, sparsity
 from jaxmlp.grid.scheduler import Ended
 from jaxmlp.nn.network import Layer
-from jaxmlp.sweep.recorder import Best, Recorder, interval
+from jaxmlp.statistics import accuracy_interval
+from jaxmlp.sweep.recorder import Best, Recorder
 from jaxmlp.training.loop import TrainState
 from jaxmlp.training.stopping import Stopping
 
@@ -16,7 +17,7 @@ from jaxmlp.training.stopping import Stopping
 @pytest.mark.parametrize(("correct", "count"), [(0, 10), (10, 10), (5, 10), (9771, 10_000), (1, 1)])
 def test_the_interval_is_wilsons(correct, count):
     expected = stats.binomtest(correct, count).proportion_ci(0.95, "wilson")
-    assert interval(correct, count) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert accuracy_interval(correct, count) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def state_of(w, best_epoch=1):
@@ -52,7 +53,7 @@ def test_the_cause_of_a_divergence(status, last, expected):
 
 
 @pytest.mark.parametrize(
-    ("best", "member", "loss", "status", "wins"),
+    ("best", "trial", "loss", "status", "wins"),
     [
         (None, 3, 0.5, "max_epochs", True),
         (0.5, 3, 0.4, "pruned", True),
@@ -63,10 +64,10 @@ def test_the_cause_of_a_divergence(status, last, expected):
         (None, 3, None, "diverged", False),
     ],
 )
-def test_which_is_the_better(best, member, loss, status, wins):
+def test_which_is_the_better(best, trial, loss, status, wins):
     before = None if best is None else Best(0, 2, best, state_of([[1.0]]))
-    ended = Ended(member, status, history(), state_of([[2.0]]))
+    ended = Ended(trial, status, history(), state_of([[2.0]]))
     found = Recorder.better(None, before, 1, ended, {"status": status, "validation_loss": loss})
     assert (found is not before) == wins
     if wins:
-        assert found == Best(1, member, loss, ended.state)
+        assert found == Best(1, trial, loss, ended.state)

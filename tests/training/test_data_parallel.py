@@ -86,10 +86,10 @@ def test_validation_in_blocks(together, monkeypatch):
     """Shared or not, every row counts once."""
     monkeypatch.setattr(loop, "EVALUATED_TOGETHER", together)
     spec, splits = spec_of(), splits_of(weighted=True)
-    spread = data_parallel.spread_over(data_parallel.mesh_for(spec.training))
+    shard = data_parallel.shard_over(data_parallel.mesh_for(spec.training))
     params = fitting.compiled_begin(spec, fitting.traced(HYPER), jax.random.key(0)).params
     alone, shared = (
-        jax.jit(lambda *a, s=s: loop.evaluate(spec, *a, s))(params, splits.validation) for s in (lambda b: b, spread)
+        jax.jit(lambda *a, s=s: loop.evaluate(spec, *a, s))(params, splits.validation) for s in (lambda b: b, shard)
     )
     assert_close(alone, shared)
 

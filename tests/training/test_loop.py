@@ -377,7 +377,7 @@ def test_disagreement_is_the_largest_of_the_epoch(monkeypatch):
     assert batches.argmax() < 2  # not the last one, which could be seen by mistake
 
 
-# --- dropout, seeds, members
+# --- dropout, seeds, trials
 
 
 def test_dropout_changes_training_and_not_evaluation():
@@ -436,23 +436,23 @@ def test_the_order_is_a_new_one_in_every_epoch(monkeypatch):
     assert sorted(asked) == sorted((N, tuple(np.asarray(data).tolist())) for data in expected)
 
 
-def test_members_of_a_grid_equal_their_solo_runs():
-    """vmap over the numbers, with one key and one trace; also where one member stops before the others."""
+def test_trials_of_a_grid_equal_their_solo_runs():
+    """vmap over the numbers, with one key and one trace; also where one trial stops before the others."""
     spec, splits, traces = spec_of(max_epochs=12), splits_of(noise=2.0), []
-    members = [
+    trials = [
         hyper_of(learning_rate=0.1, patience=0),
         hyper_of(learning_rate=1.0, momentum=0.0, patience=1),
         hyper_of(learning_rate=0.5, l2=0.01, patience=2),
     ]
 
-    def member(hyper, splits):
+    def trial(hyper, splits):
         traces.append(1)
         return advance(spec, hyper, KEY, splits, begin(spec, hyper, KEY), 12)
 
-    grid = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
-    together = jax.jit(jax.vmap(member, in_axes=(0, None)))(grid, splits)
+    grid = jax.tree.map(lambda *leaves: jnp.stack(leaves), *trials)
+    together = jax.jit(jax.vmap(trial, in_axes=(0, None)))(grid, splits)
     assert len(traces) == 1
-    for index, hyper in enumerate(members):
+    for index, hyper in enumerate(trials):
         alone = train(spec, hyper, splits, 12)
         mine = jax.tree.map(lambda leaf, i=index: leaf[i], together)
         np.testing.assert_array_equal(mine[1].ran, alone[1].ran)
@@ -493,10 +493,10 @@ def test_it_learns_xor():
     for hidden, correct in [((8,), 4), ((), 3)]:
         spec = Spec(Network(hidden, "tanh"), Training(batch_size=4, max_epochs=400), 2, 2)
 
-        def member(key, spec=spec):
+        def trial(key, spec=spec):
             return advance(spec, hyper, key, splits, begin(spec, hyper, key), 400)
 
-        state, log = jax.jit(jax.vmap(member))(jax.random.split(jax.random.key(0), 5))
+        state, log = jax.jit(jax.vmap(trial))(jax.random.split(jax.random.key(0), 5))
         if correct == 4:
             assert (log.validation_correct[:, -1] == 4).all()
             assert (state.stopping.best < 0.05).all()

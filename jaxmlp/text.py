@@ -1,0 +1,24 @@
+"""Words for people: plurals, durations and paths."""
+
+import contextlib
+from pathlib import Path
+
+
+def count(number: int, noun: str) -> str:
+    """1 trial, 2 trials, 1,000 trials."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def duration(seconds: float) -> str:
+    """8 s, 3 min, 2.5 h, 4 days."""
+    for limit, unit, name in ((90, 1, "s"), (90 * 60, 60, "min"), (36 * 3600, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.{0 if seconds >= 10 * unit or unit == 60 else 1}f} {name}"
+    return f"{seconds / 86400:,.0f} days"
+
+
+def short_path(path: Path) -> str:
+    """A path as a person would type it from here."""
+    with contextlib.suppress(ValueError):
+        return str(path.resolve().relative_to(Path.cwd()))
+    return str(path)

@@ -1,0 +1,41 @@
+"""Callbacks: what a caller sees while training runs, and how it asks training to stop.
+
+One class serves `fit`, `fit_grid` and every command: a subclass overrides the events it wants. Events come from the host,
+between two calls of a compiled program, so a callback may print, draw or write; the time it takes is not counted as training.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxmlp.training.fitting import Epoch
+
+
+class Callbacks:
+    """Every event does nothing here; a subclass overrides those it wants.
+
+    >>> class Print(Callbacks):
+    ...     def on_epoch_end(self, epoch):
+    ...         print(epoch.epoch, epoch.validation.loss)
+    """
+
+    def on_message(self, text: str) -> None:
+        """Something worth a line for the user."""
+
+    def on_compile(self, what: str) -> None:
+        """A program is about to be compiled, which takes seconds; `what` names it, such as `784-128-10`."""
+
+    def on_train_begin(self, done: int, max_epochs: int, examples: int) -> None:
+        """Training of one network begins, after `done` of at most `max_epochs` epochs of so many examples each."""
+
+    def on_epoch_end(self, epoch: "Epoch") -> None:
+        """An epoch of one network is over."""
+
+    def on_call_end(self, progress: Any) -> None:
+        """A call of a program that trains many trials is over; `progress` says how far the grid is."""
+
+    def on_train_end(self) -> None:
+        """Training is over; results are now evaluated and written."""
+
+    def should_stop(self) -> bool:
+        """Whether to stop after this epoch or call: what is trained is saved, and can be resumed."""
+        return False
