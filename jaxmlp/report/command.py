@@ -89,7 +89,7 @@ def _about(command: Report, arguments: list[str], device: str, parts: dict[str, 
     }
 
 
-class Progress(runner.Listener):
+class Progress(runner.ReportCallbacks):
     """A bar over the parts that knows which one runs, and how far it is. Nothing where there is no terminal."""
 
     def __init__(self, *, quiet: bool) -> None:
@@ -109,11 +109,12 @@ class Progress(runner.Listener):
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
 
-    def begins(self, name: str, done: int, of: int) -> None:
+    def on_part_begin(self, name: str, done: int, of: int) -> None:
         """Part `name` begins, after `done` of so many."""
         self.name = name
         self.bar.update(self.task, description=name, completed=done, total=of)
 
-    def epochs(self, running: int, epochs: int) -> None:
-        """So many trials are running, and so many epochs of trials are done."""
-        self.bar.update(self.task, description=f"{self.name}: {running} seeds running, {epochs} epochs done")
+    def on_call_end(self, progress: Any) -> None:
+        """Show how many seeds are running, and how many epochs all have run."""
+        text = f"{self.name}: {progress.running} seeds running, {progress.epochs} epochs done"
+        self.bar.update(self.task, description=text)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from jaxmlp.report.published import EXPERIMENTS
-from jaxmlp.report.runner import Listener, Part, read_experiment, settings_of, summarise, train
+from jaxmlp.report.runner import Part, ReportCallbacks, read_experiment, settings_of, summarise, train
 from jaxmlp.runs import config
 from jaxmlp.runs.config import Experiment
 
@@ -41,7 +41,7 @@ READINGS: dict[str, tuple[str, tuple[Reading, ...]]] = {
 }
 
 
-def readings(part: str, seeds: int, data_name: str | None, callbacks: Listener) -> Part:
+def readings(part: str, seeds: int, data_name: str | None, callbacks: ReportCallbacks) -> Part:
     """One experiment under each of its readings."""
     name, each = READINGS[part]
     base = read_experiment(name, data_name)

@@ -17,17 +17,15 @@ from jaxmlp.runs import checkpoints, config, directory, files
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.runner import Loaded, measured, read_data, spec_of
 from jaxmlp.statistics import SeedStatistics
+from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.fitting import Fit
 
 
-class Listener:
-    """Who is told how the report goes; this one ignores it."""
+class ReportCallbacks(Callbacks):
+    """Callbacks of a report: those of its trainings, and one of its own."""
 
-    def begins(self, name: str, done: int, of: int) -> None:
+    def on_part_begin(self, name: str, done: int, of: int) -> None:
         """Experiment `name` begins, after `done` of so many."""
-
-    def epochs(self, running: int, epochs: int) -> None:
-        """So many trials are running, and so many epochs of trials are done."""
 
 
 class Part(NamedTuple):
@@ -46,7 +44,7 @@ def read_experiment(name: str, data_name: str | None) -> Experiment:
     return experiment
 
 
-def compute(parts: Sequence[Part], out: Path, callbacks: Listener) -> dict[str, dict[str, Any]]:
+def compute(parts: Sequence[Part], out: Path, callbacks: ReportCallbacks) -> dict[str, dict[str, Any]]:
     """All parts by name: kept ones of the same settings are read, the others computed and kept at once."""
     kept = out / "parts"
     files.make_directory(kept)
@@ -55,14 +53,14 @@ def compute(parts: Sequence[Part], out: Path, callbacks: Listener) -> dict[str, 
         path = kept / f"{part.name}.json"
         found = directory.read_json(path)
         if found is None or found["settings"] != json.loads(json.dumps(part.settings)):
-            callbacks.begins(part.name, number, len(parts))
+            callbacks.on_part_begin(part.name, number, len(parts))
             started = time.perf_counter()
             result = part.compute()
             found = {"settings": part.settings, "seconds": time.perf_counter() - started, "result": result}
             directory.write_json(path, found)
             found = directory.read_json(path) or {}
         results[part.name] = found["result"] | {"seconds": found["seconds"]}
-    callbacks.begins("", len(parts), len(parts))
+    callbacks.on_part_begin("", len(parts), len(parts))
     return results
 
 
@@ -72,7 +70,7 @@ def data_of(data: Any) -> Loaded:
     return read_data(Experiment(data=data))
 
 
-def trained(name: str, experiment: Experiment, seeds: int, out: Path, callbacks: Listener) -> Part:
+def trained(name: str, experiment: Experiment, seeds: int, out: Path, callbacks: ReportCallbacks) -> Part:
     """An experiment trained over seeds experiment.seed, + 1, ... as one program."""
     settings = settings_of(experiment, seeds)
 
@@ -84,12 +82,12 @@ def trained(name: str, experiment: Experiment, seeds: int, out: Path, callbacks:
     return Part(name, settings, run)
 
 
-def train(experiment: Experiment, seeds: int, callbacks: Listener) -> tuple[dict[str, Any], np.ndarray]:
+def train(experiment: Experiment, seeds: int, callbacks: ReportCallbacks) -> tuple[dict[str, Any], np.ndarray]:
     """The results of all seeds, and the first-layer weights [D, H] of the first."""
     data = data_of(experiment.data)
     spec = spec_of(experiment, data.splits, data.preparation)
     numbers = range(experiment.seed, experiment.seed + seeds)
-    fits = fit_trials(spec, [experiment.hyper] * seeds, numbers, data.splits, on_call=callbacks.epochs)
+    fits = fit_trials(spec, [experiment.hyper] * seeds, numbers, data.splits, callbacks=callbacks)
     result = {
         "sizes": list(spec.sizes),
         "rows": [len(part.x) for part in data.splits],

@@ -17,13 +17,13 @@ from jaxmlp.runs.config import Experiment
 from jaxmlp.sweep import config as sweep_config
 from jaxmlp.sweep import processes, store
 from jaxmlp.sweep.config import Sweep, SweepTrial
+from jaxmlp.sweep.options import Options
 from jaxmlp.sweep.progress import SweepBar
 from jaxmlp.text import count, duration, short_path
 from jaxmlp.training.validation import check_chunk
 
 if TYPE_CHECKING:
     from jaxmlp.sweep.groups import SweepGroup
-    from jaxmlp.sweep.runner import Options
 
 MODES = ("packed", "sequential")
 
@@ -163,9 +163,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: S
     from jaxmlp.sweep import runner
 
     groups = sweep_groups.groups_of(trials)
-    options = runner.Options(
-        command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds
-    )
+    options = Options(command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds)
     if command.dry_run:
         return _dry_run(options, sweep, groups, bar)
     out = command.out or directory.fresh(sweep.experiment, "sweep-")
@@ -178,7 +176,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: S
     bar.on_train_end()
     if outcome.stopped:
         bar.on_message(
-            f"stopped after {outcome.epochs:,} trial-epochs, saved ({outcome.done:,} of {len(trials):,} trials have"
+            f"stopped after {outcome.epochs:,} trial-epochs, saved ({outcome.finished:,} of {len(trials):,} trials have"
             f" ended); go on with: python -m jaxmlp.sweep --out {short_path(out)} --resume"
         )
         return 128 + (interruption.number or signal.SIGTERM)
@@ -186,7 +184,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: S
     return 128 + interruption.number if interruption.asked() else code
 
 
-def _dry_run(options: "Options", sweep: Sweep, groups: "list[SweepGroup]", bar: SweepBar) -> int:
+def _dry_run(options: Options, sweep: Sweep, groups: "list[SweepGroup]", bar: SweepBar) -> int:
     """Say what the sweep would take."""
     import jax
     from rich.table import Table

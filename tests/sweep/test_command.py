@@ -18,10 +18,10 @@ from rich.console import Console
 
 import jaxmlp
 from jaxmlp.errors import RunError, UsageError
+from jaxmlp.grid.progress import Progress
 from jaxmlp.runs import runner
 from jaxmlp.sweep import command as sweep
 from jaxmlp.sweep import finish, groups, progress, store
-from jaxmlp.sweep.callbacks import Progress
 from jaxmlp.train import command as train
 
 COMMAND = [sys.executable, "-m", "jaxmlp.sweep"]
