@@ -6,9 +6,9 @@ import sys
 from typing import get_args, get_type_hints
 
 import pytest
+from helpers import refused
 
 from jaxmlp.cli import terminal
-from jaxmlp.errors import UsageError
 from jaxmlp.sweep import command as sweep
 
 COMMANDS = {
@@ -39,9 +39,9 @@ def number_flags():
 def test_what_is_no_number_is_told_in_one_line(tmp_path, monkeypatch, command, flag, kind):
     monkeypatch.chdir(tmp_path)
     wanted = "a whole number" if kind is int else "a number"
-    with pytest.raises(UsageError) as refusal:
-        importlib.import_module(f"jaxmlp.{command}.command").main([*POSITIONAL.get(command, []), flag, "x"])
-    assert str(refusal.value) == f"{flag} is 'x'; accepted is {wanted}"
+    main = importlib.import_module(f"jaxmlp.{command}.command").main
+    line = refused([], main, [*POSITIONAL.get(command, []), flag, "x"])
+    assert line == f"{flag} is 'x'; accepted is {wanted}"
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,7 @@ def test_what_is_no_number_is_told_in_one_line(tmp_path, monkeypatch, command, f
     ],
 )
 def test_what_a_sweep_cannot_read_is_told_in_one_line(arguments, line):
-    with pytest.raises(UsageError) as refusal:
-        sweep.main(arguments)
-    assert str(refusal.value) == line
+    assert refused([], sweep.main, arguments) == line
 
 
 def shell(redirection, *arguments):
