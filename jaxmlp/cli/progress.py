@@ -2,20 +2,28 @@
 
 from typing import Any
 
+from jaxmlp.cli.terminal import Interruption
+from jaxmlp.training.callbacks import Callbacks
 
-class Lines:
-    """Lines for people, unless they want quiet."""
+
+class Lines(Callbacks):
+    """Lines for people, unless they want quiet; training stops when `interruption` has come."""
 
     def __init__(self, *, quiet: bool) -> None:
         from rich.console import Console
 
         self.console = Console(stderr=False, highlight=False, soft_wrap=True)
         self.quiet = quiet
+        self.interruption = Interruption()
 
-    def note(self, line: str) -> None:
+    def on_message(self, text: str) -> None:
         """Print a line, above the bar if there is one."""
         if not self.quiet:
-            self.console.print(line, markup=False)
+            self.console.print(text, markup=False)
+
+    def should_stop(self) -> bool:
+        """Whether a signal has come."""
+        return self.interruption.asked()
 
 
 class Bar(Lines):
@@ -26,7 +34,7 @@ class Bar(Lines):
         self.progress: Any = None
         self.examples = 0
 
-    def training(self, done: int, max_epochs: int, examples: int) -> None:
+    def on_train_begin(self, done: int, max_epochs: int, examples: int) -> None:
         """Draw the bar."""
         self.examples = examples
         if self.quiet or not self.console.is_terminal:
@@ -38,16 +46,16 @@ class Bar(Lines):
         self.progress.add_task("", total=max_epochs, completed=done, text="")
         self.progress.start()
 
-    def epoch(self, row: Any) -> None:
+    def on_epoch_end(self, epoch: Any) -> None:
         """Move the bar on."""
         if self.progress is not None:
             text = (
-                f"loss {row.train.loss:.4f}, validation {row.validation.loss:.4f}"
-                f" ({100 * row.validation.accuracy:.2f} %), {self.examples / row.seconds:,.0f} examples/s"
+                f"loss {epoch.train.loss:.4f}, validation {epoch.validation.loss:.4f}"
+                f" ({100 * epoch.validation.accuracy:.2f} %), {self.examples / epoch.seconds:,.0f} examples/s"
             )
-            self.progress.update(self.progress.task_ids[0], completed=row.epoch, text=text)
+            self.progress.update(self.progress.task_ids[0], completed=epoch.epoch, text=text)
 
-    def finishing(self) -> None:
+    def on_train_end(self) -> None:
         """Take the bar away."""
         if self.progress is not None:
             self.progress.stop()

@@ -66,9 +66,11 @@ def main(arguments: list[str]) -> int:
         _check_new(command.out, overwrite=command.overwrite)
     if command.seeds > 1:
         terminal.use_all_cores(command.seeds)
-    bar.note(f"device: {terminal.choose_device(command.device)}")
+    bar.on_message(f"device: {terminal.choose_device(command.device)}")
     data = read_data(experiment.in_common(), progress=not command.quiet and bar.console.is_terminal)
-    bar.note(f"{data.origin}: {' / '.join(f'{len(part.x):,}' for part in data.splits)} train, validation, test rows")
+    bar.on_message(
+        f"{data.origin}: {' / '.join(f'{len(part.x):,}' for part in data.splits)} train, validation, test rows"
+    )
     shown = bar.console.is_terminal and not command.quiet
     waiting = bar.console.status("learning") if shown else contextlib.nullcontext()
     with terminal.interruptible() as interruption, waiting as status:
@@ -123,10 +125,10 @@ def _print(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> None:
     seconds = summary["seconds"]
     if "runs" in summary:
         steps, accuracy = summary["steps"], summary["test"]["accuracy"]
-        bar.note(
+        bar.on_message(
             f"{len(runs)} seeds: {steps['mean']:,.0f} +- {steps['std']:,.0f} steps,"
             f" {100 * accuracy['mean']:.2f} +- {100 * accuracy['std']:.2f} %"
             f" ({100 * accuracy['min']:.2f} to {100 * accuracy['max']:.2f} %)"
         )
-    bar.note(f"{seconds['train']:.1f} s of learning, {seconds['compile']:.1f} s of compiling")
-    bar.note(f"run directory: {short_path(out)} (pictures in {short_path(out / directory.PLOTS)})")
+    bar.on_message(f"{seconds['train']:.1f} s of learning, {seconds['compile']:.1f} s of compiling")
+    bar.on_message(f"run directory: {short_path(out)} (pictures in {short_path(out / directory.PLOTS)})")

@@ -16,9 +16,10 @@ from jaxmlp.plots import canvas
 from jaxmlp.runs import config, directory, files, model, runner
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.model import Model
-from jaxmlp.runs.runner import Listener, Loaded, measured
+from jaxmlp.runs.runner import Loaded, measured
 from jaxmlp.spec import Spec, Splits
 from jaxmlp.statistics import SeedStatistics
+from jaxmlp.training.callbacks import Callbacks
 
 
 @dataclass(frozen=True)
@@ -97,14 +98,14 @@ def learn(
 
 
 def leave(
-    experiment: PerceptronExperiment, data: Loaded, fit: OnlineFit, path: Path, listener: Listener
+    experiment: PerceptronExperiment, data: Loaded, fit: OnlineFit, path: Path, callbacks: Callbacks
 ) -> dict[str, Any]:
     """Write what was learnt to the run directory `path` (empty, or fresh), the summary last; returns it.
 
     Model, metrics.jsonl (a line for each window of the curve) and pictures are those of the first seed.
     """
     files.write_atomically(path / directory.CONFIG, config.write(experiment))
-    runner.record_environment(experiment.in_common(), path, data, listener)
+    runner.record_environment(experiment.in_common(), path, data, callbacks)
     first = fit.trials[0]
     lines = [json.dumps({"step": step, "error": error}) + "\n" for step, error in first.curve]
     files.write_atomically(path / directory.METRICS, "".join(lines))

@@ -30,14 +30,14 @@ def chosen(only: Sequence[str], known: Iterable[str]) -> list[str]:
     return [name for name in known if not only or name in only]
 
 
-def parts(names: Sequence[str], seeds: int, data_name: str | None, out: Path, listener: Listener) -> list[Part]:
+def parts(names: Sequence[str], seeds: int, data_name: str | None, out: Path, callbacks: Listener) -> list[Part]:
     """The parts of these names (of PARTS and READINGS), in the order of the page."""
     found = []
     for name in names:
         if name in EXPERIMENTS:
-            found.append(trained(name, read_experiment(name, data_name), seeds, out, listener))
+            found.append(trained(name, read_experiment(name, data_name), seeds, out, callbacks))
         elif name in READINGS:
-            found.append(readings(name, min(seeds, READING_SEEDS), data_name, listener))
+            found.append(readings(name, min(seeds, READING_SEEDS), data_name, callbacks))
         elif name == "gradcheck":
             found.append(gradients(data_name))
         elif name == "thresholds":

@@ -41,7 +41,7 @@ READINGS: dict[str, tuple[str, tuple[Reading, ...]]] = {
 }
 
 
-def readings(part: str, seeds: int, data_name: str | None, listener: Listener) -> Part:
+def readings(part: str, seeds: int, data_name: str | None, callbacks: Listener) -> Part:
     """One experiment under each of its readings."""
     name, each = READINGS[part]
     base = read_experiment(name, data_name)
@@ -51,7 +51,7 @@ def readings(part: str, seeds: int, data_name: str | None, listener: Listener) -
     def run() -> dict[str, Any]:
         rows = []
         for title, experiment in tried:
-            result = train(experiment, seeds, listener)[0]
+            result = train(experiment, seeds, callbacks)[0]
             summary = summarise(result)
             rows.append({"name": title, "fits": fits(name, summary)} | summary)
         return {"experiment": name, "seeds": seeds, "readings": rows}

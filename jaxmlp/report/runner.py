@@ -46,7 +46,7 @@ def read_experiment(name: str, data_name: str | None) -> Experiment:
     return experiment
 
 
-def compute(parts: Sequence[Part], out: Path, listener: Listener) -> dict[str, dict[str, Any]]:
+def compute(parts: Sequence[Part], out: Path, callbacks: Listener) -> dict[str, dict[str, Any]]:
     """All parts by name: kept ones of the same settings are read, the others computed and kept at once."""
     kept = out / "parts"
     files.make_directory(kept)
@@ -55,14 +55,14 @@ def compute(parts: Sequence[Part], out: Path, listener: Listener) -> dict[str, d
         path = kept / f"{part.name}.json"
         found = directory.read_json(path)
         if found is None or found["settings"] != json.loads(json.dumps(part.settings)):
-            listener.begins(part.name, number, len(parts))
+            callbacks.begins(part.name, number, len(parts))
             started = time.perf_counter()
             result = part.compute()
             found = {"settings": part.settings, "seconds": time.perf_counter() - started, "result": result}
             directory.write_json(path, found)
             found = directory.read_json(path) or {}
         results[part.name] = found["result"] | {"seconds": found["seconds"]}
-    listener.begins("", len(parts), len(parts))
+    callbacks.begins("", len(parts), len(parts))
     return results
 
 
@@ -72,24 +72,24 @@ def data_of(data: Any) -> Loaded:
     return read_data(Experiment(data=data))
 
 
-def trained(name: str, experiment: Experiment, seeds: int, out: Path, listener: Listener) -> Part:
+def trained(name: str, experiment: Experiment, seeds: int, out: Path, callbacks: Listener) -> Part:
     """An experiment trained over seeds experiment.seed, + 1, ... as one program."""
     settings = settings_of(experiment, seeds)
 
     def run() -> dict[str, Any]:
-        result, first = train(experiment, seeds, listener)
+        result, first = train(experiment, seeds, callbacks)
         checkpoints.save_tensors(out / "parts" / f"{name}.safetensors", {"w": first}, {})
         return result
 
     return Part(name, settings, run)
 
 
-def train(experiment: Experiment, seeds: int, listener: Listener) -> tuple[dict[str, Any], np.ndarray]:
+def train(experiment: Experiment, seeds: int, callbacks: Listener) -> tuple[dict[str, Any], np.ndarray]:
     """The results of all seeds, and the first-layer weights [D, H] of the first."""
     data = data_of(experiment.data)
     spec = spec_of(experiment, data.splits, data.preparation)
     numbers = range(experiment.seed, experiment.seed + seeds)
-    fits = fit_trials(spec, [experiment.hyper] * seeds, numbers, data.splits, on_call=listener.epochs)
+    fits = fit_trials(spec, [experiment.hyper] * seeds, numbers, data.splits, on_call=callbacks.epochs)
     result = {
         "sizes": list(spec.sizes),
         "rows": [len(part.x) for part in data.splits],

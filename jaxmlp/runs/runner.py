@@ -3,10 +3,9 @@
 import platform
 import time
 import zlib
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -23,32 +22,11 @@ from jaxmlp.runs.files import make_directory
 from jaxmlp.runs.model import Model
 from jaxmlp.spec import Spec, Splits
 from jaxmlp.training import fitting
+from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.fitting import Epoch, Measured
 from jaxmlp.training.loop import TrainState
 
 CHECKPOINT_SECONDS = 5.0  # at most so often; a checkpoint of 784-128-10 takes 4 to 7 ms
-
-
-@runtime_checkable
-class Notes(Protocol):
-    """Who is told what is worth a line."""
-
-    def note(self, line: str) -> None:
-        """Something worth a line."""
-
-
-@runtime_checkable
-class Listener(Notes, Protocol):
-    """Who is told what happens."""
-
-    def training(self, done: int, max_epochs: int, examples: int) -> None:
-        """Training begins, or goes on after `done` epochs, with so many examples an epoch."""
-
-    def epoch(self, row: Epoch) -> None:
-        """An epoch is over."""
-
-    def finishing(self) -> None:
-        """Training is over; test rows are read, and results written."""
 
 
 class Outcome(NamedTuple):
@@ -80,16 +58,15 @@ def run(
     experiment: Experiment,
     data: Loaded,
     path: Path,
-    listener: Listener,
+    callbacks: Callbacks,
     *,
-    stop: Callable[[], bool] = lambda: False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     data_parallel: bool = False,
 ) -> Outcome:
     """Train `experiment` in the run directory `path` (see `directory.create` and `reopen`), going on where it stopped.
 
     A run that has come to its end (`directory.ended`) is measured and drawn again.
-    After every epoch `stop` is asked; once it is true, the state is saved and the run returns without a summary.
+    Once `callbacks.should_stop` is true after an epoch, the state is saved and the run returns without a summary.
     With `data_parallel` every minibatch is split over all devices; a run may go on with it or without, whatever it was
     begun with: the results are the same to rounding.
     Raises RunError where the disk fails, or the run was begun on other data; and, before anything is written,
@@ -99,31 +76,33 @@ def run(
     place = fitting.place_for(experiment.training, data_parallel=data_parallel)
     splits, preparation = data.splits, data.preparation
     spec = spec_of(experiment, splits, preparation)
-    listener.note(f"{data.origin}: {' / '.join(f'{len(part.x):,}' for part in splits)} train, validation, test rows")
-    begun = record_environment(experiment, path, data, listener, data_parallel=data_parallel)
+    callbacks.on_message(
+        f"{data.origin}: {' / '.join(f'{len(part.x):,}' for part in splits)} train, validation, test rows"
+    )
+    begun = record_environment(experiment, path, data, callbacks, data_parallel=data_parallel)
 
     key, hyper = jax.random.key(experiment.seed, impl=fitting.PRNG), fitting.traced(experiment.hyper)
     state = fitting.compiled_begin(spec, hyper, key)
-    state, rows = _resume(path, state, listener, begun=begun)
+    state, rows = _resume(path, state, callbacks, begun=begun)
     (path / SUMMARY).unlink(missing_ok=True)  # there are more epochs to run than when it was written
 
     hyper, key, on_device, state = place.put((hyper, key, splits, state))
     compile_seconds = fitting.warm_up(spec, hyper, key, on_device, state, place.advance)
-    listener.training(len(rows), spec.training.max_epochs, len(splits.train.x))
+    callbacks.on_train_begin(len(rows), spec.training.max_epochs, len(splits.train.x))
     saved = time.monotonic()
     for after, row in fitting.run_epochs(spec, hyper, key, on_device, state, place.advance):
         state = after
         rows.append(line_of(row))
         append_metrics(path, rows[-1])
-        listener.epoch(row)
-        stopping = stop()
+        callbacks.on_epoch_end(row)
+        stopping = callbacks.should_stop()
         if stopping or time.monotonic() - saved >= checkpoint_seconds:
             checkpoints.save(path / CHECKPOINTS, int(state.epoch), state, {})
             saved = time.monotonic()
         if stopping:
             return Outcome(None, int(state.epoch))
     checkpoints.save(path / CHECKPOINTS, int(state.epoch), state, {})
-    listener.finishing()
+    callbacks.on_train_end()
     state, on_device = place.back((state, on_device))
     summary = finish(spec, path, state, rows, on_device, preparation)
     train_seconds = sum(row["seconds"] for row in rows)
@@ -143,17 +122,17 @@ def spec_of(experiment: Experiment, splits: Splits, preparation: Preparation) ->
 
 
 def _resume(
-    path: Path, state: TrainState, listener: Listener, *, begun: bool
+    path: Path, state: TrainState, callbacks: Callbacks, *, begun: bool
 ) -> tuple[TrainState, list[dict[str, Any]]]:
     """The state and the rows to go on from: those of the newest whole checkpoint, or the beginning."""
     make_directory(path / CHECKPOINTS)
     found = checkpoints.restore(path / CHECKPOINTS, state)
     if found is None:
         if begun:
-            listener.note(f"{path} was stopped before its first checkpoint: starting from epoch 0")
+            callbacks.on_message(f"{path} was stopped before its first checkpoint: starting from epoch 0")
         return state, directory.cut_metrics(path, 0)
     for damage in found.skipped:
-        listener.note(f"passed over a damaged checkpoint: {damage}; going on from epoch {found.epoch}")
+        callbacks.on_message(f"passed over a damaged checkpoint: {damage}; going on from epoch {found.epoch}")
     return jax.device_put(found.tree), directory.cut_metrics(path, found.epoch)
 
 
@@ -217,7 +196,7 @@ def draw(path: Path, trained: Model, rows: list[dict[str, Any]], best_epoch: int
 
 
 def record_environment(
-    experiment: Experiment, path: Path, data: Loaded, listener: Notes, *, data_parallel: bool = False
+    experiment: Experiment, path: Path, data: Loaded, callbacks: Callbacks, *, data_parallel: bool = False
 ) -> bool:
     """Write environment.json; where a run goes on (it tells whether), other data are refused, other versions are said."""
     device = jax.devices()[0]
@@ -243,7 +222,9 @@ def record_environment(
         )
     changed = [part for part in ("versions", "device", "machine") if before[part] != now[part]]
     if changed:
-        listener.note(f"resumed with other {' and '.join(changed)} than it was begun with: the last bits may differ")
+        callbacks.on_message(
+            f"resumed with other {' and '.join(changed)} than it was begun with: the last bits may differ"
+        )
     return True
 
 

@@ -3,17 +3,17 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 from jaxmlp.grid.groups import Grid
 from jaxmlp.grid.results import rank
 from jaxmlp.grid.scheduler import Call, Ended
-from jaxmlp.runs import runner
 from jaxmlp.sweep import processes, store
 from jaxmlp.sweep.recorder import Best, Recorder
 from jaxmlp.sweep.store import Saved
+from jaxmlp.training.callbacks import Callbacks
 
 
 class Progress(NamedTuple):
@@ -29,17 +29,6 @@ class Progress(NamedTuple):
     best: dict[str, Any] | None  # the row of the best so far
 
 
-@runtime_checkable
-class Listener(runner.Notes, Protocol):
-    """Who is told what happens."""
-
-    def progress(self, progress: Progress) -> None:
-        """A call of the program is over."""
-
-    def finishing(self) -> None:
-        """All trials have ended; results are written."""
-
-
 class Stopped(Exception):  # noqa: N818
     """All processes were asked to stop, and have saved."""
 
@@ -50,14 +39,13 @@ class SweepHost:
     def __init__(
         self,
         path: Path,
-        listener: Listener,
+        callbacks: Callbacks,
         recorder: Recorder,
-        stop: Callable[[], bool],
         saved: Saved | None,
         *,
         checkpoint_seconds: float,
     ) -> None:
-        self.path, self.listener, self.recorder, self.stop = path, listener, recorder, stop
+        self.path, self.callbacks, self.recorder = path, callbacks, recorder
         self.index, self.count = processes.index(), processes.count()
         self.calls = 0 if saved is None else saved.call
         self.done = 0 if saved is None else saved.lines
@@ -84,7 +72,7 @@ class SweepHost:
                 "running": len(grid.scheduler.going),
                 "epochs": 0 if call is None else call.epochs,
                 "seconds": 0.0 if call is None else call.seconds,
-                "stop": self.stop(),
+                "stop": self.callbacks.should_stop(),
                 "save": due and self.index == 0,
                 "records": records,
             }
@@ -94,7 +82,7 @@ class SweepHost:
         self.seconds += max(message["seconds"] for message in messages)
         self._write(messages)
         if self.index == 0:
-            self.listener.progress(self._progress(sum(message["running"] for message in messages)))
+            self.callbacks.on_call_end(self._progress(sum(message["running"] for message in messages)))
         if self.saved and self.index == 0:  # and so have all, or they would not be here
             store.remove_others(self.path, self.count)
             self.saved = False

@@ -142,11 +142,11 @@ def main(arguments: list[str]) -> int:
     bar = SweepBar(quiet=command.quiet or processes.index() > 0)
     repeats = sweep_config.repeats(sweep, trials)
     if repeats:
-        bar.note(f"{count(repeats, 'trial')} left out: they equal others in all that they read")
+        bar.on_message(f"{count(repeats, 'trial')} left out: they equal others in all that they read")
     try:
         return _sweep(command, sweep, trials, bar)
     finally:
-        bar.finishing()
+        bar.on_train_end()
         processes.disconnect()
 
 
@@ -155,9 +155,9 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: S
         store.check_new(command.out, overwrite=command.overwrite)
     summary = store.ended(command.out) if command.resume and command.out else None
     if summary is not None and command.out is not None:
-        bar.note("this sweep had already ended; nothing was changed")
+        bar.on_message("this sweep had already ended; nothing was changed")
         return _end(bar, command.out, summary, sweep)
-    bar.note(f"device: {terminal.choose_device(command.device)}")
+    bar.on_message(f"device: {terminal.choose_device(command.device)}")
 
     from jaxmlp.sweep import groups as sweep_groups
     from jaxmlp.sweep import runner
@@ -173,10 +173,11 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: S
         store.create(out, sweep, overwrite=command.overwrite)
     processes.exchange({})  # the others wait for the directory
     with terminal.interruptible("saving after this call") as interruption:
-        outcome = runner.run(sweep, trials, groups, out, bar, options, stop=interruption.asked)
-    bar.finishing()
+        bar.interruption = interruption
+        outcome = runner.run(sweep, trials, groups, out, bar, options)
+    bar.on_train_end()
     if outcome.stopped:
-        bar.note(
+        bar.on_message(
             f"stopped after {outcome.epochs:,} trial-epochs, saved ({outcome.done:,} of {len(trials):,} trials have"
             f" ended); go on with: python -m jaxmlp.sweep --out {short_path(out)} --resume"
         )
@@ -193,7 +194,7 @@ def _dry_run(options: "Options", sweep: Sweep, groups: "list[SweepGroup]", bar: 
     from jaxmlp.sweep import estimate
 
     devices = jax.local_devices()
-    bar.note("running each group's program for a moment, unless that is known from before")
+    bar.on_message("running each group's program for a moment, unless that is known from before")
     found = estimate.estimate(groups, devices, options, processes.count(), options.checkpoint_seconds, sweep.prune)
     table = Table("group", "network", "trials", "together", "an epoch of all", "compiling")
     for number, group in enumerate(found.groups):
@@ -205,7 +206,7 @@ def _dry_run(options: "Options", sweep: Sweep, groups: "list[SweepGroup]", bar: 
         bar.console.print(table)
     place = "memory" if devices[0].platform == "cpu" else "memory on a device"
     trials = count(sum(group.trials for group in found.groups), "trial")
-    bar.note(
+    bar.on_message(
         f"{trials} in {count(len(found.groups), 'group')}; about {found.memory / 2**20:,.0f} MiB of {place}; at most"
         f" {found.epochs:,} trial-epochs, which take {duration(found.seconds)} if no trial stops early, and"
         f" {duration(found.compile_seconds)} of compiling (more as trials leave and programs become smaller)"
@@ -218,12 +219,12 @@ def _end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -> int
     statuses = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in summary["statuses"].items())
     seconds, rate = summary["seconds"], summary["trial_epochs_per_second"] or 0.0
     programs = f"{count(summary['groups'], 'group')}, {count(summary['compiles'], 'compiled program')}"
-    bar.note(
+    bar.on_message(
         f"{count(summary['trials'], 'trial')} ({statuses}) in {programs}; {summary['trial_epochs']:,} trial-epochs in"
         f" {seconds['train']:.1f} s ({rate:,.1f} a second), {seconds['compile']:.1f} s of compiling"
     )
     if "pruning" in summary:
-        bar.note(f"pruning spared {100 * summary['pruning']['saved']:.0f} % of the trial-epochs")
+        bar.on_message(f"pruning spared {100 * summary['pruning']['saved']:.0f} % of the trial-epochs")
     best = summary["best"]
     if best is None:
         print("error: every trial diverged: the losses were not finite; try smaller learning rates", file=sys.stderr)
@@ -231,13 +232,13 @@ def _end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -> int
     test = best["test"]
     low, high = test["interval_95"]
     values = ", ".join(f"{axis.key.rsplit('.', 1)[-1]} {best[axis.key]}" for axis in sweep.axes if axis.key in best)
-    bar.note(
+    bar.on_message(
         f"best by validation loss: trial {best['trial']} ({values + ', ' if values else ''}seed {best['seed']}):"
         f" validation loss {best['validation_loss']:.4f}, {100 * best['validation_accuracy']:.2f} %; test"
         f" {100 * test['accuracy']:.2f} % ({test['correct']:,} of {test['count']:,}; 95 %: {100 * low:.2f} to"
         f" {100 * high:.2f})"
     )
     read = "the test rows were read for every trial" if "test_accuracy" in best else "its test result was read once"
-    bar.note(f"the best of many is an optimistic pick on the validation rows; {read}")
-    bar.note(f"directory: {short_path(out)} (results.csv, sweep.html, plots, best)")
+    bar.on_message(f"the best of many is an optimistic pick on the validation rows; {read}")
+    bar.on_message(f"directory: {short_path(out)} (results.csv, sweep.html, plots, best)")
     return 0

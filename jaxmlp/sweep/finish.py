@@ -12,13 +12,13 @@ from jaxmlp.grid.histories import COLUMNS
 from jaxmlp.plots import sweep as sweep_plots
 from jaxmlp.runs import checkpoints, directory, files, runner
 from jaxmlp.runs.directory import CHECKPOINTS, PLOTS, SUMMARY, append_metrics, write_json
-from jaxmlp.runs.runner import Notes
 from jaxmlp.statistics import accuracy_interval
 from jaxmlp.sweep import page, store
 from jaxmlp.sweep.config import Sweep, SweepTrial
 from jaxmlp.sweep.groups import SweepGroup
 from jaxmlp.sweep.recorder import Best
 from jaxmlp.sweep.store import BEST, Curve
+from jaxmlp.training.callbacks import Callbacks
 
 
 class Work(NamedTuple):
@@ -41,7 +41,7 @@ def finish(
     rows: list[dict[str, Any]],
     best: Best | None,
     work: Work,
-    listener: Notes,
+    callbacks: Callbacks,
 ) -> dict[str, Any]:
     """Write all that a sweep leaves but its summary, which is returned."""
     store.write_table(path, rows)
@@ -64,7 +64,7 @@ def finish(
     if best is not None:
         row = next(row for row in rows if row["trial"] == best.trial)
         trial, group = every[best.trial], groups[best.group]
-        test = leave_best(path / BEST, trial, row["status"], group, best, curves[best.trial], listener)["test"]
+        test = leave_best(path / BEST, trial, row["status"], group, best, curves[best.trial], callbacks)["test"]
         low, high = accuracy_interval(test["correct"], test["count"])
         summary["best"] = row | {"test": test | {"interval_95": [low, high]}, "directory": BEST}
     files.make_directory(path / PLOTS)
@@ -90,7 +90,7 @@ def saving(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def leave_best(
-    path: Path, trial: SweepTrial, status: str, group: SweepGroup, best: Best, curve: Curve, listener: Notes
+    path: Path, trial: SweepTrial, status: str, group: SweepGroup, best: Best, curve: Curve, callbacks: Callbacks
 ) -> dict[str, Any]:
     """The run directory of a trial, as `train` would have left it: it can be predicted with, and resumed. Its summary.
 
@@ -98,7 +98,7 @@ def leave_best(
     """
     data = group.data()
     directory.create(path, trial.experiment, overwrite=True)
-    runner.record_environment(trial.experiment, path, data, listener)
+    runner.record_environment(trial.experiment, path, data, callbacks)
     epochs = epochs_of(group.spec, data.splits, history_of(curve))
     rows = [runner.line_of(epoch) for epoch in epochs]
     for row in rows:

@@ -22,12 +22,12 @@ class SweepBar(Lines):
         self.bar: Any = None
         self.told = time.monotonic()
 
-    def progress(self, progress: State) -> None:
+    def on_call_end(self, progress: State) -> None:
         """Draw the bar, or move it on."""
         if self.quiet or not self.console.is_terminal:
             if time.monotonic() - self.told >= PAUSE:
                 self.told = time.monotonic()
-                self.note(f"{progress.done:,} of {progress.trials:,} trials have ended, {_told(progress, LINE)}")
+                self.on_message(f"{progress.done:,} of {progress.trials:,} trials have ended, {_told(progress, LINE)}")
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -41,7 +41,7 @@ class SweepBar(Lines):
         self.bar.columns[1].bar_width = min(LONGEST_BAR, max(SHORTEST_BAR, room - len(text)))
         self.bar.update(self.bar.task_ids[0], completed=progress.done, text=text)
 
-    def finishing(self) -> None:
+    def on_train_end(self) -> None:
         """Take the bar away."""
         if self.bar is not None:
             self.bar.stop()

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,11 +17,12 @@ from jaxmlp.runs import runner
 from jaxmlp.runs.directory import SUMMARY, read_json, write_json
 from jaxmlp.sweep import config, estimate, finish, processes, store
 from jaxmlp.sweep import groups as sweep_groups
-from jaxmlp.sweep.callbacks import Listener, Stopped, SweepHost
+from jaxmlp.sweep.callbacks import Stopped, SweepHost
 from jaxmlp.sweep.config import Sweep, SweepTrial, configuration
 from jaxmlp.sweep.groups import SweepGroup
 from jaxmlp.sweep.recorder import Recorder
 from jaxmlp.sweep.store import GROUPS
+from jaxmlp.training.callbacks import Callbacks
 
 CHECKPOINT_SECONDS = 30.0
 
@@ -56,15 +57,13 @@ def run(
     every: Sequence[SweepTrial],
     groups: Sequence[SweepGroup],
     path: Path,
-    listener: Listener,
+    callbacks: Callbacks,
     options: Options = Options(),
-    *,
-    stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Train the trials of `sweep` in the directory `path` (`store.create`, `reopen`), going on where it stopped.
 
     `every` and `groups` are as `config.trials` and `sweep_groups.groups_of` make them. Called by every process
-    alike; process 0 writes the results. Between two calls of the program `stop` is asked; once it is true in any process,
+    alike; process 0 writes the results. Once `callbacks.should_stop` is true in any process after a call of the program,
     all save and return. Raises RunError where the disk fails or other data were used before, UsageError where a sweep
     would go on otherwise than it was begun, and ProcessLostError where another process is gone.
     """
@@ -72,8 +71,8 @@ def run(
     specs = [group.spec for group in groups]
     index, count, devices = processes.index(), processes.count(), jax.local_devices()
     if index == 0:
-        runner.record_environment(sweep.experiment, path, groups[0].data(), listener)
-    terms = _agreed(sweep, groups, path, devices, options, listener)
+        runner.record_environment(sweep.experiment, path, groups[0].data(), callbacks)
+    terms = _agreed(sweep, groups, path, devices, options, callbacks)
     mine = [group.for_process(index, count) for group in groups]
     settings = [Packing(**found["packing"]) for found in terms["groups"]]
     grid = Grid(mine, settings, devices, _rungs(sweep, every), alone=terms["sequential"])
@@ -81,15 +80,17 @@ def run(
     if saved is not None:
         grid.restore(saved.snapshots, saved.at)
         epochs = int(saved.totals["epochs"])
-        listener.note(f"going on after {epochs:,} trial-epochs; {saved.lines:,} of {len(every):,} trials had ended")
+        callbacks.on_message(
+            f"going on after {epochs:,} trial-epochs; {saved.lines:,} of {len(every):,} trials had ended"
+        )
     recorder = Recorder(every, groups, test=terms["test_all"])
-    host = SweepHost(path, listener, recorder, stop, saved, checkpoint_seconds=options.checkpoint_seconds)
+    host = SweepHost(path, callbacks, recorder, saved, checkpoint_seconds=options.checkpoint_seconds)
     try:
         grid.run(host)
     except Stopped:
         return Outcome(None, host.done, host.epochs, stopped=True)
     host.save(grid)
-    listener.finishing()
+    callbacks.on_train_end()
     processes.exchange({})  # by now all have written their parts
     if index != 0:
         return Outcome(None, host.done, host.epochs, stopped=False)
@@ -105,7 +106,7 @@ def run(
         peak_bytes=estimate.peak_bytes(),
     )
     try:
-        summary = finish.finish(path, sweep, every, groups, host.rows, best, work, listener)
+        summary = finish.finish(path, sweep, every, groups, host.rows, best, work, callbacks)
         write_json(path / SUMMARY, summary)
     except RunError as error:
         raise RunError(f"{error}; all trials are trained, and saved: then go on with --resume") from error
@@ -121,7 +122,7 @@ def _rungs(sweep: Sweep, every: Sequence[SweepTrial]) -> Rungs:
 
 
 def _agreed(
-    sweep: Sweep, groups: Sequence[SweepGroup], path: Path, devices: Devices, options: Options, listener: Listener
+    sweep: Sweep, groups: Sequence[SweepGroup], path: Path, devices: Devices, options: Options, callbacks: Callbacks
 ) -> dict[str, Any]:
     """What groups.json holds: how trials are packed, as the sweep was begun, or as process 0 decides for all now.
 
@@ -132,7 +133,7 @@ def _agreed(
     if processes.index() == 0:
         terms = read_json(path / GROUPS)
         if terms is None:
-            terms = _begun(groups, devices, options, listener)
+            terms = _begun(groups, devices, options, callbacks)
             write_json(path / GROUPS, terms)
         else:
             _check_same(terms, groups, options, path)
@@ -158,13 +159,13 @@ def _asked(sweep: Sweep, groups: Sequence[SweepGroup], options: Options) -> dict
     }
 
 
-def _begun(groups: Sequence[SweepGroup], devices: Devices, options: Options, listener: Listener) -> dict[str, Any]:
+def _begun(groups: Sequence[SweepGroup], devices: Devices, options: Options, callbacks: Callbacks) -> dict[str, Any]:
     """How each group is to be packed: as it is asked for, measured or guessed."""
     found = []
     for group in groups:
         measured = None
         if options.chunk is None and not options.sequential and sweep_groups.is_worth_probing(group, devices):
-            listener.note(f"trying how many trials of {'-'.join(map(str, group.spec.sizes))} go together best")
+            callbacks.on_message(f"trying how many trials of {'-'.join(map(str, group.spec.sizes))} go together best")
             measured = sweep_groups.probed(group, devices)
         packing = sweep_groups.settings_of(group, devices, options, measured)
         found.append(group.described() | {"packing": packing._asdict()})

@@ -59,15 +59,15 @@ def main(arguments: list[str]) -> int:
         directory.check_same(command.out, experiment)
         summary = directory.ended(command.out, experiment)
         if summary is not None:
-            bar.note(f"this run had already ended ({summary['stop_reason']}); nothing was changed")
+            bar.on_message(f"this run had already ended ({summary['stop_reason']}); nothing was changed")
             return _end(bar, command.out, summary)
-    bar.note(f"device: {terminal.choose_device(command.device)}")
+    bar.on_message(f"device: {terminal.choose_device(command.device)}")
 
     from jaxmlp.runs.runner import read_data, run
     from jaxmlp.training.data_parallel import mesh_for
 
     if command.data_parallel:
-        bar.note(f"every minibatch is split over {mesh_for(experiment.training).size} devices")
+        bar.on_message(f"every minibatch is split over {mesh_for(experiment.training).size} devices")
     data = read_data(experiment, progress=not command.quiet and bar.console.is_terminal)
     out = command.out or directory.fresh(experiment)
     if command.resume:
@@ -75,20 +75,20 @@ def main(arguments: list[str]) -> int:
     else:
         directory.create(out, experiment, overwrite=command.overwrite)
     with terminal.interruptible() as interruption:
+        bar.interruption = interruption
         try:
             outcome = run(
                 experiment,
                 data,
                 out,
                 bar,
-                stop=interruption.asked,
                 checkpoint_seconds=command.checkpoint_seconds,
                 data_parallel=command.data_parallel,
             )
         finally:
-            bar.finishing()
+            bar.on_train_end()
     if outcome.summary is None:
-        bar.note(
+        bar.on_message(
             f"stopped after epoch {outcome.epochs_run}, saved; go on with: python -m jaxmlp.train --out"
             f" {short_path(out)} --resume{' --data-parallel' if command.data_parallel else ''}"
         )
@@ -123,9 +123,9 @@ def _print(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> None:
         table.add_row(split, loss, f"{100 * part['accuracy']:.2f} %", f"{part['correct']:,} of {part['count']:,}")
     bar.console.print(table)
     seconds = summary["seconds"]
-    bar.note(
+    bar.on_message(
         f"{summary['stop_reason'].replace('_', ' ')} after epoch {summary['epochs_run']}, best epoch"
         f" {summary['best_epoch']} (the weights kept); {seconds['train']:.1f} s of training,"
         f" {seconds['compile']:.1f} s of compiling, {summary['examples_per_second']:,.0f} examples/s"
     )
-    bar.note(f"run directory: {short_path(out)} (pictures in {short_path(out / directory.PLOTS)})")
+    bar.on_message(f"run directory: {short_path(out)} (pictures in {short_path(out / directory.PLOTS)})")

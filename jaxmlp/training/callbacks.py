@@ -1,7 +1,8 @@
 """Callbacks: what a caller sees while training runs, and how it asks training to stop.
 
-One class serves `fit`, `fit_grid` and every command: a subclass overrides the events it wants. Events come from the host,
-between two calls of a compiled program, so a callback may print, draw or write; its time is not counted as training.
+One class serves `fit`, `fit_grid` and every command: a subclass overrides the events it wants. Events come from the
+host, between two calls of a compiled program, so a callback may print, draw or write; the time it takes is not counted
+as training.
 """
 
 from typing import TYPE_CHECKING, Any

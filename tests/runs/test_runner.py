@@ -17,6 +17,7 @@ from jaxmlp.errors import RunError
 from jaxmlp.runs import directory, runner
 from jaxmlp.runs.config import Experiment
 from jaxmlp.spec import Hyper, Network, Training
+from jaxmlp.training.callbacks import Callbacks
 
 EPOCHS = 8
 
@@ -25,24 +26,29 @@ class Killed(BaseException):
     """As abrupt as a kill: nothing in the program catches it."""
 
 
-class Listener:
-    """Remembers what is said; kills the run as soon as an epoch is in metrics.jsonl, if asked to."""
+class Recorder(Callbacks):
+    """Remembers the messages; kills the run as soon as an epoch is in metrics.jsonl, or stops it, after so many epochs."""
 
-    def __init__(self, kill_after=0):
-        self.notes, self.kill_after, self.finished = [], kill_after, False
+    def __init__(self, kill_after=0, stop_after=0):
+        self.messages, self.kill_after, self.stop_after = [], kill_after, stop_after
+        self.epochs, self.finished = 0, False
 
-    def note(self, line):
-        self.notes.append(line)
+    def on_message(self, text):
+        self.messages.append(text)
 
-    def training(self, done, max_epochs, examples):
+    def on_train_begin(self, done, max_epochs, examples):
         self.done = done
 
-    def epoch(self, row):
-        if row.epoch == self.kill_after:
+    def on_epoch_end(self, epoch):
+        self.epochs += 1
+        if epoch.epoch == self.kill_after:
             raise Killed
 
-    def finishing(self):
+    def on_train_end(self):
         self.finished = True
+
+    def should_stop(self):
+        return self.epochs == self.stop_after
 
 
 @pytest.fixture(scope="module")
@@ -77,23 +83,15 @@ def experiment_of(npz, case="momentum", *, max_epochs=EPOCHS):
 
 
 def go(experiment, out, *, resume=False, stop_after=0, kill_after=0, checkpoint_seconds=0.0):
-    """A run as the train command starts it; returns its outcome and its listener."""
+    """A run as the train command starts it; returns its outcome and its callbacks."""
     data = runner.read_data(experiment)
     if resume:
         directory.reopen(out, experiment)
     else:
         directory.create(out, experiment, overwrite=False)
-    asked = iter(range(1, 10**6))
-    listener = Listener(kill_after)
-    outcome = runner.run(
-        experiment,
-        data,
-        out,
-        listener,
-        stop=lambda: next(asked) == stop_after,
-        checkpoint_seconds=checkpoint_seconds,
-    )
-    return outcome, listener
+    callbacks = Recorder(kill_after, stop_after)
+    outcome = runner.run(experiment, data, out, callbacks, checkpoint_seconds=checkpoint_seconds)
+    return outcome, callbacks
 
 
 def bits(out):
@@ -131,8 +129,8 @@ def uninterrupted(npz, tmp_path_factory):
 def whole(npz, tmp_path_factory):
     """A run with all its files."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    outcome, listener = go(experiment_of(npz), out)
-    return out, outcome, listener
+    outcome, callbacks = go(experiment_of(npz), out)
+    return out, outcome, callbacks
 
 
 def test_a_run_leaves_all_its_files_and_no_others(whole):
@@ -221,8 +219,8 @@ def stop_and_resume(experiment, tmp_path, last, expected):
         outcome, _ = go(experiment, out, stop_after=k, checkpoint_seconds=1e9)
         assert outcome == (None, k)
         assert not (out / "summary.json").exists()
-        outcome, listener = go(experiment, out, resume=True)
-        assert listener.done == k
+        outcome, callbacks = go(experiment, out, resume=True)
+        assert callbacks.done == k
         assert outcome.epochs_run == last
         assert bits(out) == expected
 
@@ -245,8 +243,8 @@ def test_a_kill_leaves_metrics_beyond_the_checkpoint_and_half_a_line(npz, tmp_pa
     with (out / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 7, "learning_ra')
     assert len(directory.read_metrics(out)) == 6
-    _, listener = go(experiment, out, resume=True)
-    assert listener.done == 3
+    _, callbacks = go(experiment, out, resume=True)
+    assert callbacks.done == 3
     assert bits(out) == uninterrupted("momentum")
 
 
@@ -256,8 +254,8 @@ def test_killed_before_the_first_checkpoint_it_starts_anew_and_says_so(npz, tmp_
     out, experiment = tmp_path / "run", experiment_of(npz)
     with pytest.raises(Killed):
         go(experiment, out, kill_after=kill_after, checkpoint_seconds=1e9)
-    _, listener = go(experiment, out, resume=True)
-    assert any("before its first checkpoint: starting from epoch 0" in note for note in listener.notes)
+    _, callbacks = go(experiment, out, resume=True)
+    assert any("before its first checkpoint: starting from epoch 0" in line for line in callbacks.messages)
     assert bits(out) == uninterrupted("momentum")
 
 
@@ -265,17 +263,17 @@ def test_killed_before_the_first_checkpoint_it_starts_anew_and_says_so(npz, tmp_
 def test_killed_before_the_first_epoch_it_starts_anew_and_says_so(npz, tmp_path, uninterrupted, monkeypatch):
     out, experiment = tmp_path / "run", experiment_of(npz)
     with monkeypatch.context() as patch:
-        patch.setattr(Listener, "training", lambda *_: (_ for _ in ()).throw(Killed))
+        patch.setattr(Recorder, "on_train_begin", lambda *_: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             go(experiment, out)
-    _, listener = go(experiment, out, resume=True)
-    assert any("starting from epoch 0" in note for note in listener.notes)
+    _, callbacks = go(experiment, out, resume=True)
+    assert any("starting from epoch 0" in line for line in callbacks.messages)
     assert bits(out) == uninterrupted("momentum")
 
 
 def test_a_new_run_says_nothing_of_resuming(whole):
-    assert len(whole[2].notes) == 1
-    assert "48 / 12 / 30 train, validation, test rows" in whole[2].notes[0]
+    assert len(whole[2].messages) == 1
+    assert "48 / 12 / 30 train, validation, test rows" in whole[2].messages[0]
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -286,9 +284,9 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(npz, tmp_path,
     blob = bytearray(newest.read_bytes())
     blob[-3] ^= 1
     newest.write_bytes(bytes(blob))
-    _, listener = go(experiment, out, resume=True)
-    assert listener.done == 4
-    assert any(str(newest) in note and "damaged" in note and "epoch 4" in note for note in listener.notes)
+    _, callbacks = go(experiment, out, resume=True)
+    assert callbacks.done == 4
+    assert any(str(newest) in line and "damaged" in line and "epoch 4" in line for line in callbacks.messages)
     assert bits(out) == uninterrupted("momentum")
 
 
@@ -353,8 +351,8 @@ def test_another_environment_is_said(npz, tmp_path):
     environment = json.loads((out / "environment.json").read_text())
     environment["versions"]["jax"] = "0.0"
     (out / "environment.json").write_text(json.dumps(environment))
-    _, listener = go(experiment, out, resume=True)
-    assert any("other versions than it was begun with" in note for note in listener.notes)
+    _, callbacks = go(experiment, out, resume=True)
+    assert any("other versions than it was begun with" in line for line in callbacks.messages)
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -430,6 +428,6 @@ def test_a_disk_that_is_full_at_the_pictures(npz, tmp_path, uninterrupted, file)
         with pytest.raises(RunError, match=file):
             go(experiment, out)
     assert not (out / "summary.json").exists()
-    _, listener = go(experiment, out, resume=True)
-    assert listener.done == EPOCHS
+    _, callbacks = go(experiment, out, resume=True)
+    assert callbacks.done == EPOCHS
     assert bits(out) == uninterrupted("momentum")

@@ -293,7 +293,7 @@ def signalled(monkeypatch):
     def signalled(number):
         calls = []
         tell = lambda *_: calls.append(1) or (len(calls) == 2 and os.kill(os.getpid(), number))  # noqa: E731
-        monkeypatch.setattr(progress.SweepBar, "progress", tell)
+        monkeypatch.setattr(progress.SweepBar, "on_call_end", tell)
 
     return signalled
 
@@ -525,9 +525,9 @@ def test_a_narrow_bar_says_what_matters(width, told):
     bar = progress.SweepBar(quiet=False)
     bar.console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     row = {"validation_loss": 0.1234, "validation_accuracy": 0.97}
-    bar.progress(Progress(100, 40, 60, {"diverged": 3, "early_stopping": 37}, 900, 55.5, 200.0, row))
+    bar.on_call_end(Progress(100, 40, 60, {"diverged": 3, "early_stopping": 37}, 900, 55.5, 200.0, row))
     bar.bar.refresh()
-    bar.finishing()
+    bar.on_train_end()
     lines = [line for line in re.split(r"[\r\n]|\x1b\[\S*?[A-Za-z]", bar.console.file.getvalue()) if "trials" in line]
     for line in lines[-1:]:  # the last that was drawn
         assert re.fullmatch(rf"trials [━╺╸ ]{{5,40}}  40/100 {re.escape(told)} *", line), line
@@ -543,8 +543,8 @@ def test_a_bar_of_many_trials_is_never_cut():
 def test_where_there_is_no_bar_a_line_is_printed_now_and_then(capsys, monkeypatch):
     bar = progress.SweepBar(quiet=False)
     state = Progress(100, 40, 60, {"diverged": 3}, 900, 55.5, 200.0, None)
-    bar.progress(state)
+    bar.on_call_end(state)
     assert capsys.readouterr().out == ""
     monkeypatch.setattr(progress, "PAUSE", 0.0)
-    bar.progress(state)
+    bar.on_call_end(state)
     assert capsys.readouterr().out.startswith("40 of 100 trials have ended, 60 running, 3 diverged")

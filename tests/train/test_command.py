@@ -225,7 +225,7 @@ def test_a_run_that_diverges_fails_and_says_where(tmp_path, small, capsys):
 
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path, small, capsys, monkeypatch):
-    monkeypatch.setattr(progress.Bar, "epoch", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(progress.Bar, "on_epoch_end", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     before = signal.getsignal(signal.SIGTERM)
     assert train.main([*small, "--out", str(tmp_path / "run")]) == 143
     assert signal.getsignal(signal.SIGTERM) is before
@@ -265,7 +265,7 @@ def test_a_run_goes_on_with_data_parallelism_or_without(tmp_path, small, on_one_
     """Stopped after its first epoch and resumed, it is the run of one device to rounding; a mixed one says so."""
     out = tmp_path / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(progress.Bar, "epoch", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        patch.setattr(progress.Bar, "on_epoch_end", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         assert train.main([*small, *DROPOUT, "--out", str(out), *first]) == 143
     said = capsys.readouterr().out
     assert said.splitlines()[-1].endswith(" ".join(["--resume", *first]))
