@@ -25,7 +25,7 @@ SCRIPT = """
 import sys, time
 from jaxmlp.errors import JaxmlpError
 from jaxmlp.sweep import processes
-from jaxmlp.cli.terminal import main
+from jaxmlp.cli.main import call
 
 def no_device():
     raise JaxmlpError("there is no such device")
@@ -62,7 +62,7 @@ def run(arguments):
     print("done", processes.index(), processes.count())
     return 0
 
-main(run)
+call(run)
 """
 
 

@@ -1,7 +1,5 @@
 """`python -m jaxmlp.train` as a user meets it: flags, refusals, exit codes, signals, and what is loaded when."""
 
-import contextlib
-import io
 import re
 import signal
 
@@ -15,16 +13,9 @@ from helpers import (
 )
 
 from jaxmlp.cli import progress
-from jaxmlp.data.preparing import NORMALISATIONS
-from jaxmlp.data.sources import BUNDLED, IDX_SETS
 from jaxmlp.errors import JaxmlpError, UsageError
-from jaxmlp.nn.activations import ACTIVATIONS
-from jaxmlp.nn.losses import LOSSES
 from jaxmlp.runs import config
 from jaxmlp.train import command as train
-from jaxmlp.training.optimizers import OPTIMIZERS
-from jaxmlp.training.schedules import SCHEDULES
-from jaxmlp.training.stopping import STOP_RULES
 
 
 @pytest.fixture(scope="module")
@@ -33,31 +24,6 @@ def small(tmp_path_factory):
     path = save_clouds(tmp_path_factory.mktemp("data") / "small.npz")
     flags = ["--network.hidden", "4", "--training.max-epochs", "3", "--training.batch-size", "16"]
     return ["--data.name", str(path), *flags]
-
-
-@pytest.fixture(scope="module")
-def help_text():
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), pytest.raises(SystemExit) as end:
-        train.main(["--help"])
-    assert end.value.code == 0
-    return " ".join(line.strip("│ ") for line in out.getvalue().splitlines())
-
-
-@pytest.mark.parametrize("key", config.keys())
-def test_help_documents_every_key(help_text, key):
-    _, _, text = help_text.partition(f" --{key.replace('_', '-')}")
-    text, found, _ = text.partition("(default:")
-    assert found
-    assert len(re.sub(r"--\S+|[A-Z]{2,}", "", text).split()) >= 2, text
-
-
-def test_help_names_every_name(help_text):
-    known = (*ACTIVATIONS, *LOSSES, *OPTIMIZERS, *SCHEDULES, *STOP_RULES, *NORMALISATIONS, *BUNDLED, *IDX_SETS)
-    assert [name for name in known if not re.search(rf"\b{name}\b", help_text)] == []
-    assert all(
-        flag in help_text for flag in ("--out", "--resume", "--overwrite", "--device", "--data-parallel", "--quiet")
-    )
 
 
 @pytest.mark.parametrize(
