@@ -80,7 +80,8 @@ def commands(page: Path) -> list[list[str]]:
     """The commands of jaxmlp in the shell blocks of a page, as lists of words."""
     lines = "\n".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
     words = [shlex.split(line, comments=True) for line in lines]
-    return [line[line.index("jaxmlp") + 1 :] for line in words if "jaxmlp" in line]
+    found = [line[line.index("jaxmlp") + 1 :] for line in words if "jaxmlp" in line]
+    return [line for line in found if line[0] != "completion"]  # it has no flags
 
 
 @every_page
