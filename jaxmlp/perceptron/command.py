@@ -68,9 +68,7 @@ def main(arguments: list[str]) -> int:
         use_all_cores(command.seeds)
     bar.on_message(f"device: {choose_device(command.device)}")
     data = read_data(experiment.in_common(), progress=not command.quiet and bar.console.is_terminal)
-    bar.on_message(
-        f"{data.origin}: {' / '.join(f'{len(part.x):,}' for part in data.splits)} train, validation, test rows"
-    )
+    bar.on_message(data.described())
     shown = bar.console.is_terminal and not command.quiet
     waiting = bar.console.status("learning") if shown else contextlib.nullcontext()
     with interruptible() as interruption, waiting as status:

@@ -101,8 +101,8 @@ def _about(command: Report, arguments: list[str], device: str, parts: dict[str, 
     }
 
 
-class Progress(runner.Listener):
-    """A bar over the parts that knows which one runs, and how far it is. Nothing where there is no"""
+class Progress(runner.ReportCallbacks):
+    """A bar over the parts that knows which one runs, and how far it is. Nothing where there is no terminal."""
 
     def __init__(self, *, quiet: bool) -> None:
         from rich.console import Console
@@ -121,11 +121,12 @@ class Progress(runner.Listener):
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
 
-    def begins(self, name: str, done: int, of: int) -> None:
+    def on_part_begin(self, name: str, done: int, parts: int) -> None:
         """Part `name` begins, after `done` of so many."""
         self.name = name
-        self.bar.update(self.task, description=name, completed=done, total=of)
+        self.bar.update(self.task, description=name, completed=done, total=parts)
 
-    def epochs(self, running: int, epochs: int) -> None:
+    def on_call_end(self, progress: tuple[int, int]) -> None:
         """So many trials are running, and so many epochs of trials are done."""
+        running, epochs = progress
         self.bar.update(self.task, description=f"{self.name}: {running} seeds running, {epochs} epochs done")

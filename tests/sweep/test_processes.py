@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+from helpers import free_port
 
 from jaxmlp.errors import JaxmlpError, UsageError
 from jaxmlp.sweep import processes
@@ -63,11 +64,6 @@ def run(arguments):
 
 call(run)
 """
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 class Processes:
