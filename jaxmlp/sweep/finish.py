@@ -98,15 +98,13 @@ def write_best(
     directory.create(path, trial.experiment, overwrite=True)
     runner.record_environment(trial.experiment, path, data, callbacks)
     epochs = result.epochs(group.spec, data.splits)
-    rows = [runner.line_of(epoch) for epoch in epochs]
-    for row in rows:
-        append_metrics(path, row)
+    append_metrics(path, *epochs)
     state = jax.device_put(result.state)
     checkpoints.save(path / CHECKPOINTS, int(result.state.epoch), result.state, {})
-    summary = runner.finish(group.spec, path, state, rows, jax.device_put(data.splits), data.preparation)
-    seconds = sum(row["seconds"] for row in rows)
+    summary = runner.finish(group.spec, path, state, epochs, jax.device_put(data.splits), data.preparation)
+    seconds = sum(epoch.seconds for epoch in epochs)
     summary["stop_reason"] = result.status
     summary |= {"seconds": {"compile": 0.0, "train": seconds, "total": seconds}}
-    summary["examples_per_second"] = len(data.splits.train.x) * len(rows) / seconds
+    summary["examples_per_second"] = len(data.splits.train.x) * len(epochs) / seconds
     write_json(path / SUMMARY, summary)
     return summary
