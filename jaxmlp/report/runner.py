@@ -16,7 +16,7 @@ from jaxmlp.grid.fit_grid import fit_trials
 from jaxmlp.grid.results import SPARSE
 from jaxmlp.runs import checkpoints, config, directory, files
 from jaxmlp.runs.config import AnyExperiment, Experiment
-from jaxmlp.runs.runner import Loaded, measured, read_data, spec_of
+from jaxmlp.runs.runner import Loaded, read_data, spec_of
 from jaxmlp.statistics import SeedStatistics
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.fitting import Fit
@@ -114,8 +114,8 @@ def _run(seed: int, fit: Fit) -> dict[str, Any]:
         "epochs_run": len(fit.epochs),
         "best_epoch": fit.best_epoch,
         "stop_reason": fit.stop_reason,
-        "validation": measured(fit.validation),
-        "test": measured(fit.test),
+        "validation": fit.validation.to_json(),
+        "test": fit.test.to_json(),
         "sparsity": float(np.mean(np.abs(weights) < SPARSE)),
         "curves": {
             f"{split}_{what}": [getattr(getattr(row, split), what) for row in fit.epochs]
