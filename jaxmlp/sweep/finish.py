@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxmlp import plots
 from jaxmlp.grid.fit_grid import epochs_of
 from jaxmlp.grid.histories import COLUMNS
-from jaxmlp.plots import sweep as sweep_plots
 from jaxmlp.runs import checkpoints, directory, files, runner
 from jaxmlp.runs.directory import CHECKPOINTS, PLOTS, SUMMARY, append_metrics, write_json
 from jaxmlp.statistics import accuracy_interval
@@ -69,7 +69,7 @@ def finish(
         summary["best"] = row | {"test": test | {"interval_95": [low, high]}, "directory": BEST}
     files.make_directory(path / PLOTS)
     axes = [axis.key for axis in sweep.axes]
-    pictures = sweep_plots.draw(
+    pictures = plots.draw_sweep(
         path / PLOTS, rows, axes, curves, None if best is None else best.trial, sweep.prune is not None
     )
     page.write(path, summary, rows, axes, pictures)

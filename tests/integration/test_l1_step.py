@@ -156,7 +156,9 @@ def test_a_batch_of_zero_weight_examples_shrinks_nothing():
 
 @pytest.mark.parametrize("rule", ADAPTIVE)
 def test_adaptive_rules_are_refused(rule):
-    with pytest.raises(UsageError, match=rf"training.optimizer '{rule}' scales.*take 'subgradient', or one of momentum"):
+    with pytest.raises(
+        UsageError, match=rf"training.optimizer '{rule}' scales.*take 'subgradient', or one of momentum"
+    ):
         fit(spec_of(rule), Hyper(l1=0.01), SPLITS)
 
 
