@@ -41,7 +41,7 @@ class GridFit(NamedTuple):
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The table, a dict a trial."""
+        """The table, a dict a trial: as the pictures of `jaxmlp.plots` take it."""
         return [dict(zip(self.table, row, strict=True)) for row in zip(*self.table.values(), strict=True)]
 
 
