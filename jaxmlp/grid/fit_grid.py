@@ -1,25 +1,27 @@
 """Many trainings from Python, in memory: trials given one by one, or a grid of numbers, shapes and names."""
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import product
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxmlp.errors import UsageError, unknown
+from jaxmlp.fields import annotations, changed, value_of
 from jaxmlp.grid import sizing
-from jaxmlp.grid.axes import SEED, axes_of, changed, seeds_of, values_of
+from jaxmlp.grid.axes import SEED, axes_of, seeds_of
 from jaxmlp.grid.groups import Grid, Group, Rungs
 from jaxmlp.grid.histories import COLUMNS, History
 from jaxmlp.grid.pruning import Prune, check_rungs
 from jaxmlp.grid.results import curve_of, rank, row_of
 from jaxmlp.grid.scheduler import Call, Ended, Trial
+from jaxmlp.grid.trials import HYPER, Base, Trials, product_codes
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training.fitting import Epoch, Fit, Measured, epoch_row, finished, measure
 from jaxmlp.training.loop import EpochLog
-from jaxmlp.training.validation import check, check_chunk, check_data, check_ranges, check_types, counted, value_of
+from jaxmlp.training.validation import check, check_chunk, check_data, check_section, counted, refuse_unread
 
 MODES = ("packed", "sequential")
 OnCall = Callable[[int, int], None]
@@ -65,29 +67,19 @@ def fit_grid(
     unknown or out of range here.
     """
     chunk = _checked(mode, chunk)
-    check_types(spec, hyper)
+    check_section("hyper", hyper)
     check_data(spec, splits)
-    axes, numbers = axes_of(grid), seeds_of(seeds)
-    points = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
-    chosen = [(point, *changed(spec, hyper, point)) for point in points]
-    for _, found, number in chosen:
-        check(found, number)
-    specs = list(dict.fromkeys(found for _, found, _ in chosen))
-    trials: list[dict[int, Trial]] = [{} for _ in specs]
-    columns: dict[str, list] = {name: [] for name in ("trial", *axes, "seed")}
-    configurations: list[int] = []
-    for configuration, (point, found, number) in enumerate(chosen):
-        for seed in numbers:
-            trials[specs.index(found)][len(configurations)] = Trial(number, seed)
-            for name, value in ({"trial": len(configurations), "seed": seed} | point).items():
-                columns[name].append(value)
-            configurations.append(configuration)
-    prune = Prune(value_of("rung_epochs", rung_epochs, tuple[int, ...]), value_of("keep", keep, float))
-    check_ranges("", prune)
+    axes = axes_of(grid)
+    trials = Trials(axes, product_codes(axes), seeds_of(seeds), partial(_base, spec, hyper, axes))
+    specs = [base.described for base in trials.bases]
+    prune = Prune(
+        value_of("rung_epochs", rung_epochs, annotations(Prune)["rung_epochs"]),
+        value_of("keep", keep, annotations(Prune)["keep"]),
+    )
     if prune.rung_epochs:
         check_rungs("rung_epochs", prune.rung_epochs, min(found.training.max_epochs for found in specs))
-    rungs = Rungs(prune.rung_epochs, prune.keep, configurations)
-    groups = [Group(found, mine, lambda: splits) for found, mine in zip(specs, trials, strict=True)]
+    rungs = Rungs(prune.rung_epochs, prune.keep, trials.configurations)
+    groups = [Group(found, trials.scheduled(number), lambda: splits) for number, found in enumerate(specs)]
     counts = counted(splits.train), counted(splits.validation)
     rows: dict[int, dict[str, Any]] = {}
     curves: dict[int, dict[str, list]] = {}
@@ -102,12 +94,12 @@ def fit_grid(
             best, lowest = ended, at  # the states of the others are let go
 
     made = _trained(groups, splits, rungs, mode, chunk, note, on_call)
-    table = columns | {name: [rows[number][name] for number in sorted(rows)] for name in rows[0]}
+    table = _columns(trials) | {name: [rows[number][name] for number in sorted(rows)] for name in rows[0]}
     params = test = None
     if best is not None:
         params = jax.device_put(best.state.best_params)
-        group = next(found for found, mine in zip(specs, trials, strict=True) if best.trial in mine)
-        test = measure(group, params, splits.test)
+        configuration, _ = trials.split(best.trial)
+        test = measure(trials.base(configuration).described, params, splits.test)
     return GridFit(
         table,
         [curves[number] for number in sorted(curves)],
@@ -117,6 +109,26 @@ def fit_grid(
         made.compiles,
         made.compile_seconds,
     )
+
+
+def _base(spec: Spec, hyper: Hyper, axes: Mapping[str, Sequence[Any]], values: dict[str, Any]) -> Base[Spec]:
+    """The spec of a group of trials. Raises UsageError as `check` does, for an axis that it does not read too."""
+    spec = changed(spec, values)
+    traced = {key.removeprefix(HYPER): values for key, values in axes.items() if key.startswith(HYPER)}
+    check(spec, hyper._replace(**{name: values[0] for name, values in traced.items()}))
+    defaults = Hyper()._asdict()
+    refuse_unread(
+        spec.network, spec.training, [name for name, values in traced.items() if set(values) != {defaults[name]}]
+    )
+    return Base(spec, hyper, frozenset(Hyper._fields))
+
+
+def _columns(trials: Trials[Spec]) -> dict[str, list]:
+    """The columns of the table that are known before training."""
+    rows = [trials.split(trial) for trial in range(len(trials))]
+    values = [trials.values(configuration) for configuration, _ in rows]
+    axes = {key.split(".")[1]: [found[key] for found in values] for key in trials.axes}
+    return {"trial": list(range(len(rows))), **axes, "seed": [seed for _, seed in rows]}
 
 
 def fit_trials(
@@ -134,7 +146,7 @@ def fit_trials(
     By default trials on a CPU whose seeds all differ are sequential (the bits of `fit`), all others packed.
     Raises UsageError as `fit` and `fit_grid` do, and where the lengths differ.
     """
-    seeds = values_of("seeds", seeds, SEED)
+    seeds = value_of("seeds", list(seeds), tuple[SEED, ...])
     if len(hypers) != len(seeds) or not hypers:
         raise UsageError(f"{len(hypers)} hypers and {len(seeds)} seeds were given; accepted is one seed for each")
     for hyper in hypers:

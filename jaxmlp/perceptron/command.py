@@ -11,11 +11,11 @@ from annotated_types import Ge
 
 from jaxmlp.cli import progress, terminal
 from jaxmlp.errors import UsageError
+from jaxmlp.fields import value_of
 from jaxmlp.perceptron.runner import PerceptronExperiment, learn, leave
 from jaxmlp.runs import config, directory, files
 from jaxmlp.runs.runner import read_data
 from jaxmlp.text import short_path
-from jaxmlp.training.validation import check_range
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def read(arguments: list[str]) -> tuple[Perceptron, PerceptronExperiment]:
         command = _parse(arguments, Perceptron(**{name: getattr(base, name) for name in names}))
     experiment = PerceptronExperiment(**{name: getattr(command, name) for name in names})
     config.check(experiment, keys)
-    check_range("--seeds", command.seeds, Annotated[int, Ge(1)])
+    value_of("--seeds", command.seeds, Annotated[int, Ge(1)])
     return command, experiment
 
 

@@ -1,12 +1,11 @@
 """Where the report can be read in more than one way: each reading trained, and which of its numbers come out."""
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
+from jaxmlp.fields import changed
 from jaxmlp.report.published import EXPERIMENTS
 from jaxmlp.report.runner import Listener, Part, read_experiment, settings_of, summarise, train
 from jaxmlp.runs import config
-from jaxmlp.runs.config import Experiment
 
 
 class Reading(NamedTuple):
@@ -71,13 +70,3 @@ def fits(name: str, summary: dict[str, Any]) -> list[str]:
     if theirs.stop_epoch is not None and stopped["min"] - 2 <= theirs.stop_epoch <= stopped["max"] + 2:
         found.append("epoch")
     return found
-
-
-def changed(experiment: Experiment, changes: dict[str, Any]) -> Experiment:
-    """The experiment with other values for some keys, given by their full names."""
-    for key, value in changes.items():
-        section, field = key.split(".")
-        part = getattr(experiment, section)
-        part = part._replace(**{field: value}) if section == "hyper" else replace(part, **{field: value})
-        experiment = replace(experiment, **{section: part})
-    return experiment

@@ -14,10 +14,11 @@ from jaxmlp.runs import checkpoints, directory, files, runner
 from jaxmlp.runs.directory import CHECKPOINTS, PLOTS, SUMMARY, append_metrics, write_json
 from jaxmlp.statistics import accuracy_interval
 from jaxmlp.sweep import page, store
-from jaxmlp.sweep.config import Sweep, SweepTrial
+from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.groups import SweepGroup
 from jaxmlp.sweep.recorder import Best
 from jaxmlp.sweep.store import BEST, Curve
+from jaxmlp.sweep.trials import SweepTrial
 from jaxmlp.training.callbacks import Callbacks
 
 

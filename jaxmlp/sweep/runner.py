@@ -18,10 +18,11 @@ from jaxmlp.runs.directory import SUMMARY, read_json, write_json
 from jaxmlp.sweep import config, estimate, finish, processes, store
 from jaxmlp.sweep import groups as sweep_groups
 from jaxmlp.sweep.callbacks import Stopped, SweepHost
-from jaxmlp.sweep.config import Sweep, SweepTrial, configuration
+from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.groups import SweepGroup
 from jaxmlp.sweep.recorder import Recorder
 from jaxmlp.sweep.store import GROUPS
+from jaxmlp.sweep.trials import SweepTrial
 from jaxmlp.training.callbacks import Callbacks
 
 CHECKPOINT_SECONDS = 30.0
@@ -75,7 +76,7 @@ def run(
     terms = _agreed(sweep, groups, path, devices, options, callbacks)
     mine = [group.for_process(index, count) for group in groups]
     settings = [Packing(**found["packing"]) for found in terms["groups"]]
-    grid = Grid(mine, settings, devices, _rungs(sweep, every), alone=terms["sequential"])
+    grid = Grid(mine, settings, devices, _rungs(sweep), alone=terms["sequential"])
     saved = store.restore(path, specs, index, count, [list(group.trials) for group in mine])
     if saved is not None:
         grid.restore(saved.snapshots, saved.at)
@@ -113,12 +114,10 @@ def run(
     return Outcome(summary, host.done, host.epochs, stopped=False)
 
 
-def _rungs(sweep: Sweep, every: Sequence[SweepTrial]) -> Rungs:
+def _rungs(sweep: Sweep) -> Rungs:
     if sweep.prune is None:
         return Rungs()
-    numbers: dict[Any, int] = {}
-    configurations = [numbers.setdefault(configuration(trial), len(numbers)) for trial in every]
-    return Rungs(sweep.prune.rung_epochs, sweep.prune.keep, configurations)
+    return Rungs(sweep.prune.rung_epochs, sweep.prune.keep, sweep.trials.grid.configurations)
 
 
 def _agreed(
