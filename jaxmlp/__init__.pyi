@@ -25,9 +25,10 @@ from .spec import Network as Network
 from .spec import Spec as Spec
 from .spec import Splits as Splits
 from .spec import Training as Training
-from .training.fitting import Epoch as Epoch
+from .training.callbacks import Callbacks as Callbacks
+from .training.epochs import Epoch as Epoch
+from .training.epochs import Measured as Measured
 from .training.fitting import Fit as Fit
-from .training.fitting import Measured as Measured
 from .training.fitting import fit as fit
 from .training.loop import EpochLog as EpochLog
 from .training.loop import TrainState as TrainState

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from jaxmlp.cli.terminal import Interruption
+from jaxmlp.cli.signals import Interruption
 from jaxmlp.training.callbacks import Callbacks
+from jaxmlp.training.epochs import Epoch
 
 
 class Lines(Callbacks):
@@ -46,7 +47,7 @@ class Bar(Lines):
         self.progress.add_task("", total=max_epochs, completed=done, text="")
         self.progress.start()
 
-    def on_epoch_end(self, epoch: Any) -> None:
+    def on_epoch_end(self, epoch: Epoch) -> None:
         """Move the bar on."""
         if self.progress is not None:
             text = (

@@ -200,20 +200,21 @@ def epoch_times(
     spec: Spec, experiment: Experiment, splits: Splits, epochs: int, listener: Listener
 ) -> dict[str, EpochTime]:
     """Seconds of the first epoch by each derived route, in float32, taken in turns so that both see the same machine."""
-    key, hyper = jax.random.key(experiment.seed, impl=fitting.PRNG), fitting.traced(experiment.hyper)
+    hyper, key, state = fitting.initial(spec, experiment.hyper, experiment.seed)
     specs = {name: replace(spec, training=replace(spec.training, gradient=name)) for name in ("autodiff", "delta_rule")}
-    state = fitting.compiled_begin(spec, hyper, key)
-    on_device = jax.device_put(splits)
-    compiled = {name: fitting.warm_up(one, hyper, key, on_device, state) for name, one in specs.items()}
+    programs = {name: fitting.compile_program(one, hyper, key, splits, state)[0] for name, one in specs.items()}
     seconds: dict[str, list[float]] = {name: [] for name in specs}
     listener.begins("epochs", epochs)
     for turn in range(epochs):
         for name in specs if turn % 2 else reversed(specs):
-            started = time.perf_counter()
-            jax.block_until_ready(fitting.compiled_advance(specs[name], hyper, key, on_device, state))
+            program, started = programs[name], time.perf_counter()
+            jax.block_until_ready(program.advance(program.hyper, program.key, program.splits, state))
             seconds[name].append(time.perf_counter() - started)
         listener.advanced(1)
-    return {name: EpochTime(compiled[name], statistics.median(seconds[name]), seconds[name]) for name in specs}
+    return {
+        name: EpochTime(programs[name].compile_seconds, statistics.median(seconds[name]), seconds[name])
+        for name in specs
+    }
 
 
 def as_tree(experiment: Experiment, options: Options, findings: Findings) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from jaxmlp.nn import losses, network
 from jaxmlp.nn.activations import activation
 from jaxmlp.nn.network import Layer, Params
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
-from jaxmlp.training.fitting import PRNG, Measured
+from jaxmlp.training.epochs import Measured
+from jaxmlp.training.fitting import PRNG
 from jaxmlp.training.loop import evaluate
 from jaxmlp.training.validation import check_section
 

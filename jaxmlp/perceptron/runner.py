@@ -15,7 +15,7 @@ from jaxmlp.plots import canvas
 from jaxmlp.runs import config, directory, files, model, runner
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.model import Model
-from jaxmlp.runs.runner import Loaded, measured
+from jaxmlp.runs.runner import Loaded
 from jaxmlp.spec import Spec, Splits
 from jaxmlp.statistics import SeedStatistics
 from jaxmlp.training.callbacks import Callbacks
@@ -137,8 +137,8 @@ def _ended(trial: Learnt, seed: int) -> dict[str, Any]:
         "steps": trial.steps,
         "stop_reason": trial.stop_reason,
         "last_error": trial.error,
-        "test": measured(trial.test),
-        "validation": measured(trial.validation),
+        "test": trial.test.to_json(),
+        "validation": trial.validation.to_json(),
     }
 
 

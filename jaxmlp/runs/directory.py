@@ -22,6 +22,7 @@ from typing import Any
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.runs import config, files
 from jaxmlp.runs.config import Experiment
+from jaxmlp.training.epochs import Epoch
 from jaxmlp.training.schedules import schedule
 
 CONFIG, ENVIRONMENT, METRICS, SUMMARY = "config.toml", "environment.json", "metrics.jsonl", "summary.json"
@@ -175,28 +176,33 @@ def read_json(path: Path) -> dict[str, Any] | None:
         raise RunError(f"{path} cannot be read: {error}; remove it, and resume the run with --resume") from None
 
 
-def append_metrics(path: Path, row: dict[str, Any]) -> None:
-    """Add the line of an epoch to metrics.jsonl."""
-    files.append_line(path / METRICS, json.dumps(finite(row), allow_nan=False))
+def append_metrics(path: Path, *epochs: Epoch) -> None:
+    """Add the line of each epoch to metrics.jsonl."""
+    lines = [json.dumps(finite(epoch.to_json()), allow_nan=False) for epoch in epochs]
+    files.append_lines(path / METRICS, lines)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of metrics.jsonl, up to the first that is not whole (the last one, after a kill)."""
+    """The lines of metrics.jsonl, up to the first that is not whole (the last one, after a kill)."""
     return list(whole_lines(path / METRICS))
 
 
-def cut_metrics(path: Path, epochs: int) -> list[dict[str, Any]]:
+def cut_metrics(path: Path, epochs: int) -> list[Epoch]:
     """Cut metrics.jsonl back to its first `epochs` epochs, and return them. Raises RunError if there are fewer."""
-    rows = read_metrics(path)[:epochs]
-    if [row.get("epoch") for row in rows] != list(range(1, epochs + 1)):
+    lines = read_metrics(path)[:epochs]
+    try:
+        found = [Epoch.from_json(line) for line in lines]
+    except (KeyError, TypeError):
+        found = []
+    if [epoch.epoch for epoch in found] != list(range(1, epochs + 1)):
         raise RunError(
-            f"{path / METRICS} has {len(rows)} whole rows, the checkpoint {epochs} epochs; the file was changed or damaged:"
-            " begin the run anew with --overwrite"
+            f"{path / METRICS} has {len(lines)} whole lines, the checkpoint {epochs} epochs; the file was changed or"
+            " damaged: begin the run anew with --overwrite"
         )
-    whole = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+    whole = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
     if not (path / METRICS).is_file() or (path / METRICS).read_bytes() != whole.encode():
         files.write_atomically(path / METRICS, whole)
-    return rows
+    return found
 
 
 def whole_lines(path: Path) -> Iterator[dict[str, Any]]:

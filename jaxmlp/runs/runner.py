@@ -23,7 +23,7 @@ from jaxmlp.runs.model import Model
 from jaxmlp.spec import Spec, Splits
 from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks
-from jaxmlp.training.fitting import Epoch, Measured
+from jaxmlp.training.epochs import Epoch
 from jaxmlp.training.loop import TrainState
 
 CHECKPOINT_SECONDS = 5.0  # at most so often; a checkpoint of 784-128-10 takes 4 to 7 ms
@@ -44,6 +44,10 @@ class Loaded(NamedTuple):
     origin: str
     crc32: str  # of the images and labels as they were found
     seconds: float  # that all this took
+
+    def described(self) -> str:
+        """A line: where the data came from, and how many examples there are."""
+        return f"{self.origin}: {' / '.join(f'{len(part.x):,}' for part in self.splits)} train, validation, test rows"
 
 
 def read_data(experiment: Experiment, *, progress: bool = False) -> Loaded:
@@ -73,45 +77,37 @@ def run(
     JaxmlpError or UsageError where there are no devices that could share a batch equally.
     """
     started = time.perf_counter()
-    place = fitting.place_for(experiment.training, data_parallel=data_parallel)
+    placement = fitting.placement_for(experiment.training, data_parallel=data_parallel)
     splits, preparation = data.splits, data.preparation
     spec = spec_of(experiment, splits, preparation)
-    callbacks.on_message(
-        f"{data.origin}: {' / '.join(f'{len(part.x):,}' for part in splits)} train, validation, test rows"
-    )
+    callbacks.on_message(data.described())
     begun = record_environment(experiment, path, data, callbacks, data_parallel=data_parallel)
 
-    key, hyper = jax.random.key(experiment.seed, impl=fitting.PRNG), fitting.traced(experiment.hyper)
-    state = fitting.compiled_begin(spec, hyper, key)
-    state, rows = _resume(path, state, callbacks, begun=begun)
-    (path / SUMMARY).unlink(missing_ok=True)  # there are more epochs to run than when it was written
-
-    hyper, key, on_device, state = place.put((hyper, key, splits, state))
-    compile_seconds = fitting.warm_up(spec, hyper, key, on_device, state, place.advance)
-    callbacks.on_train_begin(len(rows), spec.training.max_epochs, len(splits.train.x))
-    saved = time.monotonic()
-    for after, row in fitting.run_epochs(spec, hyper, key, on_device, state, place.advance):
-        state = after
-        rows.append(line_of(row))
-        append_metrics(path, rows[-1])
-        callbacks.on_epoch_end(row)
-        stopping = callbacks.should_stop()
-        if stopping or time.monotonic() - saved >= checkpoint_seconds:
+    hyper, key, state = fitting.initial(spec, experiment.hyper, experiment.seed)
+    state, epochs = _resume(path, state, callbacks, begun=begun)
+    (path / SUMMARY).unlink(missing_ok=True)  # it is of fewer epochs
+    program, state = fitting.compile_program(spec, hyper, key, splits, state, placement, callbacks)
+    saved, stop = time.monotonic(), False
+    for step in fitting.train(program, state, callbacks):
+        state, stop = step.state, step.stop
+        epochs.append(step.epoch)
+        append_metrics(path, step.epoch)
+        if stop or time.monotonic() - saved >= checkpoint_seconds:
             checkpoints.save(path / CHECKPOINTS, int(state.epoch), state, {})
             saved = time.monotonic()
-        if stopping:
-            return Outcome(None, int(state.epoch))
+    if stop:
+        return Outcome(None, int(state.epoch))
+
     checkpoints.save(path / CHECKPOINTS, int(state.epoch), state, {})
-    callbacks.on_train_end()
-    state, on_device = place.back((state, on_device))
-    summary = finish(spec, path, state, rows, on_device, preparation)
-    train_seconds = sum(row["seconds"] for row in rows)
+    state, splits = placement.fetch((state, program.splits))
+    summary = finish(spec, path, state, epochs, splits, preparation)
+    train_seconds = sum(epoch.seconds for epoch in epochs)
     summary["seconds"] = {
-        "compile": compile_seconds,
+        "compile": program.compile_seconds,
         "train": train_seconds,
         "total": data.seconds + time.perf_counter() - started,
     }
-    summary["examples_per_second"] = len(splits.train.x) * len(rows) / train_seconds
+    summary["examples_per_second"] = len(splits.train.x) * len(epochs) / train_seconds
     write_json(path / SUMMARY, summary)
     return Outcome(summary, int(state.epoch))
 
@@ -121,10 +117,8 @@ def spec_of(experiment: Experiment, splits: Splits, preparation: Preparation) ->
     return Spec(experiment.network, experiment.training, splits.train.x.shape[1], len(preparation.classes))
 
 
-def _resume(
-    path: Path, state: TrainState, callbacks: Callbacks, *, begun: bool
-) -> tuple[TrainState, list[dict[str, Any]]]:
-    """The state and the rows to go on from: those of the newest whole checkpoint, or the beginning."""
+def _resume(path: Path, state: TrainState, callbacks: Callbacks, *, begun: bool) -> tuple[TrainState, list[Epoch]]:
+    """The state and the epochs to go on from: those of the newest whole checkpoint, or the beginning."""
     make_directory(path / CHECKPOINTS)
     found = checkpoints.restore(path / CHECKPOINTS, state)
     if found is None:
@@ -136,47 +130,30 @@ def _resume(
     return jax.device_put(found.tree), directory.cut_metrics(path, found.epoch)
 
 
-def line_of(row: Epoch) -> dict[str, Any]:
-    """The line of an epoch in metrics.jsonl."""
-    line = {
-        "epoch": row.epoch,
-        "learning_rate": row.learning_rate,
-        "train": measured(row.train),
-        "validation": measured(row.validation),
-        "seconds": row.seconds,
-    }
-    return line if row.disagreement is None else line | {"gradient_disagreement": row.disagreement}
-
-
-def measured(part: Measured) -> dict[str, Any]:
-    """As it stands in the files of a run."""
-    return {"loss": part.loss, "accuracy": part.accuracy, "correct": part.correct, "count": part.count}
-
-
 def finish(
-    spec: Spec, path: Path, state: TrainState, rows: list[dict[str, Any]], splits: Splits, preparation: Preparation
+    spec: Spec, path: Path, state: TrainState, epochs: list[Epoch], splits: Splits, preparation: Preparation
 ) -> dict[str, Any]:
-    """Write the model and the pictures, read the test rows once, and return the summary but for its times."""
+    """Write the model and the pictures, evaluate the test examples once, and return the summary but for its times."""
     trained = Model(spec, jax.device_get(state.best_params), preparation)
     model.save(path, trained)
-    test = fitting.measure(spec, state.best_params, splits.test)
+    validation, test = (fitting.measure(spec, state.best_params, part) for part in splits[1:])
     best_epoch = int(state.stopping.best_epoch)
-    draw(path / PLOTS, trained, rows, best_epoch, splits)
+    draw(path / PLOTS, trained, epochs, best_epoch, splits)
     reason = fitting.stop_reason(spec, state)
     summary = {
-        "test": measured(test),
-        "validation": measured(fitting.measure(spec, state.best_params, splits.validation)),
+        "test": test.to_json(),
+        "validation": validation.to_json(),
         "best_epoch": best_epoch,
         "epochs_run": int(state.epoch),
         "stop_reason": reason,
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.params)),
     }
     if reason == "diverged":
-        summary["diverged"] = {"epoch": rows[-1]["epoch"], "learning_rate": rows[-1]["learning_rate"]}
+        summary["diverged"] = {"epoch": epochs[-1].epoch, "learning_rate": epochs[-1].learning_rate}
     return summary
 
 
-def draw(path: Path, trained: Model, rows: list[dict[str, Any]], best_epoch: int, splits: Splits) -> None:
+def draw(path: Path, trained: Model, epochs: list[Epoch], best_epoch: int, splits: Splits) -> None:
     """The pictures of a run: curves, confusion matrix, first-layer weights, the most confident mistakes."""
     from jaxmlp.plots import run as plots
 
@@ -186,7 +163,7 @@ def draw(path: Path, trained: Model, rows: list[dict[str, Any]], best_epoch: int
     labels, found = np.asarray(splits.test.labels), np.asarray(predictions(logits))
     counts = np.zeros((len(classes), len(classes)), int)
     np.add.at(counts, (labels, found), 1)
-    plots.learning_curves(path / directory.CURVES, rows, best_epoch)
+    plots.learning_curves(path / directory.CURVES, [epoch.to_json() for epoch in epochs], best_epoch)
     plots.confusion_matrix(path / directory.CONFUSION, counts, classes)
     if len(shape) in (2, 3):
         confidence = np.max(np.asarray(outputs(trained.spec.network, logits)), axis=1)

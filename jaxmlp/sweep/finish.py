@@ -101,16 +101,14 @@ def leave_best(
     directory.create(path, trial.experiment, overwrite=True)
     runner.record_environment(trial.experiment, path, data, callbacks)
     epochs = epochs_of(group.spec, data.splits, history_of(curve))
-    rows = [runner.line_of(epoch) for epoch in epochs]
-    for row in rows:
-        append_metrics(path, row)
+    append_metrics(path, *epochs)
     state = jax.device_put(best.state)
     checkpoints.save(path / CHECKPOINTS, int(best.state.epoch), best.state, {})
-    summary = runner.finish(group.spec, path, state, rows, jax.device_put(data.splits), data.preparation)
-    seconds = sum(row["seconds"] for row in rows)
+    summary = runner.finish(group.spec, path, state, epochs, jax.device_put(data.splits), data.preparation)
+    seconds = sum(epoch.seconds for epoch in epochs)
     summary["stop_reason"] = status
     summary |= {"seconds": {"compile": 0.0, "train": seconds, "total": seconds}}
-    summary["examples_per_second"] = len(data.splits.train.x) * len(rows) / seconds
+    summary["examples_per_second"] = len(data.splits.train.x) * len(epochs) / seconds
     write_json(path / SUMMARY, summary)
     return summary
 

@@ -5,10 +5,9 @@ host, between two calls of a compiled program, so a callback may print, draw or 
 as training.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from jaxmlp.training.fitting import Epoch
+from jaxmlp.training.epochs import Epoch
 
 
 class Callbacks:
@@ -28,7 +27,7 @@ class Callbacks:
     def on_train_begin(self, done: int, max_epochs: int, examples: int) -> None:
         """Training of one network begins, after `done` of at most `max_epochs` epochs of so many examples each."""
 
-    def on_epoch_end(self, epoch: "Epoch") -> None:
+    def on_epoch_end(self, epoch: Epoch) -> None:
         """An epoch of one network is over."""
 
     def on_call_end(self, progress: Any) -> None:
@@ -38,5 +37,5 @@ class Callbacks:
         """Training is over; results are now evaluated and written."""
 
     def should_stop(self) -> bool:
-        """Whether to stop after this epoch or call: what is trained is saved, and can be resumed."""
+        """Whether to stop after this epoch or call. A run or sweep saves its state, and can be resumed; `fit` returns."""
         return False

@@ -1,4 +1,4 @@
-"""The host's side of training: compile once, run epoch by epoch, and say how it ended."""
+"""Training of one network on this host: compile once, train epoch by epoch, tell the callbacks, evaluate the result."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +12,9 @@ import numpy as np
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Examples, Hyper, Spec, Splits, Training
 from jaxmlp.training import data_parallel as parallel
-from jaxmlp.training.loop import EpochLog, TrainState, advance, begin, evaluate
+from jaxmlp.training.callbacks import Callbacks
+from jaxmlp.training.epochs import Epoch, Measured
+from jaxmlp.training.loop import EpochLog, TrainState, advance, begin, evaluate, running
 from jaxmlp.training.validation import check, check_data, counted
 
 PRNG = "threefry2x32"  # counter-based and the same on every backend; recorded with a run
@@ -22,139 +24,162 @@ compiled_advance = jax.jit(advance, static_argnums=0, static_argnames="epochs")
 compiled_evaluate = jax.jit(evaluate, static_argnums=0)
 
 
-Advance = Callable[..., tuple[TrainState, EpochLog]]
+class Placement(NamedTuple):
+    """Where a network is trained."""
+
+    advance: jax.stages.Wrapped  # jitted for it
+    put: Callable[[Any], Any]  # moves arguments there
+    fetch: Callable[[Any], Any]  # moves results to one device, where they are evaluated and kept
 
 
-class Place(NamedTuple):
-    """Where a network is trained: `advance` compiled for it, how its arguments get there, and how they come back."""
-
-    advance: Advance
-    put: Callable[[Any], Any]
-    back: Callable[[Any], Any]  # to one device, to be measured and kept
-
-
-ONE_DEVICE = Place(compiled_advance, jax.device_put, lambda tree: tree)
-
-
-class Measured(NamedTuple):
-    """The mean loss of some examples, and how many of them are right: exact counts."""
-
-    loss: float
-    correct: int
-    count: int  # pyright: ignore[reportIncompatibleMethodOverride]
-
-    @property
-    def accuracy(self) -> float:
-        """An integer over an integer."""
-        return self.correct / self.count
-
-
-class Epoch(NamedTuple):
-    """What one epoch came to; epochs are counted from 1."""
-
-    epoch: int
-    learning_rate: float  # of its last step
-    train: Measured  # of the minibatches as they were trained
-    validation: Measured
-    seconds: float
-    disagreement: float | None  # of the two derived gradients, where training.gradient is "both"
+ONE_DEVICE = Placement(compiled_advance, jax.device_put, lambda tree: tree)
 
 
 class Fit(NamedTuple):
-    """A trained network and how it came about."""
+    """A trained network and how it was trained."""
 
     params: Params  # of the best epoch
-    state: TrainState
+    state: TrainState  # after the last epoch
     epochs: list[Epoch]
-    best_epoch: int
-    stop_reason: str  # early_stopping, max_epochs, diverged
+    best_epoch: int  # the one of the lowest validation loss; 0 where none was finite
+    stop_reason: str  # early_stopping, max_epochs, diverged; stopped: by a callback
     validation: Measured  # of `params`, like test
     test: Measured
     compile_seconds: float
 
 
-def fit(spec: Spec, hyper: Hyper, splits: Splits, seed: int = 0, *, data_parallel: bool = False) -> Fit:
-    """Train to the end, and measure the best parameters on validation and test rows.
+def fit(
+    spec: Spec,
+    hyper: Hyper,
+    splits: Splits,
+    seed: int = 0,
+    *,
+    data_parallel: bool = False,
+    callbacks: Callbacks | None = None,
+) -> Fit:
+    """Train one network, and evaluate its best epoch on the validation and the test examples.
 
-    `splits` may hold NumPy or JAX arrays. The same spec compiles once, whatever the numbers are. With `data_parallel`
-    every minibatch is split over all devices; the result is the same to rounding.
-    Raises UsageError where `spec` or `hyper` make no sense (an unknown name, a number out of range or never read) or do
-    not fit the data, or the devices cannot share a batch equally, and JaxmlpError where there is only one.
+    Minimises E = mean data loss + l1 sum |w| + l2/2 sum w^2 by minibatches, until early stopping, `max_epochs` or a loss
+    that is not finite. The same arguments give the same bits on the same machine; a new value of `hyper` or `seed`
+    compiles nothing anew.
+
+    Args:
+        spec: what is compiled: the network, the training, and the numbers of inputs and classes.
+        hyper: the hyperparameters, traced; one that this training does not read must be left at its default.
+        splits: training, validation and test examples as NumPy or JAX arrays: x [N, D], labels [N] of 0 to K-1.
+        seed: fixes the first weights, the order of the examples and dropout.
+        data_parallel: split every minibatch over all devices; the result is the same to rounding.
+        callbacks: sees every epoch as it ends, and may stop the training.
+
+    Returns the parameters of the best epoch with their validation and test results, and the metrics of every epoch.
+
+    Raises UsageError where `spec` or `hyper` hold an unknown name, a value out of range or one that nothing reads, where
+    they do not fit the data, or where the devices cannot share a batch equally; JaxmlpError where `data_parallel` finds
+    only one device.
+
+        splits, preparation = jaxmlp.prepare(jaxmlp.load_data(jaxmlp.Data("digits")), jaxmlp.Data("digits"))
+        spec = jaxmlp.Spec(jaxmlp.Network(hidden=(32,)), jaxmlp.Training(max_epochs=20), inputs=64, classes=10)
+        print(jaxmlp.fit(spec, jaxmlp.Hyper(learning_rate=0.3), splits).test.accuracy)
     """
     check(spec, hyper)
     check_data(spec, splits)
-    place = place_for(spec.training, data_parallel=data_parallel)
-    key, numbers = jax.random.key(seed, impl=PRNG), traced(hyper)
-    state = compiled_begin(spec, numbers, key)
-    numbers, key, splits, state = place.put((numbers, key, splits, state))
-    compile_seconds = warm_up(spec, numbers, key, splits, state, place.advance)
-    rows = []
-    for after, row in run_epochs(spec, numbers, key, splits, state, place.advance):
-        state = after
-        rows.append(row)
-    state, splits = place.back((state, splits))
-    return finished(spec, state, rows, splits, compile_seconds)
+    callbacks = callbacks or Callbacks()
+    placement = placement_for(spec.training, data_parallel=data_parallel)
+    hyper, key, state = initial(spec, hyper, seed)
+    program, state = compile_program(spec, hyper, key, splits, state, placement, callbacks)
+    epochs, stop = [], False
+    for step in train(program, state, callbacks):
+        state, stop = step.state, step.stop
+        epochs.append(step.epoch)
+    stopped = stop and bool(running(spec, program.hyper, state))
+    state, splits = placement.fetch((state, program.splits))
+    found = finished(spec, state, epochs, splits, program.compile_seconds)
+    return found._replace(stop_reason="stopped") if stopped else found
 
 
-def place_for(training: Training, *, data_parallel: bool) -> Place:
+def placement_for(training: Training, *, data_parallel: bool) -> Placement:
     """One device, or all of them. Raises JaxmlpError and UsageError as `data_parallel.mesh_for` does."""
     if not data_parallel:
         return ONE_DEVICE
     mesh = parallel.mesh_for(training)
-    return Place(parallel.compiled_advance(mesh), partial(parallel.everywhere, mesh), parallel.on_the_first)
-
-
-def finished(spec: Spec, state: TrainState, rows: list[Epoch], splits: Splits, compile_seconds: float) -> Fit:
-    """The result of a training that has come to this state: its best parameters, measured; test rows are read here."""
-    return Fit(
-        params=state.best_params,
-        state=state,
-        epochs=rows,
-        best_epoch=int(state.stopping.best_epoch),
-        stop_reason=stop_reason(spec, state),
-        validation=measure(spec, state.best_params, splits.validation),
-        test=measure(spec, state.best_params, splits.test),
-        compile_seconds=compile_seconds,
-    )
+    return Placement(parallel.compiled_advance(mesh), partial(parallel.everywhere, mesh), parallel.on_the_first)
 
 
 def traced(hyper: Hyper) -> Hyper:
-    """The numbers as arrays (float32 and int32), so that a new value never compiles anew."""
+    """The hyperparameters as arrays (float32 and int32), so that a new value never compiles anew."""
     return jax.tree.map(jnp.asarray, typed(hyper))
 
 
 def typed(hyper: Hyper) -> Hyper:
-    """The numbers in NumPy, each float32 or int32 as its default is, so that 1 and 1.0 are the same program."""
+    """The hyperparameters in NumPy, each float32 or int32 as its default is, so that 1 and 1.0 are the same program."""
     kinds = (np.int32 if type(default) is int else np.float32 for default in Hyper())
     return Hyper._make(np.asarray(value, kind) for value, kind in zip(hyper, kinds, strict=True))
 
 
-def warm_up(
-    spec: Spec, hyper: Hyper, key: jax.Array, splits: Splits, state: TrainState, advance: Advance = compiled_advance
-) -> float:
-    """Compile `advance` and return the seconds it took, by running it on a state that has no epoch left."""
+def initial(spec: Spec, hyper: Hyper, seed: int) -> tuple[Hyper, jax.Array, TrainState]:
+    """The traced hyperparameters, the key of a seed, and the state before the first epoch."""
+    key, hyper = jax.random.key(seed, impl=PRNG), traced(hyper)
+    return hyper, key, compiled_begin(spec, hyper, key)
+
+
+class Program(NamedTuple):
+    """`advance` compiled for one epoch of a network, with all its arguments but the state where it runs."""
+
+    spec: Spec
+    advance: Callable[[Hyper, jax.Array, Splits, TrainState], tuple[TrainState, EpochLog]]
+    hyper: Hyper
+    key: jax.Array
+    splits: Splits
+    compile_seconds: float
+
+
+def compile_program(
+    spec: Spec,
+    hyper: Hyper,
+    key: jax.Array,
+    splits: Splits,
+    state: TrainState,
+    placement: Placement = ONE_DEVICE,
+    callbacks: Callbacks | None = None,
+) -> tuple[Program, TrainState]:
+    """The program of a network, and its state where the program runs. What was compiled before is taken from a cache."""
+    if callbacks is not None:
+        callbacks.on_compile("-".join(map(str, spec.sizes)))
+    hyper, key, splits, state = placement.put((hyper, key, splits, state))
     started = time.perf_counter()
-    finished = state._replace(epoch=jnp.full_like(state.epoch, spec.training.max_epochs))  # where it lies itself
-    jax.block_until_ready(advance(spec, hyper, key, splits, finished))
-    return time.perf_counter() - started
+    compiled = placement.advance.lower(spec, hyper, key, splits, state).compile()
+    return Program(spec, compiled, hyper, key, splits, time.perf_counter() - started), state
 
 
-def run_epochs(
-    spec: Spec, hyper: Hyper, key: jax.Array, splits: Splits, state: TrainState, advance: Advance = compiled_advance
-) -> Iterator[tuple[TrainState, Epoch]]:
-    """Run epoch by epoch until there is none left; yields the state after each, and what it came to."""
-    while True:
+class Step(NamedTuple):
+    """What the host loop yields after each epoch."""
+
+    state: TrainState
+    epoch: Epoch
+    stop: bool  # the callbacks ask to stop here
+
+
+def train(program: Program, state: TrainState, callbacks: Callbacks) -> Iterator[Step]:
+    """Trains epoch by epoch until none is left or the callbacks ask to stop: the one loop of `fit` and of every run."""
+    spec, splits = program.spec, program.splits
+    callbacks.on_train_begin(int(state.epoch), spec.training.max_epochs, len(splits.train.x))
+    stop = False
+    while not stop:
         started = time.perf_counter()
-        state, log = jax.block_until_ready(advance(spec, hyper, key, splits, state))
+        state, log = jax.block_until_ready(program.advance(program.hyper, program.key, splits, state))
         seconds = time.perf_counter() - started
         log = jax.tree.map(np.asarray, log)
         if not log.ran[0]:
-            return
-        yield state, epoch_row(spec, splits, log, 0, int(state.epoch), seconds)
+            break
+        epoch = epoch_row(spec, splits, log, 0, int(state.epoch), seconds)
+        callbacks.on_epoch_end(epoch)
+        stop = callbacks.should_stop()
+        yield Step(state, epoch, stop)
+    callbacks.on_train_end()
 
 
 def epoch_row(spec: Spec, splits: Splits, log: EpochLog, index: int, epoch: int, seconds: float) -> Epoch:
-    """Row `index` of a log [E], for people; it came to pass in epoch `epoch` and took so many seconds."""
+    """The record of row `index` of a log [E]: epoch number `epoch`, which took so many seconds."""
     train, validation = (
         Measured(float(loss[index]), int(correct[index]), counted(part))
         for loss, correct, part in (
@@ -166,8 +191,22 @@ def epoch_row(spec: Spec, splits: Splits, log: EpochLog, index: int, epoch: int,
     return Epoch(epoch, float(log.learning_rate[index]), train, validation, seconds, disagreement)
 
 
+def finished(spec: Spec, state: TrainState, epochs: list[Epoch], splits: Splits, compile_seconds: float) -> Fit:
+    """The result of a training that has reached `state`: its best parameters, evaluated once on the test examples."""
+    return Fit(
+        params=state.best_params,
+        state=state,
+        epochs=epochs,
+        best_epoch=int(state.stopping.best_epoch),
+        stop_reason=stop_reason(spec, state),
+        validation=measure(spec, state.best_params, splits.validation),
+        test=measure(spec, state.best_params, splits.test),
+        compile_seconds=compile_seconds,
+    )
+
+
 def measure(spec: Spec, params: Params, examples: Examples) -> Measured:
-    """The loss and the exact count of correct rows of a split."""
+    """The mean loss and the exact count of correct examples of a split."""
     loss, correct, count = jax.device_get(compiled_evaluate(spec, params, examples))
     return Measured(float(loss), int(correct), int(count))
 

@@ -9,10 +9,10 @@ from jaxmlp.data.preparing import NORMALISATIONS
 from jaxmlp.errors import UsageError, unknown
 from jaxmlp.fields import annotations, different, kind_of, shown, value_of
 from jaxmlp.nn.activations import ACTIVATIONS, activation
-from jaxmlp.nn.losses import LOSSES
+from jaxmlp.nn.losses import L1_STEPS, LOSSES
 from jaxmlp.nn.network import INITS
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
-from jaxmlp.training.optimizers import OPTIMIZERS, optimizer
+from jaxmlp.training.optimizers import OPTIMIZERS, effective_rate, optimizer
 from jaxmlp.training.schedules import SCHEDULES, schedule
 from jaxmlp.training.stopping import STOP_RULES, stop_rule
 
@@ -30,6 +30,7 @@ NAMES: dict[str, Collection[str]] = {  # that a key accepts
     "training.stop_rule": STOP_RULES,
     "training.monitor": MONITORS,
     "training.gradient": TRAINING_GRADIENTS,
+    "training.l1_step": L1_STEPS,
     "training.matmul_precision": PRECISIONS,
 }
 
@@ -66,6 +67,8 @@ def axis_values(key: str, field: str, found: Any, annotation: Any) -> tuple[Any,
 
 def check_together(network: Network, training: Training) -> None:
     """Raise UsageError for a field that the others make meaningless."""
+    if training.l1_step == "proximal":
+        effective_rate(training.optimizer)
     if not LOSSES[network.loss].reads_output_activation and network.output_activation != "identity":
         raise UsageError(
             f"network.output_activation {network.output_activation!r} is not read by network.loss {network.loss!r}, which"

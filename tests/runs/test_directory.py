@@ -5,12 +5,14 @@ import math
 import time
 
 import pytest
+from helpers import files
 
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.runs import config, directory
 from jaxmlp.runs.config import Experiment
 from jaxmlp.spec import Hyper, Training
+from jaxmlp.training.epochs import Epoch, Measured
 
 EXPERIMENT = Experiment()
 
@@ -19,10 +21,6 @@ def fill(path, *names):
     for name in names:
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_text("x")
-
-
-def listing(path):
-    return {item.relative_to(path).as_posix() for item in path.rglob("*")}
 
 
 A_RUN = (
@@ -40,13 +38,13 @@ A_RUN = (
 
 def test_a_new_directory_holds_the_config(tmp_path):
     directory.create(tmp_path / "new/run", EXPERIMENT, overwrite=False)
-    assert listing(tmp_path / "new/run") == {"config.toml"}
+    assert files(tmp_path / "new/run") == {"config.toml"}
     assert config.parse(directory.saved_tree(tmp_path / "new/run"), "")[0] == EXPERIMENT
 
 
 def test_an_empty_directory_will_do(tmp_path):
     directory.create(tmp_path, EXPERIMENT, overwrite=False)
-    assert listing(tmp_path) == {"config.toml"}
+    assert files(tmp_path) == {"config.toml"}
 
 
 @pytest.mark.parametrize("present", ["config.toml", "notes.txt", ".hidden", "sub/file"])
@@ -54,13 +52,13 @@ def test_a_directory_that_is_not_empty_is_refused(tmp_path, present):
     fill(tmp_path, present)
     with pytest.raises(UsageError, match=r"is not empty; .*--resume.*--overwrite.*--out"):
         directory.create(tmp_path, EXPERIMENT, overwrite=False)
-    assert present in listing(tmp_path)
+    assert present in files(tmp_path)
 
 
 def test_overwriting_leaves_nothing_of_the_run_before(tmp_path):
     fill(tmp_path, *A_RUN)
     directory.create(tmp_path, EXPERIMENT, overwrite=True)
-    assert listing(tmp_path) == {"config.toml"}
+    assert files(tmp_path) == {"config.toml"}
     assert (tmp_path / "config.toml").read_text() == config.write(EXPERIMENT)
 
 
@@ -79,10 +77,10 @@ def test_overwriting_leaves_nothing_of_the_run_before(tmp_path):
 )
 def test_overwriting_never_deletes_what_no_run_writes(tmp_path, foreign):
     fill(tmp_path, *A_RUN, foreign)
-    before = listing(tmp_path)
+    before = files(tmp_path)
     with pytest.raises(UsageError, match="which no run writes"):
         directory.create(tmp_path, EXPERIMENT, overwrite=True)
-    assert listing(tmp_path) == before
+    assert files(tmp_path) == before
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
@@ -118,7 +116,7 @@ def test_overwriting_does_not_follow_links(tmp_path):
     run.mkdir()
     (run / "plots").symlink_to(tmp_path / "elsewhere")
     directory.create(run, EXPERIMENT, overwrite=True)
-    assert listing(tmp_path) == {"elsewhere", "elsewhere/curves.png", "run", "run/config.toml"}
+    assert files(tmp_path) == {"elsewhere", "elsewhere/curves.png", "run", "run/config.toml"}
 
 
 def test_a_file_is_no_directory(tmp_path):
@@ -223,22 +221,24 @@ def test_json_is_strict_and_has_null_for_what_is_not_finite(tmp_path):
         directory.read_json(tmp_path / "a.json")
 
 
-def rows(*epochs):
-    return [{"epoch": epoch, "loss": 1 / 3} for epoch in epochs]
+def epochs_of(*numbers):
+    return [Epoch(n, 0.1, Measured(1 / 3, 2, 3), Measured(math.inf, 1, 3), 0.5, None) for n in numbers]
+
+
+def lines_of(*numbers):
+    return [directory.finite(epoch.to_json()) for epoch in epochs_of(*numbers)]
 
 
 def test_metrics_are_cut_back_to_an_epoch(tmp_path):
-    for row in rows(1, 2, 3, 4):
-        directory.append_metrics(tmp_path, row)
-    assert directory.cut_metrics(tmp_path, 2) == rows(1, 2)
-    assert directory.read_metrics(tmp_path) == rows(1, 2)
-    directory.append_metrics(tmp_path, rows(3)[0])
-    assert directory.read_metrics(tmp_path) == rows(1, 2, 3)
+    directory.append_metrics(tmp_path, *epochs_of(1, 2, 3, 4))
+    assert [epoch.epoch for epoch in directory.cut_metrics(tmp_path, 2)] == [1, 2]
+    assert directory.read_metrics(tmp_path) == lines_of(1, 2)
+    directory.append_metrics(tmp_path, *epochs_of(3))
+    assert directory.read_metrics(tmp_path) == lines_of(1, 2, 3)
 
 
 def test_metrics_that_need_no_cut_are_not_touched(tmp_path):
-    for row in rows(1, 2):
-        directory.append_metrics(tmp_path, row)
+    directory.append_metrics(tmp_path, *epochs_of(1, 2))
     before = (tmp_path / "metrics.jsonl").stat()
     directory.cut_metrics(tmp_path, 2)
     after = (tmp_path / "metrics.jsonl").stat()
@@ -247,18 +247,16 @@ def test_metrics_that_need_no_cut_are_not_touched(tmp_path):
 
 @pytest.mark.parametrize("rest", ['{"epoch": 3, "lo', '{"epoch": 3}', "\n", "5\n", "\0\0\0\n", "\xff\n"])
 def test_a_last_line_that_is_not_whole_is_cut_off(tmp_path, rest):
-    for row in rows(1, 2):
-        directory.append_metrics(tmp_path, row)
+    directory.append_metrics(tmp_path, *epochs_of(1, 2))
     with (tmp_path / "metrics.jsonl").open("a", encoding="latin-1") as file:
         file.write(rest)
-    assert directory.cut_metrics(tmp_path, 2) == rows(1, 2)
-    assert [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == rows(1, 2)
+    assert len(directory.cut_metrics(tmp_path, 2)) == 2
+    assert [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == lines_of(1, 2)
 
 
 @pytest.mark.parametrize("epochs", [(), (1,), (1, 3), (2, 3), (1, 1, 2)], ids=str)
 def test_metrics_that_lack_epochs_of_the_checkpoint_are_an_error(tmp_path, epochs):
-    for row in rows(*epochs):
-        directory.append_metrics(tmp_path, row)
+    directory.append_metrics(tmp_path, *epochs_of(*epochs))
     with pytest.raises(RunError, match="the file was changed or damaged"):
         directory.cut_metrics(tmp_path, 2)
-    assert directory.read_metrics(tmp_path) == rows(*epochs)  # and nothing is lost
+    assert directory.read_metrics(tmp_path) == lines_of(*epochs)  # and nothing is lost
