@@ -1,6 +1,5 @@
 """`python -m jaxmlp.perceptron [CONFIG.toml] [--out DIR] [--seeds N] [overrides]`: learn example by example."""
 
-import contextlib
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,7 +10,7 @@ from annotated_types import Ge
 
 from jaxmlp.cli import progress, terminal
 from jaxmlp.errors import UsageError
-from jaxmlp.perceptron.runner import PerceptronExperiment, learn, leave
+from jaxmlp.perceptron.runner import PERCEPTRON, PerceptronExperiment, learn, leave
 from jaxmlp.runs import config, directory, files
 from jaxmlp.runs.runner import read_data
 from jaxmlp.text import short_path
@@ -58,10 +57,33 @@ def _parse(arguments: list[str], default: Perceptron) -> Perceptron:
     return terminal.parse(Perceptron, arguments, default, "perceptron", names)
 
 
+class StepBar(progress.Lines):
+    """On a terminal, the steps made so far."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self.status: Any = None
+
+    def on_call_end(self, progress: int) -> None:
+        """Show the steps."""
+        if self.quiet or not self.console.is_terminal:
+            return
+        if self.status is None:
+            self.status = self.console.status("learning")
+            self.status.start()
+        self.status.update(f"step {progress:,}")
+
+    def on_train_end(self) -> None:
+        """Take the status away."""
+        if self.status is not None:
+            self.status.stop()
+            self.status = None
+
+
 def main(arguments: list[str]) -> int:
     """Parse, learn, write, print. Until all is learnt nothing is written, so an interruption leaves nothing."""
     command, experiment = read(arguments)
-    bar = progress.Bar(quiet=command.quiet)
+    bar = StepBar(quiet=command.quiet)
     if command.out is not None:
         _check_new(command.out, overwrite=command.overwrite)
     if command.seeds > 1:
@@ -69,20 +91,15 @@ def main(arguments: list[str]) -> int:
     bar.on_message(f"device: {terminal.choose_device(command.device)}")
     data = read_data(experiment.in_common(), progress=not command.quiet and bar.console.is_terminal)
     bar.on_message(data.described())
-    shown = bar.console.is_terminal and not command.quiet
-    waiting = bar.console.status("learning") if shown else contextlib.nullcontext()
-    with terminal.interruptible() as interruption, waiting as status:
-
-        def told(steps: int) -> None:
-            """Between two chunks: no computation is under way, and ending the process then is safe."""
-            if interruption.asked():
-                raise SystemExit(128 + interruption.number)
-            if status is not None:
-                status.update(f"step {steps:,}")
-
-        fit = learn(experiment, data, command.seeds, told)
+    with terminal.interruptible() as bar.interruption:
+        try:
+            fit = learn(experiment, data, command.seeds, bar)
+        finally:
+            bar.on_train_end()
+    if bar.interruption.asked():
+        return 128 + bar.interruption.number
     out = command.out or directory.fresh(experiment.in_common())
-    directory.create(out, experiment.in_common(), overwrite=command.overwrite)
+    directory.create(out, experiment, PERCEPTRON, overwrite=command.overwrite)
     files.make_directory(out / directory.PLOTS)
     summary = leave(experiment, data, fit, out, bar)
     if not command.quiet:
@@ -100,10 +117,10 @@ def main(arguments: list[str]) -> int:
 def _check_new(path: Path, *, overwrite: bool) -> None:
     if not overwrite and path.is_dir() and any(path.iterdir()):
         raise UsageError(f"{path} is not empty; replace the run in it by --overwrite, or give another --out")
-    directory.check_new(path, overwrite=overwrite)
+    directory.check_new(path, PERCEPTRON, overwrite=overwrite)
 
 
-def _print(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> None:
+def _print(bar: StepBar, out: Path, summary: dict[str, Any]) -> None:
     """The table at the end: a row for each seed, and what they come to."""
     from rich.table import Table
 

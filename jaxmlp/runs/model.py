@@ -12,7 +12,7 @@ import numpy as np
 from jaxmlp.data.preparing import Preparation
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.nn.network import Layer, Params, forward, outputs, predictions
-from jaxmlp.runs import checkpoints, directory
+from jaxmlp.runs import checkpoints
 from jaxmlp.spec import Network, Spec, Training
 
 FILE = "model.safetensors"
@@ -56,21 +56,19 @@ def save(run: Path, model: Model) -> None:
     checkpoints.save_tensors(run / FILE, tensors, {"model": json.dumps(description)})
 
 
-def _instead(sweep: Path) -> str:
-    """What to do who gives a sweep for a run."""
-    if (sweep / "best" / FILE).is_file():
-        return f"; take {sweep / 'best'}"
-    if (sweep / directory.SUMMARY).is_file():
-        return ", and no trial came to a finite validation loss: there is no model in it"
-    return f" that has not ended; go on with: python -m jaxmlp.sweep --out {sweep} --resume"
-
-
 def load(run: str | Path) -> Model:
-    """The model of a run directory. Raises RunError if there is none, or if its file is damaged; UsageError for a sweep."""
-    if directory.kind_of(Path(run)) == "grid":
-        raise UsageError(f"{run} is a sweep{_instead(Path(run))}")
+    """The model of a run directory, or of its model.safetensors.
+
+    Raises RunError if there is none or its file is damaged, and UsageError where it is in a folder below.
+
+        model = jaxmlp.load("runs/mine")
+        model.predict(images)  # as they came, [N, *image_shape]
+    """
     path = Path(run) / FILE if Path(run).is_dir() else Path(run)
     if not path.is_file():
+        below = sorted(Path(run).glob(f"*/{FILE}"))
+        if below:
+            raise UsageError(f"{run} holds no model itself; take {below[0].parent}")
         raise RunError(
             f"{path} does not exist; give the directory of a run that has ended (or resume it with --resume)"
         )

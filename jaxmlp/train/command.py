@@ -74,8 +74,7 @@ def main(arguments: list[str]) -> int:
         directory.reopen(out, experiment)
     else:
         directory.create(out, experiment, overwrite=command.overwrite)
-    with terminal.interruptible() as interruption:
-        bar.interruption = interruption
+    with terminal.interruptible() as bar.interruption:
         try:
             outcome = run(
                 experiment,
@@ -92,9 +91,9 @@ def main(arguments: list[str]) -> int:
             f"stopped after epoch {outcome.epochs_run}, saved; go on with: python -m jaxmlp.train --out"
             f" {short_path(out)} --resume{' --data-parallel' if command.data_parallel else ''}"
         )
-        return 128 + interruption.number
+        return 128 + bar.interruption.number
     code = _end(bar, out, outcome.summary)
-    return 128 + interruption.number if interruption.asked() else code  # asked too late: all is done, and saved
+    return 128 + bar.interruption.number if bar.interruption.asked() else code  # asked too late: all is done, and saved
 
 
 def _end(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> int:

@@ -16,9 +16,10 @@ from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.perceptron import command as perceptron
 from jaxmlp.perceptron import runner
 from jaxmlp.perceptron.online import Online
-from jaxmlp.perceptron.runner import PerceptronExperiment, SeedStatistics, compare_thresholds
+from jaxmlp.perceptron.runner import PerceptronExperiment, compare_thresholds
 from jaxmlp.runs import config, model
 from jaxmlp.runs.runner import read_data
+from jaxmlp.statistics import SeedStatistics
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "perceptron"
 QUICK = ["--data.name", "digits", "--online.max-steps", "2000", "--device", "cpu", "--quiet"]
@@ -139,7 +140,7 @@ def test_thresholds_share_their_seeds():
     assert [row.below for row in rows] == [2, 2, 0]
     means = [row.steps.mean for row in rows]
     assert means == sorted(means)
-    assert rows[-1].steps == Spread(1000.0, 0.0, 1000.0, 1000.0)
+    assert rows[-1].steps == SeedStatistics(1000.0, 0.0, 1000.0, 1000.0)
     assert rows[0].accuracy.mean < rows[-1].accuracy.mean
 
 
