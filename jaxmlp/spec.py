@@ -46,6 +46,8 @@ class Training:
     """What early stopping watches on the validation rows: loss, or objective (the loss plus the penalties)."""
     gradient: str = "autodiff"
     """autodiff, delta_rule, or both: train on autodiff, report the disagreement."""
+    l1_step: str = "subgradient"
+    """How the L1 penalty moves the weights: subgradient (the report's) or proximal (a soft threshold: exact zeros)."""
     matmul_precision: str = "highest"
     """Of matrix products: default, high, highest. On a CPU all are float32; accelerators default to less."""
 

@@ -1,7 +1,10 @@
 """The strictness of the house: no rank promotion, no dtype promotion, no warnings, no network, checked shapes."""
 
+import atexit
 import os
+import shutil
 import socket
+import tempfile
 from importlib.metadata import version
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -12,6 +15,11 @@ FLAGS = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_lev
 if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):  # later there is no choice, and no such flag
     FLAGS += " --xla_cpu_use_fusion_emitters=false"
 os.environ.setdefault("XLA_FLAGS", FLAGS)
+
+# downloads and parsed data: one folder for this session, its workers and the processes they start, none of the user's
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["JAXMLP_CACHE"] = tempfile.mkdtemp(prefix="jaxmlp-tests-")
+    atexit.register(shutil.rmtree, os.environ["JAXMLP_CACHE"], ignore_errors=True)
 
 from jaxtyping import install_import_hook
 
@@ -49,7 +57,28 @@ def fixed_seeds():
 
 
 @pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The cache of data is an empty folder of the test's own."""
+    monkeypatch.setenv("JAXMLP_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Runs and sweeps draw nothing: pictures take longer than the rest of a small run."""
+    monkeypatch.setattr("jaxmlp.runs.runner.draw", lambda *_: None)
+    monkeypatch.setattr("jaxmlp.sweep.finish.sweep_plots.draw", lambda *_: [])
+
+
+@pytest.fixture
 def float64():
     """Proofs are made in double precision."""
     with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def standard_promotion():
+    """What optax needs: some of its rules fail under strict promotion."""
+    with jax.numpy_dtype_promotion("standard"):
         yield

@@ -1,7 +1,6 @@
 """The flag that keeps a version of XLA from wrong sums is set in time, never twice, never over the user's own."""
 
 import os
-import warnings
 from importlib.metadata import version
 
 import jax
@@ -36,7 +35,7 @@ def wrong(monkeypatch):
 )
 def test_the_flag_is_added_unless_the_user_has_it(monkeypatch, wrong, before, after):
     monkeypatch.delenv("XLA_FLAGS") if before is None else monkeypatch.setenv("XLA_FLAGS", before)
-    xla_flags.avoid()
+    xla_flags.avoid()  # without a warning, which would be an error here
     assert os.environ["XLA_FLAGS"] == after
 
 
@@ -61,10 +60,3 @@ def test_sums_of_products_are_right(rows):
     t = np.eye(10, dtype=np.float32)[np.arange(z.shape[1]) % 10]
     found = jax.jit(lambda z, t: jnp.log(jnp.sum(jnp.exp(z), axis=-1)) - jnp.sum(t * z, axis=-1))(z, t[None])
     np.testing.assert_allclose(found, np.log(np.exp(z).sum(-1)) - (t * z).sum(-1), rtol=1e-4, atol=1e-4)
-
-
-def test_warnings_are_silent_in_time(monkeypatch, wrong):
-    monkeypatch.setenv("XLA_FLAGS", "")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        xla_flags.avoid()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jaxmlp.cli.terminal import Interruption
+from jaxmlp.cli.signals import Interruption
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
 

@@ -1,4 +1,4 @@
-"""`python -m jaxmlp.gradcheck [CONFIG.toml] [--json] [overrides]`: check the gradients of a network, three ways."""
+"""`jaxmlp gradcheck [CONFIG.toml] [--json] [--KEY VALUE ...]`: check the gradients of a network, three ways."""
 
 import json
 import math
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import tyro
 
-from jaxmlp.cli import terminal
+from jaxmlp.cli import parsing
+from jaxmlp.cli.devices import Device, choose_device
 from jaxmlp.gradcheck.checks import REPORT_EPS, Findings, Listener, Options, as_tree, check_gradients, epoch_ratio
 from jaxmlp.runs.config import Experiment
 from jaxmlp.training.validation import check_range
@@ -26,16 +27,31 @@ class GradCheck(Options, Experiment):
 
     config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="CONFIG.toml")] = None
     """A TOML file, such as configs/report/gradcheck.toml. Flags override its keys."""
-    device: str = "auto"
-    """auto, cpu, gpu, tpu."""
+    device: Device = "auto"
+    """What to compute on; auto takes the fastest there is."""
     json: bool = False
     """Print one JSON object, and nothing else."""
 
 
+COMMAND = parsing.Command(
+    "gradcheck",
+    GradCheck,
+    (
+        *("json", "device", "examples", "eps", "curve-weights", "epochs", "tolerance", "numerical-tolerance"),
+        *("data.name", "network.hidden", "network.activation", "network.loss", "training.batch-size", "seed"),
+    ),
+    (
+        "configs/report/gradcheck.toml",
+        "--network.hidden 64 32 --network.activation gelu",
+        "--data.name digits --json",
+    ),
+)
+
+
 def main(arguments: list[str]) -> int:
     """Parse, check, print; 1 if the gradients do not agree."""
-    command, experiment = terminal.read(GradCheck, arguments, "gradcheck", _check_options)
-    device = terminal.choose_device(command.device)
+    command, experiment = parsing.read(COMMAND, arguments, base=_check_options)
+    device = choose_device(command.device)
     with _Progress() as progress:
         findings = check_gradients(experiment, command, progress)
     if command.json:

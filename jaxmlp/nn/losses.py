@@ -46,6 +46,7 @@ def _squared_error_delta(z: Logits, t: Logits, f: Activation) -> Logits:
     return (a - t) * f.slope(z, a)
 
 
+L1_STEPS = ("subgradient", "proximal")  # of the optimizer, by `penalty_gradient`; or after it, by `soft_threshold`
 LOSSES: dict[str, Loss] = {
     # Report eqs. 1 and 3. The report sums over the examples and then divides by the batch (its Algorithm 1): the mean.
     "softmax_cross_entropy": Loss(_cross_entropy, _cross_entropy_delta, reads_output_activation=False),
@@ -77,6 +78,15 @@ def penalty(w: Float[Array, "I O"], l1: Float[Array, ""], l2: Float[Array, ""]) 
     |w| is written as w sign(w) with the sign held fixed: jax.grad(jnp.abs)(0.) is 1, and the derivative taken here is 0.
     """
     return l1 * jnp.sum(w * jax.lax.stop_gradient(jnp.sign(w))) + 0.5 * l2 * jnp.sum(w * w)
+
+
+def soft_threshold(w: Float[Array, "I O"], threshold: Float[Array, ""]) -> Float[Array, "I O"]:
+    """The proximal step of an L1 penalty: argmin_u 1/2 |u - w|^2 + threshold sum |u| = sign(w) max(|w| - threshold, 0).
+
+    Daubechies et al. 2004; Beck and Teboulle 2009, eq. 1.5; Parikh and Boyd 2014, section 6.5.2. It moves a weight to
+    exactly 0 where `penalty_gradient` steps across 0 and back, and it moves nothing where the threshold is 0.
+    """
+    return w - jnp.clip(w, -threshold, threshold)
 
 
 def penalty_gradient(w: Float[Array, "I O"], l1: Float[Array, ""], l2: Float[Array, ""]) -> Float[Array, "I O"]:

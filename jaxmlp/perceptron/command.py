@@ -1,17 +1,19 @@
-"""`python -m jaxmlp.perceptron [CONFIG.toml] [--out DIR] [--seeds N] [overrides]`: learn example by example."""
+"""`jaxmlp perceptron [CONFIG.toml] [--out DIR] [--seeds N] [--KEY VALUE ...]`: learn example by example."""
 
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 from annotated_types import Ge
 
-from jaxmlp.cli import progress, terminal
+from jaxmlp.cli import parsing, progress
+from jaxmlp.cli.devices import Device, choose_device, use_all_cores
+from jaxmlp.cli.signals import interruptible
 from jaxmlp.errors import UsageError
 from jaxmlp.perceptron.runner import PERCEPTRON, PerceptronExperiment, learn, leave
-from jaxmlp.runs import config, directory, files
+from jaxmlp.runs import directory, files
 from jaxmlp.runs.runner import read_data
 from jaxmlp.text import short_path
 from jaxmlp.training.validation import check_range
@@ -21,7 +23,7 @@ from jaxmlp.training.validation import check_range
 class Perceptron(PerceptronExperiment):
     """Let one layer learn from one random example after another, until one is nearly right; leave a run directory."""
 
-    config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[CONFIG.toml]")] = None
+    config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="CONFIG.toml")] = None
     """A TOML file, such as configs/perceptron/sigmoid.toml. Flags override its keys."""
     out: Path | None = None
     """The run directory; without it, a fresh one under runs/."""
@@ -29,32 +31,25 @@ class Perceptron(PerceptronExperiment):
     """Replace the run in --out."""
     seeds: Annotated[int, Ge(1)] = 1
     """So many seeds at once, from --seed upwards, shared out to all cores; the files are those of the first."""
-    device: str = "auto"
-    """auto, cpu, gpu, tpu."""
+    device: Device = "auto"
+    """What to compute on; auto takes the fastest there is."""
     quiet: bool = False
     """Print nothing but errors."""
 
 
-def read(arguments: list[str]) -> tuple[Perceptron, PerceptronExperiment]:
-    """The command line, over the file it names, over the defaults; checked."""
-    command = _parse(arguments, Perceptron())
-    keys = terminal.given(arguments)
-    names = [field.name for field in fields(PerceptronExperiment)]
-    if command.config is not None:
-        base, in_file = config.read(command.config, PerceptronExperiment)
-        keys |= in_file
-        command = _parse(arguments, Perceptron(**{name: getattr(base, name) for name in names}))
-    experiment = PerceptronExperiment(**{name: getattr(command, name) for name in names})
-    config.check(experiment, keys)
-    check_range("--seeds", command.seeds, Annotated[int, Ge(1)])
-    return command, experiment
-
-
-def _parse(arguments: list[str], default: Perceptron) -> Perceptron:
-    """The command line over `default`."""
-    own = [field.name for field in fields(Perceptron) if field.name not in config.sections(PerceptronExperiment)]
-    names = [*config.keys(PerceptronExperiment), *own]
-    return terminal.parse(Perceptron, arguments, default, "perceptron", names)
+COMMAND = parsing.Command(
+    "perceptron",
+    Perceptron,
+    (
+        *("out", "overwrite", "seeds", "device", "quiet", "data.name", "network.output-activation", "network.init"),
+        *("online.learning-rate", "online.threshold", "online.max-steps", "seed"),
+    ),
+    (
+        "configs/perceptron/sigmoid.toml",
+        "--data.name mnist --seeds 10 --out runs/perceptron",
+        "--network.output-activation tanh --online.learning-rate 0.05",
+    ),
+)
 
 
 class StepBar(progress.Lines):
@@ -82,16 +77,16 @@ class StepBar(progress.Lines):
 
 def main(arguments: list[str]) -> int:
     """Parse, learn, write, print. Until all is learnt nothing is written, so an interruption leaves nothing."""
-    command, experiment = read(arguments)
+    command, experiment = parsing.read(COMMAND, arguments, PerceptronExperiment, _check)
     bar = StepBar(quiet=command.quiet)
     if command.out is not None:
         _check_new(command.out, overwrite=command.overwrite)
     if command.seeds > 1:
-        terminal.use_all_cores(command.seeds)
-    bar.on_message(f"device: {terminal.choose_device(command.device)}")
+        use_all_cores(command.seeds)
+    bar.on_message(f"device: {choose_device(command.device)}")
     data = read_data(experiment.in_common(), progress=not command.quiet and bar.console.is_terminal)
     bar.on_message(data.described())
-    with terminal.interruptible() as bar.interruption:
+    with interruptible() as bar.interruption:
         try:
             fit = learn(experiment, data, command.seeds, bar)
         finally:
@@ -112,6 +107,11 @@ def main(arguments: list[str]) -> int:
         file=sys.stderr,
     )
     return 1
+
+
+def _check(command: Perceptron) -> None:
+    """Raise UsageError for a number of seeds that makes no sense."""
+    check_range("--seeds", command.seeds, Annotated[int, Ge(1)])
 
 
 def _check_new(path: Path, *, overwrite: bool) -> None:

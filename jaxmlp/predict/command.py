@@ -1,4 +1,4 @@
-"""`python -m jaxmlp.predict RUN IMAGE... [--invert] [--resize] [--top K] [--json]`: what a network sees in images."""
+"""`jaxmlp predict RUN IMAGE... [--invert] [--resize] [--top K] [--json]`: what a network sees in images."""
 
 import json
 import sys
@@ -11,7 +11,8 @@ import numpy as np
 import tyro
 from annotated_types import Ge
 
-from jaxmlp.cli import terminal
+from jaxmlp.cli import parsing
+from jaxmlp.cli.main import typed
 from jaxmlp.errors import DataError, UsageError
 from jaxmlp.runs import model
 from jaxmlp.runs.model import Model
@@ -25,7 +26,7 @@ class Predict:
 
     run: Annotated[Path, tyro.conf.Positional]
     """A run directory, or its model.safetensors."""
-    images: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]
     """PNG files, or what else Pillow reads. They are made grey for a network of grey images; what is transparent
     shows white."""
     invert: bool = False
@@ -38,11 +39,23 @@ class Predict:
     """Print JSON instead of a table."""
 
 
+COMMAND = parsing.Command(
+    "predict",
+    Predict,
+    ("invert", "resize", "top", "json"),
+    (
+        "runs/relu digit.png",
+        "runs/relu scans/*.png --resize --invert",
+        "runs/relu digit.png --top 3 --json",
+    ),
+)
+
+
 def main(arguments: list[str]) -> int:
     """Parse, predict, print a table or JSON."""
-    command = terminal.parse(Predict, arguments, None, "predict")
+    command = COMMAND.parse(arguments)
     if not command.images:
-        raise UsageError("no image is given: python -m jaxmlp.predict RUN IMAGE...")
+        raise UsageError(f"no image is given: {typed('predict')} RUN IMAGE...")
     if command.top < 1:
         raise UsageError(f"--top is {command.top}; accepted is a whole number of at least 1")
     trained = model.load(command.run)

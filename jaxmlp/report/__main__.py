@@ -1,4 +1,3 @@
-from jaxmlp.cli import terminal
-from jaxmlp.report.command import main
+from jaxmlp.cli import main
 
-terminal.main(main)
+main.run("jaxmlp.report.command")

@@ -1,7 +1,6 @@
-"""`python -m jaxmlp.report [--data.name mnist] [--seeds 10] [--out DIR] [--only NAME...]`: reproduce both documents."""
+"""`jaxmlp report [--data.name mnist] [--seeds 10] [--out DIR] [--only NAME...]`: reproduce both documents."""
 
 import platform
-import shlex
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import Annotated, Any
 import tyro
 from annotated_types import Ge
 
-from jaxmlp.cli import terminal
+from jaxmlp.cli import parsing
+from jaxmlp.cli.devices import Device, choose_device, use_all_cores
+from jaxmlp.cli.main import typed
 from jaxmlp.errors import UsageError
 from jaxmlp.report import page, runner
 from jaxmlp.report import parts as report_parts
@@ -40,22 +41,33 @@ class Report:
     """Only these parts: softmax momentum l2 l1 sigmoid relu gradcheck perceptron_sigmoid thresholds ..."""
     readings: bool = False
     """Also train the other readings of what the report says (some minutes more)."""
-    device: str = "auto"
-    """auto, cpu, gpu, tpu."""
+    device: Device = "auto"
+    """What to compute on; auto takes the fastest there is."""
     quiet: bool = False
     """Print nothing but errors."""
 
 
+COMMAND = parsing.Command(
+    "report",
+    Report,
+    ("data.name", "seeds", "out", "only", "readings", "device", "quiet"),
+    (
+        "--data.name mnist5k --seeds 2",
+        "--data.name mnist",
+        "--data.name mnist --only l2 l1 --out runs/penalties",
+    ),
+)
+
+
 def main(arguments: list[str]) -> int:
     """Parse, compute what is not kept, write the page."""
-    known = ["data.name", "seeds", "out", "only", "readings", "device", "quiet"]
-    command = terminal.parse(Report, arguments, Report(), "report", known)
+    command = COMMAND.parse(arguments)
     if command.seeds < 1:
         raise UsageError(f"--seeds is {command.seeds}; accepted is a whole number of at least 1")
     only = report_parts.chosen(command.only, [*report_parts.PARTS, *READINGS])
     wanted = [name for name in only if command.readings or command.only or name not in READINGS]
-    terminal.use_all_cores(command.seeds)
-    device = terminal.choose_device(command.device)
+    use_all_cores(command.seeds)
+    device = choose_device(command.device)
     out = command.out or Path("runs") / f"report-{Path(command.data.name).stem}"
     files.make_directory(out)
     started = time.perf_counter()
@@ -85,11 +97,11 @@ def _about(command: Report, arguments: list[str], device: str, parts: dict[str, 
         "seeds": command.seeds,
         "device": f"{device}, {platform.machine()}",
         "versions": f"jaxmlp {jaxmlp.__version__}, JAX {jax.__version__}, Python {platform.python_version()}",
-        "command": shlex.join(["python", "-m", "jaxmlp.report", *arguments]),
+        "command": typed("report", *arguments),
     }
 
 
-class Progress(runner.Listener):
+class Progress(runner.ReportCallbacks):
     """A bar over the parts that knows which one runs, and how far it is. Nothing where there is no terminal."""
 
     def __init__(self, *, quiet: bool) -> None:
@@ -109,11 +121,12 @@ class Progress(runner.Listener):
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
 
-    def begins(self, name: str, done: int, of: int) -> None:
+    def on_part_begin(self, name: str, done: int, parts: int) -> None:
         """Part `name` begins, after `done` of so many."""
         self.name = name
-        self.bar.update(self.task, description=name, completed=done, total=of)
+        self.bar.update(self.task, description=name, completed=done, total=parts)
 
-    def epochs(self, running: int, epochs: int) -> None:
+    def on_call_end(self, progress: tuple[int, int]) -> None:
         """So many trials are running, and so many epochs of trials are done."""
+        running, epochs = progress
         self.bar.update(self.task, description=f"{self.name}: {running} seeds running, {epochs} epochs done")

@@ -11,7 +11,7 @@ from jaxmlp.gradcheck.checks import Options, as_tree, check_gradients
 from jaxmlp.perceptron.runner import PerceptronExperiment, compare_thresholds, learn, spec_of, summarise
 from jaxmlp.report.published import EXPERIMENTS
 from jaxmlp.report.readings import READING_SEEDS, READINGS, readings
-from jaxmlp.report.runner import Listener, Part, data_of, read_experiment, settings_of, spread_of, trained
+from jaxmlp.report.runner import Part, ReportCallbacks, data_of, read_experiment, settings_of, statistics_of, trained
 from jaxmlp.runs import config
 from jaxmlp.statistics import SeedStatistics
 
@@ -30,7 +30,7 @@ def chosen(only: Sequence[str], known: Iterable[str]) -> list[str]:
     return [name for name in known if not only or name in only]
 
 
-def parts(names: Sequence[str], seeds: int, data_name: str | None, out: Path, callbacks: Listener) -> list[Part]:
+def parts(names: Sequence[str], seeds: int, data_name: str | None, out: Path, callbacks: ReportCallbacks) -> list[Part]:
     """The parts of these names (of PARTS and READINGS), in the order of the page."""
     found = []
     for name in names:
@@ -81,7 +81,7 @@ def _perceptron(experiment: PerceptronExperiment, seeds: int) -> dict[str, Any]:
     runs = found.get("runs", [found])
     return {
         "steps": SeedStatistics.of([run["steps"] for run in runs])._asdict(),
-        "test_accuracy": spread_of(runs, "test", "accuracy"),
+        "test_accuracy": statistics_of(runs, "test", "accuracy"),
         "stop_reasons": sorted({run["stop_reason"] for run in runs}),
         "runs": [run | {"curve": trial.curve} for run, trial in zip(runs, fit.trials, strict=True)],
     }

@@ -1,10 +1,11 @@
 """The report: every experiment over many seeds, kept one by one so that an interrupted report goes on, then summed up."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,17 +18,15 @@ from jaxmlp.runs import checkpoints, config, directory, files
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.runner import Loaded, read_data, spec_of
 from jaxmlp.statistics import SeedStatistics
+from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.fitting import Fit
 
 
-class Listener:
-    """Who is told how the report goes; this one ignores it."""
+class ReportCallbacks(Callbacks):
+    """Callbacks of a report: which of its parts is computed, beside the events of the training in it."""
 
-    def begins(self, name: str, done: int, of: int) -> None:
-        """Experiment `name` begins, after `done` of so many."""
-
-    def epochs(self, running: int, epochs: int) -> None:
-        """So many trials are running, and so many epochs of trials are done."""
+    def on_part_begin(self, name: str, done: int, parts: int) -> None:
+        """Part `name` begins, after `done` of so many; the name is empty when all are done."""
 
 
 class Part(NamedTuple):
@@ -46,23 +45,23 @@ def read_experiment(name: str, data_name: str | None) -> Experiment:
     return experiment
 
 
-def compute(parts: Sequence[Part], out: Path, callbacks: Listener) -> dict[str, dict[str, Any]]:
-    """All parts by name: kept ones of the same settings are read, the others computed and kept at once."""
-    kept = out / "parts"
-    files.make_directory(kept)
+def compute(parts: Sequence[Part], out: Path, callbacks: ReportCallbacks) -> dict[str, dict[str, Any]]:
+    """The results of all parts by name: those in `out` with the same settings are read, the others computed and kept."""
+    folder = out / "parts"
+    files.make_directory(folder)
     results = {}
     for number, part in enumerate(parts):
-        path = kept / f"{part.name}.json"
-        found = directory.read_json(path)
-        if found is None or found["settings"] != json.loads(json.dumps(part.settings)):
-            callbacks.begins(part.name, number, len(parts))
+        path = folder / f"{part.name}.json"
+        kept = directory.read_json(path)
+        if kept is None or kept["settings"] != json.loads(json.dumps(part.settings)):
+            callbacks.on_part_begin(part.name, number, len(parts))
             started = time.perf_counter()
             result = part.compute()
-            found = {"settings": part.settings, "seconds": time.perf_counter() - started, "result": result}
-            directory.write_json(path, found)
-            found = directory.read_json(path) or {}
-        results[part.name] = found["result"] | {"seconds": found["seconds"]}
-    callbacks.begins("", len(parts), len(parts))
+            seconds = time.perf_counter() - started
+            directory.write_json(path, {"settings": part.settings, "seconds": seconds, "result": result})
+            kept = directory.read_json(path) or {}
+        results[part.name] = kept["result"] | {"seconds": kept["seconds"]}
+    callbacks.on_part_begin("", len(parts), len(parts))
     return results
 
 
@@ -72,7 +71,7 @@ def data_of(data: Any) -> Loaded:
     return read_data(Experiment(data=data))
 
 
-def trained(name: str, experiment: Experiment, seeds: int, out: Path, callbacks: Listener) -> Part:
+def trained(name: str, experiment: Experiment, seeds: int, out: Path, callbacks: ReportCallbacks) -> Part:
     """An experiment trained over seeds experiment.seed, + 1, ... as one program."""
     settings = settings_of(experiment, seeds)
 
@@ -84,12 +83,18 @@ def trained(name: str, experiment: Experiment, seeds: int, out: Path, callbacks:
     return Part(name, settings, run)
 
 
-def train(experiment: Experiment, seeds: int, callbacks: Listener) -> tuple[dict[str, Any], np.ndarray]:
+def train(experiment: Experiment, seeds: int, callbacks: ReportCallbacks) -> tuple[dict[str, Any], np.ndarray]:
     """The results of all seeds, and the first-layer weights [D, H] of the first."""
     data = data_of(experiment.data)
     spec = spec_of(experiment, data.splits, data.preparation)
     numbers = range(experiment.seed, experiment.seed + seeds)
-    fits = fit_trials(spec, [experiment.hyper] * seeds, numbers, data.splits, on_call=callbacks.epochs)
+    fits = fit_trials(
+        spec,
+        [experiment.hyper] * seeds,
+        numbers,
+        data.splits,
+        on_call=lambda *progress: callbacks.on_call_end(progress),
+    )
     result = {
         "sizes": list(spec.sizes),
         "rows": [len(part.x) for part in data.splits],
@@ -120,29 +125,24 @@ def _run(seed: int, fit: Fit) -> dict[str, Any]:
     }
 
 
-def spread_of(runs: Sequence[dict[str, Any]], *keys: str) -> dict[str, float]:
-    """The spread of a number over the runs; None (not finite) counts as NaN."""
-    values = []
-    for run in runs:
-        found: Any = run
-        for key in keys:
-            found = found[key]
-        values.append(float("nan") if found is None else found)
-    return SeedStatistics.of(values)._asdict()
+def statistics_of(runs: Sequence[dict[str, Any]], *keys: str) -> dict[str, float]:
+    """Mean, standard deviation, least and most of one number over the runs; None (not finite) counts as NaN."""
+    values: list[Any] = [reduce(dict.__getitem__, keys, run) for run in runs]
+    return SeedStatistics.of([math.nan if value is None else value for value in values])._asdict()
 
 
 def summarise(result: dict[str, Any]) -> dict[str, Any]:
-    """The spread of each number of an experiment over its seeds: mean std min max."""
+    """Mean, standard deviation, least and most of each number of an experiment, over its seeds."""
     runs = result["runs"]
     return {
         "seeds": len(runs),
-        "test_accuracy": spread_of(runs, "test", "accuracy"),
-        "test_loss": spread_of(runs, "test", "loss"),
-        "stopped_epoch": spread_of(runs, "epochs_run"),
-        "best_epoch": spread_of(runs, "best_epoch"),
-        "validation_accuracy": spread_of(runs, "validation", "accuracy"),
-        "validation_loss": spread_of(runs, "validation", "loss"),
-        "sparsity": spread_of(runs, "sparsity"),
+        "test_accuracy": statistics_of(runs, "test", "accuracy"),
+        "test_loss": statistics_of(runs, "test", "loss"),
+        "stopped_epoch": statistics_of(runs, "epochs_run"),
+        "best_epoch": statistics_of(runs, "best_epoch"),
+        "validation_accuracy": statistics_of(runs, "validation", "accuracy"),
+        "validation_loss": statistics_of(runs, "validation", "loss"),
+        "sparsity": statistics_of(runs, "sparsity"),
         "test_correct": [run["test"]["correct"] for run in runs],
         "test_count": runs[0]["test"]["count"],
         "stop_reasons": sorted({run["stop_reason"] for run in runs}),

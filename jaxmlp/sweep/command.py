@@ -1,17 +1,20 @@
-"""`python -m jaxmlp.sweep CONFIG.toml [--out DIR] [--resume] [--dry-run] [overrides]`: train a whole grid as one program."""
+"""`jaxmlp sweep CONFIG.toml [--out DIR] [--resume] [--dry-run] [--KEY VALUE ...]`: train a whole grid as one program."""
 
 import signal
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from annotated_types import Gt
 
-from jaxmlp.cli import terminal
-from jaxmlp.errors import UsageError, unknown
+from jaxmlp.cli import parsing
+from jaxmlp.cli.devices import Device, choose_device, use_all_cores
+from jaxmlp.cli.main import typed
+from jaxmlp.cli.signals import interruptible
+from jaxmlp.errors import UsageError
 from jaxmlp.runs import config, directory
 from jaxmlp.runs.config import Experiment
 from jaxmlp.sweep import config as sweep_config
@@ -25,14 +28,12 @@ if TYPE_CHECKING:
     from jaxmlp.sweep.groups import SweepGroup
     from jaxmlp.sweep.runner import Options
 
-MODES = ("packed", "sequential")
-
 
 @dataclass(frozen=True)
 class SweepCommand(Experiment):
     """Train every trial of a grid, packed into few programs on all devices; leave a table, pictures and the best run."""
 
-    config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[CONFIG.toml]")] = None
+    config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="CONFIG.toml")] = None
     """A TOML file with a table [grid], such as configs/sweeps/halving.toml; a table [sample] draws so many points instead of
     the product, [prune] stops the worse ones early (successive halving). Flags override its keys."""
     grid: Annotated[tuple[str, ...], tyro.conf.arg(metavar="LINE...")] = field(default=())
@@ -47,7 +48,7 @@ class SweepCommand(Experiment):
     """Replace the sweep in --out."""
     dry_run: bool = False
     """Say what it would take: trials, groups, memory, and seconds by a short probe, which goes into the cache."""
-    mode: str | None = None
+    mode: Literal["packed", "sequential"] | None = None
     """packed (default): trials side by side; sequential: one on a device at a time, to the bits of train."""
     chunk: int | None = None
     """Trials side by side on a device, a power of two; without it, measured where that pays."""
@@ -55,8 +56,8 @@ class SweepCommand(Experiment):
     """Trials on the devices of a process at a time; without it, as many as there is room for."""
     test_all: bool = False
     """Measure every trial on the test rows, not only the best."""
-    device: str = "auto"
-    """auto, cpu, gpu, tpu."""
+    device: Device = "auto"
+    """What to train on; auto takes the fastest there is."""
     quiet: bool = False
     """Print nothing but errors."""
     checkpoint_seconds: Annotated[float, Gt(0)] = 30.0
@@ -71,9 +72,21 @@ class SweepCommand(Experiment):
     """Which one this is, from 0 (variable JAX_PROCESS_ID)."""
 
 
+COMMAND = parsing.Command(
+    "sweep",
+    SweepCommand,
+    ("grid", "seeds", "out", "resume", "overwrite", "dry-run", "mode", "chunk", "device", "quiet", *parsing.KEYS),
+    (
+        "configs/sweeps/halving.toml --dry-run",
+        "--grid 'learning_rate = [0.03, 0.1, 0.3]' 'l2 = [0.0, 1e-4]' --seeds 3",
+        "--out runs/sweep --resume",
+    ),
+)
+
+
 def read(arguments: list[str]) -> tuple[SweepCommand, Sweep]:
     """The command line, over the file it names, over the defaults (or, to resume, the sweep that was begun)."""
-    command = terminal.parse(SweepCommand, arguments, SweepCommand(), "sweep")
+    command = COMMAND.parse(arguments)
     _check(command)
     if not command.resume or command.out is None:
         return _described(command, command.config, arguments)
@@ -90,16 +103,15 @@ def read(arguments: list[str]) -> tuple[SweepCommand, Sweep]:
 
 def _described(command: SweepCommand, path: Path | None, arguments: list[str]) -> tuple[SweepCommand, Sweep]:
     """The command and the sweep that it, over the file at `path`, describes."""
-    keys = terminal.given(arguments)
+    keys = parsing.given(arguments)
     tables: dict[str, Any] = {}
     if path is not None:
         under, in_file, tables = sweep_config.read(path)
-        default = SweepCommand(**{part.name: getattr(under, part.name) for part in fields(Experiment)})
-        command = terminal.parse(SweepCommand, arguments, default, "sweep")
+        command = COMMAND.parse(arguments, parsing.over(SweepCommand, under))
         keys |= in_file
-    sweep = sweep_config.sweep_of(terminal.experiment(command), keys, tables, command.grid, command.seeds)
+    sweep = sweep_config.sweep_of(parsing.experiment(command, Experiment), keys, tables, command.grid, command.seeds)
     for axis in sweep.axes:
-        if axis.key in terminal.given(arguments):
+        if axis.key in parsing.given(arguments):
             flag = axis.key.replace("_", "-")
             raise UsageError(
                 f"--{flag} sets one value, but {axis.key} is an axis of the grid: use --grid '{axis.key} = [...]'"
@@ -109,9 +121,7 @@ def _described(command: SweepCommand, path: Path | None, arguments: list[str]) -
 
 def _check(command: SweepCommand) -> None:
     """Raise UsageError where the flags contradict each other."""
-    if command.mode not in (None, *MODES):
-        raise unknown("--mode", command.mode, MODES)
-    terminal.check_saving(command, "sweep")
+    parsing.check_saving(command, "sweep")
     if command.resume and command.dry_run:
         raise UsageError(
             "--dry-run says what a sweep would take before it is begun, --resume goes on with one: take one of them"
@@ -133,11 +143,11 @@ def main(arguments: list[str]) -> int:
     """Parse, train, print a table."""
     command, sweep = read(arguments)
     trials = sweep_config.trials(sweep)
-    terminal.use_all_cores(len(trials))
+    use_all_cores(len(trials))
     if command.distributed:
         if not command.quiet:
             print("waiting for the other processes", flush=True)
-        devices = partial(terminal.choose_device, command.device)
+        devices = partial(choose_device, command.device)
         processes.connect(command.coordinator, command.processes, command.process_id, devices=devices)
     bar = SweepBar(quiet=command.quiet or processes.index() > 0)
     repeats = sweep_config.repeats(sweep, trials)
@@ -157,7 +167,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: S
     if summary is not None and command.out is not None:
         bar.on_message("this sweep had already ended; nothing was changed")
         return _end(bar, command.out, summary, sweep)
-    bar.on_message(f"device: {terminal.choose_device(command.device)}")
+    bar.on_message(f"device: {choose_device(command.device)}")
 
     from jaxmlp.sweep import groups as sweep_groups
     from jaxmlp.sweep import runner
@@ -172,14 +182,14 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: S
     if processes.index() == 0 and not command.resume:
         store.create(out, sweep, overwrite=command.overwrite)
     processes.exchange({})  # the others wait for the directory
-    with terminal.interruptible("saving after this call") as interruption:
+    with interruptible("saving after this call") as interruption:
         bar.interruption = interruption
         outcome = runner.run(sweep, trials, groups, out, bar, options)
     bar.on_train_end()
     if outcome.stopped:
         bar.on_message(
             f"stopped after {outcome.epochs:,} trial-epochs, saved ({outcome.done:,} of {len(trials):,} trials have"
-            f" ended); go on with: python -m jaxmlp.sweep --out {short_path(out)} --resume"
+            f" ended); go on with: {typed('sweep', '--out', short_path(out), '--resume')}"
         )
         return 128 + (interruption.number or signal.SIGTERM)
     code = 0 if outcome.summary is None else _end(bar, out, outcome.summary, sweep)

@@ -43,7 +43,8 @@ class Recorder:
             row |= self._tested(group, ended.state)
         return row, {"trial": ended.trial} | results.curve_of(ended.history, train, validation)
 
-    def better(self, best: Best | None, group: int, ended: Ended, row: dict[str, Any]) -> Best | None:
+    @staticmethod
+    def better(best: Best | None, group: int, ended: Ended, row: dict[str, Any]) -> Best | None:
         """The better of two: the lower validation loss, of equals the lower number. One that diverged is none."""
         loss, trial = results.rank(row, ended.trial)
         if loss == math.inf or (best and (best.loss, best.trial) < (loss, trial)):

@@ -1,4 +1,3 @@
-from jaxmlp.cli import terminal
-from jaxmlp.train.command import main
+from jaxmlp.cli import main
 
-terminal.main(main)
+main.run("jaxmlp.train.command")

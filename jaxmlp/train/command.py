@@ -1,4 +1,4 @@
-"""`python -m jaxmlp.train [CONFIG.toml] [--out DIR] [--resume] [overrides]`: train a network, and leave a run directory."""
+"""`jaxmlp train [CONFIG.toml] [--out DIR] [--resume] [--KEY VALUE ...]`: train a network, and leave a run directory."""
 
 import sys
 from dataclasses import dataclass
@@ -8,7 +8,10 @@ from typing import Annotated, Any
 import tyro
 from annotated_types import Gt
 
-from jaxmlp.cli import progress, terminal
+from jaxmlp.cli import parsing, progress
+from jaxmlp.cli.devices import Device, choose_device
+from jaxmlp.cli.main import typed
+from jaxmlp.cli.signals import interruptible
 from jaxmlp.runs import config, directory
 from jaxmlp.runs.config import Experiment
 from jaxmlp.text import short_path
@@ -18,7 +21,7 @@ from jaxmlp.text import short_path
 class Train(Experiment):
     """Train a multi-layer perceptron, and leave a run directory: weights, metrics, pictures, checkpoints."""
 
-    config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[CONFIG.toml]")] = None
+    config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="CONFIG.toml")] = None
     """A TOML file, such as configs/report/relu.toml. Flags override its keys."""
     out: Path | None = None
     """The run directory; without it, a fresh one under runs/."""
@@ -26,8 +29,8 @@ class Train(Experiment):
     """Go on with the run in --out."""
     overwrite: bool = False
     """Replace the run in --out."""
-    device: str = "auto"
-    """auto, cpu, gpu, tpu."""
+    device: Device = "auto"
+    """What to train on; auto takes the fastest there is."""
     data_parallel: bool = False
     """Split every minibatch over all devices; the result is the same to rounding."""
     quiet: bool = False
@@ -36,14 +39,21 @@ class Train(Experiment):
     """Save the state at most so often."""
 
 
-def read(arguments: list[str]) -> tuple[Train, Experiment]:
-    """The command line, over the file it names, over the defaults (or, to resume, over the config of the run)."""
-    return terminal.read(Train, arguments, "train", _base)
+COMMAND = parsing.Command(
+    "train",
+    Train,
+    ("out", "resume", "overwrite", "device", "data-parallel", "quiet", *parsing.KEYS),
+    (
+        "configs/report/relu.toml --out runs/relu",
+        "--network.hidden 256 128 --training.optimizer adam --seed 1",
+        "--out runs/relu --resume",
+    ),
+)
 
 
 def _base(command: Train) -> Experiment | None:
     """The experiment of the run that is to go on. Raises UsageError where the flags contradict each other."""
-    terminal.check_saving(command, "run")
+    parsing.check_saving(command, "run")
     if command.resume and command.out is not None and command.config is None:
         return config.parse(directory.saved_tree(command.out), str(command.out / directory.CONFIG))[0]
     return None
@@ -51,7 +61,7 @@ def _base(command: Train) -> Experiment | None:
 
 def main(arguments: list[str]) -> int:
     """Parse, train, print a table."""
-    command, experiment = read(arguments)
+    command, experiment = parsing.read(COMMAND, arguments, base=_base)
     bar = progress.Bar(quiet=command.quiet)
     if command.out is not None and not command.resume:
         directory.check_new(command.out, overwrite=command.overwrite)
@@ -61,7 +71,7 @@ def main(arguments: list[str]) -> int:
         if summary is not None:
             bar.on_message(f"this run had already ended ({summary['stop_reason']}); nothing was changed")
             return _end(bar, command.out, summary)
-    bar.on_message(f"device: {terminal.choose_device(command.device)}")
+    bar.on_message(f"device: {choose_device(command.device)}")
 
     from jaxmlp.runs.runner import read_data, run
     from jaxmlp.training.data_parallel import mesh_for
@@ -74,7 +84,7 @@ def main(arguments: list[str]) -> int:
         directory.reopen(out, experiment)
     else:
         directory.create(out, experiment, overwrite=command.overwrite)
-    with terminal.interruptible() as bar.interruption:
+    with interruptible() as bar.interruption:
         try:
             outcome = run(
                 experiment,
@@ -87,10 +97,8 @@ def main(arguments: list[str]) -> int:
         finally:
             bar.on_train_end()
     if outcome.summary is None:
-        bar.on_message(
-            f"stopped after epoch {outcome.epochs_run}, saved; go on with: python -m jaxmlp.train --out"
-            f" {short_path(out)} --resume{' --data-parallel' if command.data_parallel else ''}"
-        )
+        again = typed("train", "--out", short_path(out), "--resume", *["--data-parallel"] * command.data_parallel)
+        bar.on_message(f"stopped after epoch {outcome.epochs_run}, saved; go on with: {again}")
         return 128 + bar.interruption.number
     code = _end(bar, out, outcome.summary)
     return 128 + bar.interruption.number if bar.interruption.asked() else code  # asked too late: all is done, and saved

@@ -201,17 +201,20 @@ def _step(
     rows, rate, index = minibatch
     batch = shard(jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds", unique_indices=True), train))
     key = None if dropout_key is None else jax.random.fold_in(dropout_key, index)
-    both = spec.training.gradient == "both"
+    both, proximal = spec.training.gradient == "both", spec.training.l1_step == "proximal"
     route = by_autodiff if both else gradient(spec.training.gradient)
-    grads, values, logits = route(spec, hyper, params, batch, key)
+    smooth = hyper._replace(l1=0.0) if proximal else hyper  # what the gradient is taken of
+    grads, values, logits = route(spec, smooth, params, batch, key)
     after = optimizers.update(spec.training.optimizer, hyper, rate, grads, opt_state, params)
+    if proximal:
+        after = optimizers.shrink(spec.training.optimizer, hyper, rate, after[0]), after[1]
     if batch.weights is not None:  # a batch of weight 0 changes nothing, neither by momentum nor by a penalty
         changes = jnp.sum(batch.weights) > 0
         after = jax.tree.map(lambda new, old: jnp.where(changes, new, old), after, (params, opt_state))
     loss, correct = _sums(batch, values, logits)
     disagreement = totals.disagreement
     if both:
-        other = by_delta_rule(spec, hyper, params, batch, key).grads
+        other = by_delta_rule(spec, smooth, params, batch, key).grads
         disagreement = jnp.maximum(disagreement, largest_disagreement(grads, other))
     params, opt_state = after
     return (params, opt_state, Totals(totals.loss + loss, totals.correct + correct, disagreement)), None

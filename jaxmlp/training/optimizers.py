@@ -9,6 +9,17 @@ With a constant rate the two are one: v = (1 - gamma) alpha u, so `momentum` at 
 rate (1 - gamma) alpha. With a rate that changes they differ: in `momentum` every past gradient keeps the rate it came
 in with, v_T = (1 - gamma) sum_t gamma^(T-t) alpha_t g_t, in `heavy_ball` all take the rate of today,
 alpha_T u_T = sum_t gamma^(T-t) alpha_T g_t. So `momentum` follows a falling rate late, by about 1 / (1 - gamma) steps.
+
+With `training.l1_step = "proximal"` a step is w <- soft_threshold(step of the rule, s l1), on weights only, where g leaves
+the L1 penalty out and s is the effective rate: what a gradient that stays 1 moves a weight by, once averages have settled.
+
+    sgd                      s = alpha
+    momentum                 s = (1 - gamma) alpha (1 + gamma + gamma^2 + ...) = alpha
+    heavy_ball, nesterov     s = alpha (1 + gamma + gamma^2 + ...) = alpha / (1 - gamma)
+
+At rest the rule moves w by -s g, and w = soft_threshold(w - s g, s l1) holds where g = -l1 sign(w), or |g| <= l1 if w = 0:
+the conditions of a minimum of E. Any other threshold rests at another penalty's minimum. Adaptive rules scale every weight
+by its own history: no one threshold fits, and they are refused.
 """
 
 from collections.abc import Callable
@@ -19,7 +30,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxmlp.errors import unknown
+from jaxmlp.errors import UsageError, unknown
+from jaxmlp.nn import losses
 from jaxmlp.nn.network import Layer, Params
 from jaxmlp.spec import Hyper
 
@@ -28,10 +40,11 @@ Transformation = Any  # an optax.GradientTransformation
 
 
 class Optimizer(NamedTuple):
-    """An update rule: how it is built from the numbers and the learning rate of a step, and the fields it reads."""
+    """An update rule: how it is built from hyperparameters and the learning rate of a step, and the fields it reads."""
 
     build: Callable[[Hyper, Float[Array, ""]], Transformation]
     reads: frozenset[str] = frozenset()
+    effective_rate: Callable[[Hyper, Float[Array, ""]], Float[Array, ""]] | None = None  # None: adaptive
 
 
 def _optax() -> ModuleType:
@@ -51,13 +64,25 @@ def _weights_only(params: Params) -> Params:
     return tuple(Layer(w=True, b=False) for _ in params)  # pyright: ignore[reportArgumentType]
 
 
+def _constant(hyper: Hyper, rate: Float[Array, ""]) -> Float[Array, ""]:
+    """s = alpha."""
+    return rate
+
+
+def _accumulated(hyper: Hyper, rate: Float[Array, ""]) -> Float[Array, ""]:
+    """s = alpha / (1 - gamma)."""
+    return rate / (1 - hyper.momentum)
+
+
 OPTIMIZERS: dict[str, Optimizer] = {
-    "momentum": Optimizer(_momentum, frozenset({"momentum"})),
-    "heavy_ball": Optimizer(lambda hyper, rate: _optax().sgd(rate, hyper.momentum), frozenset({"momentum"})),
-    "nesterov": Optimizer(
-        lambda hyper, rate: _optax().sgd(rate, hyper.momentum, nesterov=True), frozenset({"momentum"})
+    "momentum": Optimizer(_momentum, frozenset({"momentum"}), _constant),
+    "heavy_ball": Optimizer(
+        lambda hyper, rate: _optax().sgd(rate, hyper.momentum), frozenset({"momentum"}), _accumulated
     ),
-    "sgd": Optimizer(lambda hyper, rate: _optax().sgd(rate)),
+    "nesterov": Optimizer(
+        lambda hyper, rate: _optax().sgd(rate, hyper.momentum, nesterov=True), frozenset({"momentum"}), _accumulated
+    ),
+    "sgd": Optimizer(lambda hyper, rate: _optax().sgd(rate), effective_rate=_constant),
     "adam": Optimizer(
         lambda hyper, rate: _optax().adam(rate, hyper.beta1, hyper.beta2, hyper.epsilon),
         frozenset({"beta1", "beta2", "epsilon"}),
@@ -93,3 +118,21 @@ def update(
     """One step of the update rule at the learning rate `rate`."""
     updates, opt_state = optimizer(name).build(hyper, rate).update(grads, opt_state, params)
     return jax.tree.map(lambda w, step: w + step, params, updates), opt_state
+
+
+def effective_rate(name: str) -> Callable[[Hyper, Float[Array, ""]], Float[Array, ""]]:
+    """What a constant gradient of 1 comes to in a step of the rule called `name`; UsageError for an adaptive rule."""
+    found = optimizer(name).effective_rate
+    if found is None:
+        others = ", ".join(rule for rule in OPTIMIZERS if OPTIMIZERS[rule].effective_rate)
+        raise UsageError(
+            f"training.optimizer {name!r} scales every weight by itself, so training.l1_step 'proximal' has no one"
+            f" threshold for it: take 'subgradient', or one of {others}"
+        )
+    return found
+
+
+def shrink(name: str, hyper: Hyper, rate: Float[Array, ""], params: Params) -> Params:
+    """The proximal step of the L1 penalty, after a step of the rule at the learning rate `rate`: weights, not biases."""
+    threshold = effective_rate(name)(hyper, rate) * hyper.l1
+    return tuple(layer._replace(w=losses.soft_threshold(layer.w, threshold.astype(layer.w.dtype))) for layer in params)

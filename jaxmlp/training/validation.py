@@ -34,14 +34,17 @@ def check_names(network: Network, training: Training) -> None:
         ("network.init", network.init, INITS),
         ("training.monitor", training.monitor, MONITORS),
         ("training.gradient", training.gradient, TRAINING_GRADIENTS),
+        ("training.l1_step", training.l1_step, losses.L1_STEPS),
         ("training.matmul_precision", training.matmul_precision, PRECISIONS),
     ):
         if name not in known:
             raise unknown(field, name, known)
+    if training.l1_step == "proximal":
+        optimizers.effective_rate(training.optimizer)
     if not loss.reads_output_activation and network.output_activation != "identity":
         raise UsageError(
             f"network.output_activation {network.output_activation!r} is not read by network.loss {network.loss!r}, which"
-            " takes the softmax of the net input: leave it out, or take squared_error"
+            " takes the softmax of the pre-activation: leave it out, or take squared_error"
         )
     if network.dropout and not network.hidden:
         raise UsageError(

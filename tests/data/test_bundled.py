@@ -13,11 +13,7 @@ from jaxmlp.data.preparing import prepare
 from jaxmlp.data.sources import Data, load_data
 from jaxmlp.errors import DataError
 
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("JAXMLP_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def test_mnist5k_is_stratified_and_shuffled():

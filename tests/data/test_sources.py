@@ -5,8 +5,6 @@ import hashlib
 import http.server
 import os
 import struct
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -248,17 +246,6 @@ def test_neither_a_name_nor_a_path(name, hint):
 def test_a_folder_that_nobody_reads_is_refused(name):
     with pytest.raises(UsageError, match=r"data\.dir is read for mnist, fashion_mnist and tfds:NAME"):
         load_data(Data(name, dir="somewhere"))
-
-
-def test_importing_loads_nothing_heavy():
-    heavy = ["matplotlib", "optax", "sklearn", "tensorflow_datasets", "pooch", "requests", "PIL", "platformdirs"]
-    program = (
-        "import jaxmlp.data.sources, jaxmlp.data.preparing, sys;"
-        f"print(*[name for name in {heavy} if name in sys.modules])"
-    )
-    root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root)
-    assert done.stdout.split() == []
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+from helpers import assert_close, assert_same, clouds, counting, refused
 from scipy import stats
 
-from jaxmlp.errors import UsageError
 from jaxmlp.grid import program
 from jaxmlp.grid.axes import axes_of
 from jaxmlp.grid.fit_grid import fit_grid, fit_trials
@@ -49,10 +49,9 @@ DIVERGES = Hyper(1e30, momentum=0.0)
 
 @pytest.fixture(scope="module")
 def splits():
-    generator = np.random.default_rng(0)
-    labels = generator.integers(0, 3, 60).astype(np.int32)
-    x = (np.eye(3, 4)[labels] + 0.6 * generator.standard_normal((60, 4))).astype(np.float32)
-    return Splits(*(Examples(x[part], labels[part]) for part in (slice(0, 35), slice(35, 50), slice(50, 60))))
+    whole = clouds(60, noise=0.6)
+    parts = (slice(0, 35), slice(35, 50), slice(50, 60))
+    return Splits(*(Examples(whole.x[part], whole.labels[part]) for part in parts))
 
 
 def solo(splits, spec, hypers):
@@ -71,16 +70,12 @@ def same_run(one, other):
     assert [row.train.correct for row in one.epochs] == [row.train.correct for row in other.epochs]
 
 
-def close(one, other, rtol=1e-4, atol=1e-5):
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=atol), one, other)
-
-
 def test_one_after_the_other_they_equal_their_solo_runs_to_the_bit(splits, alone):
     assert jax.device_count() > 1, "the suite is meant to run on two CPU devices"
     found = fit_trials(SPEC, NUMBERS["relu"], SEEDS, splits, mode="sequential")
     for one, single in zip(found, alone, strict=True):
         same_run(one, single)
-        jax.tree.map(np.testing.assert_array_equal, one.params, single.params)
+        assert_same(one.params, single.params)
         assert [row.validation.loss for row in one.epochs] == [row.validation.loss for row in single.epochs]
 
 
@@ -98,7 +93,7 @@ def test_side_by_side_they_equal_their_solo_runs_to_rounding(splits, name):
             np.testing.assert_allclose(row.validation.loss, expected.validation.loss, rtol=1e-6)
             assert row.learning_rate == pytest.approx(expected.learning_rate, rel=1e-6)
         same_run(one, single)
-        close(one.params, single.params)
+        assert_close(one.params, single.params)
 
 
 def test_over_many_seeds_their_results_are_distributed_as_those_of_solo_runs(splits):
@@ -153,7 +148,7 @@ def test_a_trial_that_diverges_is_marked_and_disturbs_nobody(splits, alone):
     assert not np.isfinite(found[4].epochs[-1].validation.loss)
     for one, single in zip(found[:4], alone, strict=False):
         same_run(one, single)
-        close(one.params, single.params)
+        assert_close(one.params, single.params)
 
 
 @pytest.mark.parametrize(("chunk", "resident"), [(1, 2), (2, 3), (4, 4), (8, 100)])
@@ -171,7 +166,7 @@ def test_however_few_are_in_memory_all_come_to_their_end(splits, alone, chunk, r
     assert sorted(ended) == sorted(numbers)
     for i, single in enumerate(alone):
         assert (ended[i].status, len(ended[i].history)) == (single.stop_reason, len(single.epochs))
-        close(ended[i].state.best_params, single.params)
+        assert_close(ended[i].state.best_params, single.params)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +210,7 @@ def test_wherever_it_is_cut_it_goes_on_alike_to_the_bit(splits, settings, sequen
         assert sorted(ended) == sorted(expected)
         for i, one in ended.items():
             np.testing.assert_array_equal(one.history[:, without], expected[i].history[:, without])
-            jax.tree.map(np.testing.assert_array_equal, one.state, expected[i].state)
+            assert_same(one.state, expected[i].state)
 
 
 def test_another_number_of_processes_goes_on_to_rounding(splits, alone):
@@ -250,14 +245,13 @@ def test_another_number_of_processes_goes_on_to_rounding(splits, alone):
     assert sorted(ended) == sorted(numbers)
     for i, single in enumerate(alone):
         assert (ended[i].status, len(ended[i].history)) == (single.stop_reason, len(single.epochs))
-        close(ended[i].state.best_params, single.params)
+        assert_close(ended[i].state.best_params, single.params)
 
 
 def traces_of(monkeypatch, run):
     """How many times the program of an epoch is traced."""
-    traces = []
-    epoch = loop.epoch
-    monkeypatch.setattr(loop, "epoch", lambda *a, **k: traces.append(1) or epoch(*a, **k))
+    epoch, traces = counting(loop.epoch)
+    monkeypatch.setattr(loop, "epoch", epoch)
     program.compiled.cache_clear()
     run()
     program.compiled.cache_clear()
@@ -300,7 +294,7 @@ def test_keys_that_change_the_program_make_groups(splits):
     single = fit(
         Spec(network, SPEC.training, 4, 3), Hyper(found.table["learning_rate"][best]), splits, found.table["seed"][best]
     )
-    close(found.params, single.params)
+    assert_close(found.params, single.params)
     assert (found.test.correct, found.test.count) == (single.test.correct, single.test.count)
     assert min(found.curves[best]["validation_loss"]) == found.table["validation_loss"][best]
 
@@ -358,16 +352,6 @@ def test_it_tells_how_many_are_running(splits):
         SPEC, NUMBERS["relu"][:3], SEEDS[:3], splits, mode="packed", on_call=lambda *call: told.append(call)
     )
     assert told[-1] == (0, sum(len(one.epochs) for one in fits))
-
-
-def refused(words, call, *arguments, **more):
-    """The line is one, and says all of the words."""
-    with pytest.raises(UsageError) as caught:
-        call(*arguments, **more)
-    line = str(caught.value)
-    assert "\n" not in line
-    for word in words:
-        assert word in line
 
 
 RATE = {"learning_rate": [0.1, 0.3]}
@@ -617,4 +601,4 @@ def test_the_host_may_leave_and_the_grid_goes_on(splits):
         assert sorted(second.ended) == list(range(6))
         for i, one in second.ended.items():
             assert (one.status, len(one.history)) == (whole.ended[i].status, len(whole.ended[i].history))
-            jax.tree.map(np.testing.assert_array_equal, one.state, whole.ended[i].state)
+            assert_same(one.state, whole.ended[i].state)

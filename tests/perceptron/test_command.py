@@ -1,14 +1,12 @@
 """The perceptron command: what it leaves, what it refuses, and that an interruption leaves nothing."""
 
-import json
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import command, end_of, json_lines, refused, start, summary_of
 
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import UsageError
@@ -27,10 +25,6 @@ FILES = {"config.toml", "environment.json", "metrics.jsonl", "summary.json", "mo
 PICTURES = {"curves.png", "confusion.png", "weights.png", "mistakes.png"}
 
 
-def summary_of(path):
-    return json.loads((path / "summary.json").read_text())
-
-
 def test_a_run_leaves_what_train_leaves(tmp_path):
     assert perceptron.main([*QUICK, "--out", str(tmp_path / "run"), "--network.output-activation", "tanh"]) == 0
     assert {item.name for item in (tmp_path / "run").iterdir()} == FILES
@@ -39,7 +33,7 @@ def test_a_run_leaves_what_train_leaves(tmp_path):
     assert summary["stop_reason"] in ("threshold", "max_steps")
     assert 0 < summary["steps"] <= 2000
     assert summary["test"].keys() == {"loss", "accuracy", "correct", "count"}
-    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    rows = json_lines(tmp_path / "run/metrics.jsonl")
     assert rows[-1]["step"] == summary["steps"]
     experiment, given = config.read(tmp_path / "run/config.toml", PerceptronExperiment)
     config.check(experiment, given)
@@ -85,10 +79,7 @@ def test_many_seeds_have_a_spread(tmp_path):
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(arguments, words):
-    with pytest.raises(UsageError) as refusal:
-        perceptron.read(arguments)
-    assert "\n" not in str(refusal.value)
-    assert all(word in str(refusal.value) for word in words), str(refusal.value)
+    refused(words, perceptron.read, arguments)
 
 
 def test_a_folder_in_use_is_refused_until_told_to_overwrite(tmp_path):
@@ -111,8 +102,8 @@ def test_the_configs_and_the_defaults():
     names = sorted(path.stem for path in CONFIGS.glob("*.toml"))
     assert names == ["arctan", "identity", "sigmoid", "tanh"]
     for name in names:
-        command, experiment = perceptron.read([f"configs/perceptron/{name}.toml"])
-        assert command.config is not None
+        flags, experiment = perceptron.read([f"configs/perceptron/{name}.toml"])
+        assert flags.config is not None
         assert experiment.network.output_activation == name
         assert name in ACTIVATIONS
         text = (CONFIGS / f"{name}.toml").read_text()
@@ -146,14 +137,12 @@ def test_thresholds_share_their_seeds():
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interruption_leaves_nothing(tmp_path, sent, code):
-    command = [sys.executable, "-m", "jaxmlp.perceptron", "--out", str(tmp_path / "run"), "--device", "cpu"]
     endless = ["--online.threshold", "0", "--online.max-steps", "2000000000"]
-    process = subprocess.Popen([*command, *endless], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
+    process = start(command("perceptron"), "--out", tmp_path / "run", "--device", "cpu", *endless)
     process.stdout.readline()  # the device: it has begun
     time.sleep(3)
     process.send_signal(sent)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert "Traceback" not in errors
+    found, _, error = end_of(process)
+    assert found == code
+    assert "Traceback" not in error
     assert not (tmp_path / "run").exists()

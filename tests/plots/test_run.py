@@ -1,11 +1,8 @@
 """Pictures are written for every shape of run, and show what they say."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
-from PIL import Image
+from helpers import assert_picture, texts
 
 from jaxmlp.plots import run
 
@@ -24,20 +21,6 @@ def row(epoch, loss, accuracy=0.5):
         "train": {"loss": loss, "accuracy": accuracy},
         "validation": {"loss": loss, "accuracy": accuracy},
     }
-
-
-def assert_picture(path):
-    with Image.open(path) as image:
-        image.verify()
-        assert image.format == "PNG"
-        assert all(100 <= side <= 1500 for side in image.size)
-    assert 1000 < path.stat().st_size < 3_000_000
-
-
-def texts(figure):
-    from matplotlib.text import Text
-
-    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
 
 def sheet(figure):
@@ -185,8 +168,3 @@ def test_the_same_picture_has_the_same_bytes(tmp_path):
     for name in "ab":
         run.learning_curves(tmp_path / name, [row(1, 0.5), row(2, 0.25)], 2)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
-def test_matplotlib_waits_for_the_first_picture():
-    code = "import sys, jaxmlp.plots.run; sys.exit('matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -2,12 +2,10 @@
 
 import itertools
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from PIL import Image
+from helpers import assert_picture, texts
 
 from jaxmlp.plots import curves, sweep
 from jaxmlp.plots import means as sweep_means
@@ -72,20 +70,6 @@ def best(rows):
     return min((r for r in rows if not diverged(r)), key=lambda r: r["validation_loss"], default={"trial": None})[
         "trial"
     ]
-
-
-def assert_picture(path):
-    with Image.open(path) as image:
-        image.verify()
-        assert image.format == "PNG"
-        assert all(250 <= side <= 1500 for side in image.size)
-    assert 1000 < path.stat().st_size < 3_000_000
-
-
-def texts(figure):
-    from matplotlib.text import Text
-
-    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
 
 def marked(figure, gid="best"):
@@ -197,7 +181,7 @@ def test_any_sweep_is_drawn(tmp_path, figures, name):
     assert found == expected + ["learning_curves.png", "cost_against_quality.png"] * (n != 2)
     assert sorted(found) == sorted(path.name for path in tmp_path.iterdir())
     for file, figure in zip(found, figures, strict=True):
-        assert_picture(tmp_path / file)
+        assert_picture(tmp_path / file, sides=(250, 1500))
         assert_readable(figure)
         assert bool(marked(figure) or marked(figure, "best line")) == (best(rows) is not None)
         assert ("every trial diverged" in texts(figure)) == (best(rows) is None)
@@ -514,8 +498,3 @@ def test_seeds_are_counted_with_mean_and_deviation(tmp_path, figures):
     assert "The luck of 4 seeds (1 diverged): accuracy 95.00 ± 2.50 %" in texts(figures[0])
     assert "mean 0.20 ± 0.10" in texts(figures[0])
     assert "best: loss 0.1, accuracy 97.50 % (trial 0): seed 0" in texts(figures[0])
-
-
-def test_matplotlib_waits_for_the_first_picture():
-    code = "import sys, jaxmlp.plots.sweep; sys.exit('matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from helpers import files
 
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import RunError, UsageError
@@ -23,10 +24,6 @@ def fill(path, *names):
         (path / name).write_text("x")
 
 
-def listing(path):
-    return {item.relative_to(path).as_posix() for item in path.rglob("*")}
-
-
 A_RUN = (
     "config.toml",
     "environment.json",
@@ -42,13 +39,13 @@ A_RUN = (
 
 def test_a_new_directory_holds_the_config(tmp_path):
     directory.create(tmp_path / "new/run", EXPERIMENT, overwrite=False)
-    assert listing(tmp_path / "new/run") == {"config.toml"}
+    assert files(tmp_path / "new/run") == {"config.toml"}
     assert config.parse(directory.saved_tree(tmp_path / "new/run"), "")[0] == EXPERIMENT
 
 
 def test_an_empty_directory_will_do(tmp_path):
     directory.create(tmp_path, EXPERIMENT, overwrite=False)
-    assert listing(tmp_path) == {"config.toml"}
+    assert files(tmp_path) == {"config.toml"}
 
 
 @pytest.mark.parametrize("present", ["config.toml", "notes.txt", ".hidden", "sub/file"])
@@ -56,13 +53,13 @@ def test_a_directory_that_is_not_empty_is_refused(tmp_path, present):
     fill(tmp_path, present)
     with pytest.raises(UsageError, match=r"is not empty; .*--resume.*--overwrite.*--out"):
         directory.create(tmp_path, EXPERIMENT, overwrite=False)
-    assert present in listing(tmp_path)
+    assert present in files(tmp_path)
 
 
 def test_overwriting_leaves_nothing_of_the_run_before(tmp_path):
     fill(tmp_path, *A_RUN)
     directory.create(tmp_path, EXPERIMENT, overwrite=True)
-    assert listing(tmp_path) == {"config.toml"}
+    assert files(tmp_path) == {"config.toml"}
     assert (tmp_path / "config.toml").read_text() == config.write(EXPERIMENT)
 
 
@@ -81,10 +78,10 @@ def test_overwriting_leaves_nothing_of_the_run_before(tmp_path):
 )
 def test_overwriting_never_deletes_what_no_run_writes(tmp_path, foreign):
     fill(tmp_path, *A_RUN, foreign)
-    before = listing(tmp_path)
+    before = files(tmp_path)
     with pytest.raises(UsageError, match="which no run writes"):
         directory.create(tmp_path, EXPERIMENT, overwrite=True)
-    assert listing(tmp_path) == before
+    assert files(tmp_path) == before
 
 
 SWEEP = replace(directory.RUN, name="a sweep", table="grid", tables=directory.RUN.tables | {"grid"})
@@ -123,7 +120,7 @@ def test_overwriting_does_not_follow_links(tmp_path):
     run.mkdir()
     (run / "plots").symlink_to(tmp_path / "elsewhere")
     directory.create(run, EXPERIMENT, overwrite=True)
-    assert listing(tmp_path) == {"elsewhere", "elsewhere/curves.png", "run", "run/config.toml"}
+    assert files(tmp_path) == {"elsewhere", "elsewhere/curves.png", "run", "run/config.toml"}
 
 
 def test_a_file_is_no_directory(tmp_path):

@@ -6,6 +6,7 @@ import resource
 from pathlib import Path
 
 import pytest
+from helpers import failing, files
 
 from jaxmlp.errors import RunError
 from jaxmlp.runs.files import append_line, make_directory, remove_leftovers, write_atomically
@@ -23,24 +24,13 @@ def small_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def names(directory):
-    return sorted(path.name for path in directory.iterdir())
-
-
-def refuse(error):
-    def call(*_):
-        raise OSError(error, os.strerror(error))
-
-    return call
-
-
 @pytest.mark.parametrize("data", ["text: α\n", b"\0bytes\xff", ""])
 def test_what_is_written_is_read(tmp_path, data):
     path = tmp_path / "file"
     write_atomically(path, "the old one, which is longer")
     write_atomically(path, data)
     assert path.read_bytes() == (data.encode() if isinstance(data, str) else data)
-    assert names(tmp_path) == ["file"]
+    assert sorted(files(tmp_path)) == ["file"]
 
 
 def test_bytes_are_synced_before_the_rename_and_the_folder_after(tmp_path, monkeypatch):
@@ -60,7 +50,7 @@ def test_a_write_that_is_cut_short_leaves_the_old_file(tmp_path, small_files):
         write_atomically(path, b"x" * 10_000)
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == b"old"
-    assert names(tmp_path) == ["file"]
+    assert sorted(files(tmp_path)) == ["file"]
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
@@ -75,17 +65,17 @@ def test_a_write_that_is_cut_short_leaves_the_old_file(tmp_path, small_files):
 def test_a_failing_disk_is_one_line(tmp_path, monkeypatch, call, error, line):
     path = tmp_path / "file"
     write_atomically(path, b"old")
-    monkeypatch.setattr(os, call, refuse(error))
+    monkeypatch.setattr(os, call, failing(error))
     with pytest.raises(RunError, match=line) as caught:
         write_atomically(path, b"new")
     assert str(path) in str(caught.value)
     assert path.read_bytes() == b"old"
-    assert names(tmp_path) == ["file"]
+    assert sorted(files(tmp_path)) == ["file"]
 
 
 def test_a_file_system_that_cannot_sync_folders_is_accepted(tmp_path, monkeypatch):
     fsync, folder = os.fsync, tmp_path.stat().st_ino
-    monkeypatch.setattr(os, "fsync", lambda h: refuse(errno.EINVAL)() if os.fstat(h).st_ino == folder else fsync(h))
+    monkeypatch.setattr(os, "fsync", lambda h: failing(errno.EINVAL)() if os.fstat(h).st_ino == folder else fsync(h))
     write_atomically(tmp_path / "file", b"x")
     assert (tmp_path / "file").read_bytes() == b"x"
 
@@ -97,7 +87,7 @@ def test_an_interrupted_write_leaves_no_temporary_file(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_atomically(tmp_path / "file", b"x")
-    assert names(tmp_path) == []
+    assert sorted(files(tmp_path)) == []
 
 
 def test_a_missing_folder_is_named(tmp_path):
@@ -109,7 +99,7 @@ def test_only_the_leftovers_asked_for_are_removed(tmp_path):
     for name in (".epoch-1.safetensors.77.tmp", ".other.77.tmp", "epoch-1.tmp"):
         (tmp_path / name).touch()
     remove_leftovers(tmp_path, "epoch-")
-    assert names(tmp_path) == [".other.77.tmp", "epoch-1.tmp"]
+    assert sorted(files(tmp_path)) == [".other.77.tmp", "epoch-1.tmp"]
 
 
 def test_lines_are_appended(tmp_path):

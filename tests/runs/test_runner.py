@@ -10,6 +10,7 @@ from functools import cache
 import jax
 import numpy as np
 import pytest
+from helpers import contents, flipped, json_lines, run_of, strict_json, summary_of
 from safetensors.numpy import load_file
 
 from jaxmlp.data.sources import Data
@@ -60,12 +61,6 @@ def npz(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def without_pictures(monkeypatch):
-    """They take longer than the rest of a small run."""
-    monkeypatch.setattr(runner, "draw", lambda *_: None)
-
-
 CASES = {
     "momentum": (False, "momentum", "constant", Hyper(patience=0)),
     "adam, dropout": (True, "adam", "cosine", Hyper(patience=0, learning_rate=0.01, dropout_rate=0.3)),
@@ -99,22 +94,6 @@ def go(experiment, out, *, resume=False, stop_after=0, kill_after=0, checkpoint_
     return outcome, callbacks
 
 
-def bits(out):
-    """What must be the same: the weights, and the metrics but for the seconds."""
-    lines = (out / "metrics.jsonl").read_text().splitlines()
-    rows = [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
-    summary = json.loads((out / "summary.json").read_text())
-    return (out / "model.safetensors").read_bytes(), rows, {k: summary[k] for k in summary if "second" not in k}
-
-
-def contents(out):
-    return {
-        path.relative_to(out).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns)
-        for path in out.rglob("*")
-        if path.is_file()
-    }
-
-
 @pytest.fixture(scope="module")
 def uninterrupted(npz, tmp_path_factory):
     """The bits of the run that is left alone, for each case."""
@@ -125,7 +104,7 @@ def uninterrupted(npz, tmp_path_factory):
             patch.setattr(runner, "draw", lambda *_: None)
             out = tmp_path_factory.mktemp("whole") / "run"
             go(experiment_of(npz, case, max_epochs=max_epochs), out)
-            return bits(out)
+            return run_of(out)
 
     return train
 
@@ -158,16 +137,9 @@ def test_no_file_of_a_run_is_a_pickle(whole):
         assert load_file(path)
 
 
-def strict(text):
-    def refuse(constant):
-        raise AssertionError(f"{constant} is not JSON")
-
-    return json.loads(text, parse_constant=refuse)
-
-
 def test_the_summary_says_how_it_ended(whole):
     out, outcome, _ = whole
-    summary = strict((out / "summary.json").read_text())
+    summary = summary_of(out)
     assert summary == outcome.summary
     for split, count in (("validation", 12), ("test", 30)):
         part = summary[split]
@@ -186,7 +158,7 @@ def test_the_summary_says_how_it_ended(whole):
 
 def test_metrics_have_a_line_an_epoch(whole):
     out, outcome, _ = whole
-    rows = [strict(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    rows = json_lines(out / "metrics.jsonl")
     assert [row["epoch"] for row in rows] == list(range(1, EPOCHS + 1))
     for row in rows:
         assert row.keys() == {"epoch", "learning_rate", "train", "validation", "seconds"}
@@ -198,7 +170,7 @@ def test_metrics_have_a_line_an_epoch(whole):
 
 
 def test_the_environment_is_recorded(whole):
-    environment = strict((whole[0] / "environment.json").read_text())
+    environment = strict_json((whole[0] / "environment.json").read_text())
     assert environment["versions"].keys() >= {"jaxmlp", "python", "jax", "jaxlib", "optax", "numpy"}
     assert environment["device"]["platform"] == jax.devices()[0].platform
     assert (environment["seed"], environment["prng"]) == (0, "threefry2x32")
@@ -227,7 +199,7 @@ def stop_and_resume(experiment, tmp_path, last, expected):
         outcome, callbacks = go(experiment, out, resume=True)
         assert callbacks.done == k
         assert outcome.epochs_run == last
-        assert bits(out) == expected
+        assert run_of(out) == expected
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -236,7 +208,7 @@ def test_a_run_that_is_stopped_after_every_epoch_ends_in_the_same_bits(npz, tmp_
     for epoch in range(EPOCHS):
         go(experiment_of(npz), out, stop_after=1, resume=epoch > 0)
     go(experiment_of(npz), out, resume=True)
-    assert bits(out) == uninterrupted("momentum")
+    assert run_of(out) == uninterrupted("momentum")
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -250,7 +222,7 @@ def test_a_kill_leaves_metrics_beyond_the_checkpoint_and_half_a_line(npz, tmp_pa
     assert len(directory.read_metrics(out)) == 6
     _, callbacks = go(experiment, out, resume=True)
     assert callbacks.done == 3
-    assert bits(out) == uninterrupted("momentum")
+    assert run_of(out) == uninterrupted("momentum")
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -261,7 +233,7 @@ def test_killed_before_the_first_checkpoint_it_starts_anew_and_says_so(npz, tmp_
         go(experiment, out, kill_after=kill_after, checkpoint_seconds=1e9)
     _, callbacks = go(experiment, out, resume=True)
     assert any("before its first checkpoint: starting from epoch 0" in line for line in callbacks.messages)
-    assert bits(out) == uninterrupted("momentum")
+    assert run_of(out) == uninterrupted("momentum")
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -273,7 +245,7 @@ def test_killed_before_the_first_epoch_it_starts_anew_and_says_so(npz, tmp_path,
             go(experiment, out)
     _, callbacks = go(experiment, out, resume=True)
     assert any("starting from epoch 0" in line for line in callbacks.messages)
-    assert bits(out) == uninterrupted("momentum")
+    assert run_of(out) == uninterrupted("momentum")
 
 
 def test_a_new_run_says_nothing_of_resuming(whole):
@@ -286,13 +258,12 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(npz, tmp_path,
     out, experiment = tmp_path / "run", experiment_of(npz)
     go(experiment, out, stop_after=5)
     newest = sorted((out / "checkpoints").iterdir())[-1]
-    blob = bytearray(newest.read_bytes())
-    blob[-3] ^= 1
-    newest.write_bytes(bytes(blob))
+    blob = newest.read_bytes()
+    newest.write_bytes(flipped(blob, len(blob) - 3))
     _, callbacks = go(experiment, out, resume=True)
     assert callbacks.done == 4
     assert any(str(newest) in line and "damaged" in line and "epoch 4" in line for line in callbacks.messages)
-    assert bits(out) == uninterrupted("momentum")
+    assert run_of(out) == uninterrupted("momentum")
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -309,7 +280,7 @@ def test_where_all_checkpoints_are_damaged_nothing_is_lost(npz, tmp_path, uninte
     for path, blob in whole.items():
         path.write_bytes(blob)
     go(experiment, out, resume=True)
-    assert bits(out) == uninterrupted("momentum")
+    assert run_of(out) == uninterrupted("momentum")
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -329,7 +300,7 @@ def test_more_epochs_equal_a_run_that_had_them_from_the_start(npz, tmp_path, uni
     out = tmp_path / "run"
     go(experiment_of(npz), out)
     go(experiment_of(npz, max_epochs=EPOCHS + 3), out, resume=True)
-    assert bits(out) == uninterrupted("momentum", EPOCHS + 3)
+    assert run_of(out) == uninterrupted("momentum", EPOCHS + 3)
     assert directory.saved_tree(out)["training"]["max_epochs"] == EPOCHS + 3
 
 
@@ -365,10 +336,10 @@ def test_a_run_that_diverges_keeps_finite_weights(npz, tmp_path):
     experiment = experiment_of(npz)
     hyper = Hyper(learning_rate=1e38, patience=0)
     outcome, _ = go(Experiment(experiment.data, experiment.network, experiment.training, hyper), tmp_path / "run")
-    summary = strict((tmp_path / "run/summary.json").read_text())
+    summary = summary_of(tmp_path / "run")
     assert summary["stop_reason"] == "diverged"
     assert summary["diverged"] == {"epoch": outcome.epochs_run, "learning_rate": pytest.approx(1e38)}
-    last = strict((tmp_path / "run/metrics.jsonl").read_text().splitlines()[-1])
+    last = json_lines(tmp_path / "run/metrics.jsonl")[-1]
     assert None in (last["train"]["loss"], last["validation"]["loss"])
     for tensor in load_file(tmp_path / "run/model.safetensors").values():
         assert np.isfinite(tensor).all()
@@ -422,7 +393,7 @@ def test_a_disk_that_refuses_costs_one_line_and_the_run_can_go_on(npz, tmp_path,
     if file.startswith(("epoch", "metrics")):
         assert {path.name for path in (out / "checkpoints").glob("*")} == saved
     go(experiment, out, resume=True)
-    assert bits(out) == uninterrupted("momentum")
+    assert run_of(out) == uninterrupted("momentum")
 
 
 @pytest.mark.parametrize("file", ["curves.png", "mistakes.png"])
@@ -435,4 +406,4 @@ def test_a_disk_that_is_full_at_the_pictures(npz, tmp_path, uninterrupted, file)
     assert not (out / "summary.json").exists()
     _, callbacks = go(experiment, out, resume=True)
     assert callbacks.done == EPOCHS
-    assert bits(out) == uninterrupted("momentum")
+    assert run_of(out) == uninterrupted("momentum")

@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+from helpers import free_port
 
 from jaxmlp.errors import JaxmlpError, UsageError
 from jaxmlp.sweep import processes
@@ -24,7 +25,7 @@ SCRIPT = """
 import sys, time
 from jaxmlp.errors import JaxmlpError
 from jaxmlp.sweep import processes
-from jaxmlp.cli.terminal import main
+from jaxmlp.cli.main import call
 
 def no_device():
     raise JaxmlpError("there is no such device")
@@ -61,13 +62,8 @@ def run(arguments):
     print("done", processes.index(), processes.count())
     return 0
 
-main(run)
+call(run)
 """
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 class Processes:

@@ -1,92 +1,43 @@
 """`python -m jaxmlp.train` as a user meets it: flags, refusals, exit codes, signals, and what is loaded when."""
 
-import contextlib
-import io
 import json
 import os
 import random
 import re
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
+from helpers import (
+    command,
+    contents,
+    end_of,
+    limited,
+    refused,
+    run_of,
+    save_clouds,
+    signalling,
+    start,
+    wait_until,
+)
 
 from jaxmlp.cli import progress
-from jaxmlp.data.preparing import NORMALISATIONS
-from jaxmlp.data.sources import BUNDLED, IDX_SETS
 from jaxmlp.errors import JaxmlpError, UsageError
-from jaxmlp.nn.activations import ACTIVATIONS
-from jaxmlp.nn.losses import LOSSES
 from jaxmlp.runs import config, model, runner
 from jaxmlp.train import command as train
-from jaxmlp.training.optimizers import OPTIMIZERS
-from jaxmlp.training.schedules import SCHEDULES
-from jaxmlp.training.stopping import STOP_RULES
 
 DIGITS = ["--data.name", "digits", "--network.hidden", "64", "--training.max-epochs", "120", "--hyper.patience", "0"]
-COMMAND = [sys.executable, "-m", "jaxmlp.train"]
+COMMAND = command("train")
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """Flags of a run that takes no time."""
-    rng = np.random.default_rng(0)
-    path = tmp_path_factory.mktemp("data") / "small.npz"
-    arrays = {"x_train": rng.normal(size=(40, 5)), "x_test": rng.normal(size=(20, 5))}
-    np.savez(path, **arrays, y_train=np.arange(40) % 3, y_test=np.arange(20) % 3)
-    return [
-        "--data.name",
-        str(path),
-        "--network.hidden",
-        "4",
-        "--training.max-epochs",
-        "3",
-        "--training.batch-size",
-        "16",
-    ]
-
-
-@pytest.fixture
-def without_pictures(monkeypatch):
-    monkeypatch.setattr(runner, "draw", lambda *_: None)
-
-
-def bits(out):
-    lines = (out / "metrics.jsonl").read_text().splitlines()
-    rows = [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
-    return (out / "model.safetensors").read_bytes(), rows
-
-
-def contents(out):
-    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.rglob("*") if path.is_file()}
-
-
-@pytest.fixture(scope="module")
-def help_text():
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), pytest.raises(SystemExit) as end:
-        train.main(["--help"])
-    assert end.value.code == 0
-    return " ".join(line.strip("│ ") for line in out.getvalue().splitlines())
-
-
-@pytest.mark.parametrize("key", config.keys())
-def test_help_documents_every_key(help_text, key):
-    _, _, text = help_text.partition(f" --{key.replace('_', '-')}")
-    text, found, _ = text.partition("(default:")
-    assert found
-    assert len(re.sub(r"--\S+|[A-Z]{2,}", "", text).split()) >= 2, text
-
-
-def test_help_names_every_name(help_text):
-    known = (*ACTIVATIONS, *LOSSES, *OPTIMIZERS, *SCHEDULES, *STOP_RULES, *NORMALISATIONS, *BUNDLED, *IDX_SETS)
-    assert [name for name in known if not re.search(rf"\b{name}\b", help_text)] == []
-    assert all(
-        flag in help_text for flag in ("--out", "--resume", "--overwrite", "--device", "--data-parallel", "--quiet")
-    )
+    path = save_clouds(tmp_path_factory.mktemp("data") / "small.npz")
+    flags = ["--network.hidden", "4", "--training.max-epochs", "3", "--training.batch-size", "16"]
+    return ["--data.name", str(path), *flags]
 
 
 @pytest.mark.parametrize(
@@ -127,11 +78,8 @@ def test_help_names_every_name(help_text):
 )
 def test_wrong_usage_is_refused_before_anything_is_written(tmp_path, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError) as refusal:
-        train.main(arguments if "--out" in arguments or "--resume" in arguments else [*arguments, "--out", "run"])
-    line = str(refusal.value)
-    assert "\n" not in line
-    assert all(word in line for word in words), line
+    has_a_folder = "--out" in arguments or "--resume" in arguments
+    refused(words, train.main, arguments if has_a_folder else [*arguments, "--out", "run"])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -151,7 +99,7 @@ def test_flags_override_the_file_which_overrides_the_defaults(tmp_path, small):
 def test_the_config_fed_back_gives_the_same_run(tmp_path, small):
     train.main([*small, "--hyper.l1", "1e-3", "--seed", "3", "--out", str(tmp_path / "one"), "--quiet"])
     train.main([str(tmp_path / "one/config.toml"), "--out", str(tmp_path / "two"), "--quiet"])
-    assert bits(tmp_path / "one") == bits(tmp_path / "two")
+    assert run_of(tmp_path / "one") == run_of(tmp_path / "two")
     assert (tmp_path / "one/config.toml").read_text() == (tmp_path / "two/config.toml").read_text()
 
 
@@ -225,7 +173,7 @@ def test_a_run_that_diverges_fails_and_says_where(tmp_path, small, capsys):
 
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path, small, capsys, monkeypatch):
-    monkeypatch.setattr(progress.Bar, "on_epoch_end", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(progress.Bar, "on_epoch_end", signalling(signal.SIGTERM))
     before = signal.getsignal(signal.SIGTERM)
     assert train.main([*small, "--out", str(tmp_path / "run")]) == 143
     assert signal.getsignal(signal.SIGTERM) is before
@@ -234,7 +182,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path, small, capsys, monkeypat
 
 def rows_close(one, other):
     """The same run to rounding: every row of metrics.jsonl, and the weights."""
-    for row, twin in zip(bits(one)[1], bits(other)[1], strict=True):
+    for row, twin in zip(run_of(one)[1], run_of(other)[1], strict=True):
         assert [row[part]["correct"] for part in ("train", "validation")] == [
             twin[part]["correct"] for part in ("train", "validation")
         ]
@@ -265,7 +213,7 @@ def test_a_run_goes_on_with_data_parallelism_or_without(tmp_path, small, on_one_
     """Stopped after its first epoch and resumed, it is the run of one device to rounding; a mixed one says so."""
     out = tmp_path / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(progress.Bar, "on_epoch_end", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        patch.setattr(progress.Bar, "on_epoch_end", signalling(signal.SIGTERM))
         assert train.main([*small, *DROPOUT, "--out", str(out), *first]) == 143
     said = capsys.readouterr().out
     assert said.splitlines()[-1].endswith(" ".join(["--resume", *first]))
@@ -275,7 +223,7 @@ def test_a_run_goes_on_with_data_parallelism_or_without(tmp_path, small, on_one_
     rows_close(out, on_one_device)
     if first == then:
         assert train.main([*small, *DROPOUT, "--out", str(tmp_path / "whole"), "--quiet", *then]) == 0
-        assert bits(out) == bits(tmp_path / "whole")
+        assert run_of(out) == run_of(tmp_path / "whole")
 
 
 def environment_with(devices):
@@ -285,9 +233,9 @@ def environment_with(devices):
 
 
 def test_four_devices_give_the_run_of_one(tmp_path, small, on_one_device):
-    process = start(*small, *DROPOUT, SPLIT, "--out", tmp_path / "run", env=environment_with(4))
-    out, error = process.communicate(timeout=120)
-    assert (process.returncode, error) == (0, "")
+    process = start(COMMAND, *small, *DROPOUT, SPLIT, "--out", tmp_path / "run", env=environment_with(4))
+    code, out, error = end_of(process)
+    assert (code, error) == (0, "")
     assert "every minibatch is split over 4 devices" in out
     rows_close(tmp_path / "run", on_one_device)
     assert json.loads((tmp_path / "run/environment.json").read_text())["device"]["data_parallel"]
@@ -301,9 +249,8 @@ def test_four_devices_give_the_run_of_one(tmp_path, small, on_one_device):
     ],
 )
 def test_devices_that_cannot_share_a_batch_cost_one_line(tmp_path, small, devices, code, words):
-    process = start(*small, SPLIT, cwd=tmp_path, env=environment_with(devices))
-    out, error = process.communicate(timeout=60)
-    assert process.returncode == code
+    found, out, error = end_of(start(COMMAND, *small, SPLIT, cwd=tmp_path, env=environment_with(devices)))
+    assert found == code
     assert "run directory" not in out
     assert error.startswith("error: ")
     assert error.count("\n") == 1
@@ -311,20 +258,9 @@ def test_devices_that_cannot_share_a_batch_cost_one_line(tmp_path, small, device
     assert list(tmp_path.iterdir()) == []
 
 
-def start(*arguments, **options):
-    return subprocess.Popen(
-        [*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-    )
-
-
-def wait_for_epochs(process, out, epochs):
-    """Until so many lines are in metrics.jsonl."""
-    for _ in range(3000):
-        if (out / "metrics.jsonl").exists() and (out / "metrics.jsonl").read_bytes().count(b"\n") >= epochs:
-            return
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    raise AssertionError("it does not train")
+def epochs_of(out):
+    """How many epochs are in metrics.jsonl."""
+    return (out / "metrics.jsonl").read_bytes().count(b"\n") if (out / "metrics.jsonl").exists() else 0
 
 
 @pytest.fixture(scope="module")
@@ -332,7 +268,7 @@ def uninterrupted(tmp_path_factory):
     """The bits of the run that no signal comes to."""
     out = tmp_path_factory.mktemp("whole") / "run"
     subprocess.run([*COMMAND, *DIGITS, "--out", str(out), "--quiet"], check=True)
-    return bits(out)
+    return run_of(out)
 
 
 def test_signals_and_kills_change_no_bit(tmp_path, uninterrupted):
@@ -342,39 +278,38 @@ def test_signals_and_kills_change_no_bit(tmp_path, uninterrupted):
     out, epochs = tmp_path / "run", 0
     for number, code in ((2, 130), (15, 143), (9, -9), (9, -9)):
         fresh = not out.exists()
-        process = start(*(DIGITS if fresh else ["--resume"]), "--out", out, "--checkpoint-seconds", "0.05")
+        process = start(COMMAND, *(DIGITS if fresh else ["--resume"]), "--out", out, "--checkpoint-seconds", "0.05")
         epochs += moments.randint(1, 20)
-        wait_for_epochs(process, out, epochs)
+        wait_until(process, lambda until=epochs: epochs_of(out) >= until)
         process.send_signal(number)
-        said, error = process.communicate(timeout=60)
-        assert process.returncode == code, (seed, said, error)
+        found, said, error = end_of(process)
+        assert found == code, (seed, said, error)
         assert "Traceback" not in error
         if number != 9:
             assert "stopping after this epoch" in error
             assert "go on with" in said
         assert not (out / "summary.json").exists()
-        epochs = (out / "metrics.jsonl").read_bytes().count(b"\n")
+        epochs = epochs_of(out)
     subprocess.run([*COMMAND, "--resume", "--out", str(out), "--quiet"], check=True, timeout=60)
-    assert bits(out) == uninterrupted, seed
+    assert run_of(out) == uninterrupted, seed
 
 
 @pytest.mark.parametrize("delay", [0.25, 0.5, 0.9])
 def test_an_interrupt_while_it_starts_leaves_no_traceback(tmp_path, delay):
-    process = start(*DIGITS, "--out", tmp_path / "run")
+    process = start(COMMAND, *DIGITS, "--out", tmp_path / "run")
     time.sleep(delay)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
+    code, _, error = end_of(process)
+    assert code == 130
     assert "Traceback" not in error
 
 
 def test_no_gpu_here_is_told_in_one_line(tmp_path):
     environment = {key: value for key, value in os.environ.items() if key != "JAX_PLATFORMS"}
-    process = start(*DIGITS, "--device", "gpu", cwd=tmp_path, env=environment)
-    out, error = process.communicate(timeout=30)
-    if process.returncode == 0:
+    code, out, error = end_of(start(COMMAND, *DIGITS, "--device", "gpu", cwd=tmp_path, env=environment))
+    if code == 0:
         pytest.skip("there is a GPU here")
-    assert process.returncode == 1
+    assert code == 1
     assert out == ""
     assert error.startswith("error: --device gpu: JAX finds none here")
     assert error.count("\n") == 1
@@ -382,44 +317,16 @@ def test_no_gpu_here_is_told_in_one_line(tmp_path):
 
 
 def test_a_limit_on_the_size_of_files_costs_one_line(tmp_path, small):
-    limit = ["bash", "-c", 'ulimit -f 4; exec "$@"', "-"]  # kilobytes
-    command = [*limit, *COMMAND, *small, "--training.max-epochs", "40", "--hyper.patience", "0"]
-    done = subprocess.run([*command, "--out", str(tmp_path / "run")], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert re.match(r"error: cannot .*: File too large; raise the limit", done.stderr)
+    flags = [*small, "--training.max-epochs", "40", "--hyper.patience", "0", "--out", tmp_path / "run"]
+    code, _, error = end_of(start(limited(COMMAND), *flags))
+    assert code == 1
+    assert error.count("\n") == 1
+    assert re.match(r"error: cannot .*: File too large; raise the limit", error)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], [*DIGITS, "--out", "run"]], ids=["help", "training"])
 def test_a_reader_that_goes_away_sees_no_traceback(tmp_path, arguments):
-    with start(*arguments, cwd=tmp_path) as process:
+    with start(COMMAND, *arguments, cwd=tmp_path) as process:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(timeout=60) == 1
-
-
-def loaded(code):
-    """The modules that are loaded after some code."""
-    report = "import sys; print('\\n' + ' '.join(sys.modules), file=sys.stderr)"
-    program = f"import atexit\natexit.register(lambda: exec({report!r}))\n{code}"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
-    return set(done.stderr.splitlines()[-1].split())
-
-
-def test_importing_the_package_is_light():
-    assert not loaded("import jaxmlp") & {
-        "jax",
-        "numpy",
-        "matplotlib",
-        "optax",
-        "tensorflow_datasets",
-        "sklearn",
-        "tyro",
-    }
-
-
-def test_help_is_light():
-    code = "import sys, runpy; sys.argv = ['train', '--help']; runpy.run_module('jaxmlp.train', run_name='__main__')"
-    modules = loaded(code)
-    assert "jaxmlp.runs.config" in modules
-    assert not modules & {"matplotlib", "optax", "tensorflow_datasets", "tensorflow", "sklearn", "pandas", "PIL"}

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import assert_close, assert_same, clouds, counting, differs
 
 from jaxmlp.nn.losses import LOSSES
 from jaxmlp.nn.network import Layer
@@ -38,11 +39,8 @@ def hyper_of(**numbers):
 
 
 def examples(rows, seed, noise=0.7, weights=None):
-    """Three overlapping clouds; the labels in no order."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, K, rows).astype(np.int32)
-    x = (np.eye(K, D)[labels] + noise * rng.normal(size=(rows, D))).astype(np.float32)
-    return Examples(jnp.asarray(x), jnp.asarray(labels), None if weights is None else jnp.asarray(weights, jnp.float32))
+    """As arrays of JAX."""
+    return jax.tree.map(jnp.asarray, clouds(rows, inputs=D, classes=K, noise=noise, seed=seed, weights=weights))
 
 
 def splits_of(rows=N, noise=0.7, weights=None, validation_weights=None):
@@ -52,20 +50,6 @@ def splits_of(rows=N, noise=0.7, weights=None, validation_weights=None):
 def train(spec, hyper, splits, epochs, key=KEY, state=None):
     state = begin_jit(spec, hyper, key) if state is None else state
     return advance_quick(spec, hyper, key, splits, state, epochs)
-
-
-def assert_same(one, other):
-    """Bit for bit, NaN included."""
-    assert jax.tree.structure(one) == jax.tree.structure(other)
-    jax.tree.map(np.testing.assert_array_equal, one, other)
-
-
-def assert_close(one, other, rtol=1e-4, atol=1e-5):
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=atol), one, other)
-
-
-def differs(one, other):
-    return not all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
 
 
 def forward64(params, x):
@@ -185,12 +169,7 @@ def test_chunks_never_change_a_bit():
 
 
 def test_one_trace_for_all_numbers():
-    traces = []
-
-    def counted(spec, hyper, key, splits):
-        traces.append(spec)
-        return advance(spec, hyper, key, splits, begin(spec, hyper, key), 2)
-
+    counted, traces = counting(lambda *a: advance(*a, begin(*a[:3]), 2))
     jitted = jax.jit(counted, static_argnums=0)
     spec, splits = spec_of(dropout=True), splits_of()
     seen = [
@@ -438,17 +417,14 @@ def test_the_order_is_a_new_one_in_every_epoch(monkeypatch):
 
 def test_trials_of_a_grid_equal_their_solo_runs():
     """vmap over the numbers, with one key and one trace; also where one trial stops before the others."""
-    spec, splits, traces = spec_of(max_epochs=12), splits_of(noise=2.0), []
+    spec, splits = spec_of(max_epochs=12), splits_of(noise=2.0)
     trials = [
         hyper_of(learning_rate=0.1, patience=0),
         hyper_of(learning_rate=1.0, momentum=0.0, patience=1),
         hyper_of(learning_rate=0.5, l2=0.01, patience=2),
     ]
 
-    def trial(hyper, splits):
-        traces.append(1)
-        return advance(spec, hyper, KEY, splits, begin(spec, hyper, KEY), 12)
-
+    trial, traces = counting(lambda hyper, splits: advance(spec, hyper, KEY, splits, begin(spec, hyper, KEY), 12))
     grid = jax.tree.map(lambda *leaves: jnp.stack(leaves), *trials)
     together = jax.jit(jax.vmap(trial, in_axes=(0, None)))(grid, splits)
     assert len(traces) == 1

@@ -20,11 +20,7 @@ RATES = {"constant": CONSTANT, "falling": FALLING}
 traces = []
 
 
-@pytest.fixture(autouse=True)
-def standard_promotion():
-    """optax's adam, for one, fails under the strict one."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
+pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 
 def arrays(hyper):

@@ -1,0 +1,65 @@
+"""`jaxmlp COMMAND ...`, also `python -m jaxmlp`: all commands under one name, and their completion in a shell."""
+
+from importlib import import_module
+from typing import NoReturn
+
+import jaxmlp
+from jaxmlp.cli import main as cli
+from jaxmlp.errors import UsageError, unknown
+
+COMMANDS = {
+    "train": "train a network; leaves a run directory with its weights, metrics and pictures",
+    "predict": "classify images with a trained network",
+    "sweep": "train a grid of hyperparameters and seeds as one program",
+    "gradcheck": "check gradients three ways: derived by hand, automatic, numerical",
+    "perceptron": "train one layer example by example, by the delta rule",
+    "report": "reproduce the two documents of the project, their numbers beside ours",
+}
+SHELLS = ("bash", "zsh")
+USAGE = """usage: {prog} COMMAND [ARGUMENT ...]
+
+Trains multi-layer perceptrons with JAX.
+
+{commands}
+
+  {prog} COMMAND --help     one screen about a command, with examples
+  {prog} --version          the version
+  {prog} completion SHELL   what completes commands, flags and choices, in bash or zsh:
+      jaxmlp completion bash >> ~/.bashrc
+      jaxmlp completion zsh > "${{fpath[1]}}/_jaxmlp"
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command, or list them all. Raises UsageError for one that is unknown."""
+    first, *rest = arguments or ["--help"]
+    if first in COMMANDS:
+        return import_module(f"jaxmlp.{first}.command").main(rest)
+    if first in ("-h", "--help"):
+        listed = "\n".join(f"  {name:12}{purpose}" for name, purpose in COMMANDS.items())
+        print(USAGE.format(prog=cli.typed(), commands=listed), end="")
+    elif first == "--version":
+        print(f"jaxmlp {jaxmlp.__version__}")
+    elif first == "completion":
+        print(_completion(rest))
+    else:
+        raise unknown("command", first, [*COMMANDS, "completion"])
+    return 0
+
+
+def _completion(arguments: list[str]) -> str:
+    if len(arguments) != 1 or arguments[0] not in SHELLS:
+        raise UsageError(f"completion is for one shell: {cli.typed()} completion {'|'.join(SHELLS)}")
+    from jaxmlp.cli import completion
+
+    commands = [import_module(f"jaxmlp.{name}.command").COMMAND for name in COMMANDS]
+    return completion.script(arguments[0], commands)
+
+
+def start() -> NoReturn:
+    """Run the command line of the process: the console script `jaxmlp`."""
+    cli.run("jaxmlp.__main__")
+
+
+if __name__ == "__main__":
+    start()

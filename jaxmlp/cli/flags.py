@@ -1,0 +1,124 @@
+"""The flags of a command, from the types and docstrings of its class: what help, completion and typed slips are told by."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from itertools import pairwise
+from types import UnionType
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+import tyro
+
+from jaxmlp.data.preparing import NORMALISATIONS
+from jaxmlp.nn.activations import ACTIVATIONS
+from jaxmlp.nn.losses import LOSSES
+from jaxmlp.nn.network import INITS
+from jaxmlp.training.optimizers import OPTIMIZERS
+from jaxmlp.training.schedules import SCHEDULES
+from jaxmlp.training.stopping import STOP_RULES
+from jaxmlp.training.validation import MONITORS, PRECISIONS, TRAINING_GRADIENTS
+
+CHOICES = {  # of the keys that hold a name out of a registry
+    "normalise": NORMALISATIONS,
+    "activation": ACTIVATIONS,
+    "output_activation": ACTIVATIONS,
+    "loss": LOSSES,
+    "init": INITS,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "stop_rule": STOP_RULES,
+    "monitor": MONITORS,
+    "gradient": TRAINING_GRADIENTS,
+    "matmul_precision": PRECISIONS,
+}
+
+
+class Flag(NamedTuple):
+    """One flag, or one positional argument, of a command."""
+
+    name: str  # --hyper.learning-rate, or CONFIG.toml
+    kind: Any  # bool, int, float, str, Path, tuple (of `item`), or a Literal of its choices
+    item: Any  # what one value is: the kind, or that of a tuple's values
+    default: Any  # MISSING where there is none
+    text: str  # its docstring
+    positional: bool
+    metavar: str | None  # what its value is called, where the type does not say it
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values it accepts, where they are few and known."""
+        return get_args(self.kind) if get_origin(self.kind) is Literal else ()
+
+    @property
+    def leaf(self) -> str:
+        """Its name without the section: learning-rate."""
+        return self.name.removeprefix("--").rsplit(".", 1)[-1]
+
+
+@cache
+def flags_of(command: type) -> dict[str, Flag]:
+    """The flags and positional arguments of a command class, by their names, in the order of its fields."""
+    return {flag.name: flag for flag in _flags(command, "")}
+
+
+def _flags(command: type, prefix: str) -> Iterator[Flag]:
+    texts, defaults = texts_of(command), defaults_of(command)
+    for name, hint in get_type_hints(command, include_extras=True).items():
+        bare, metadata = _bare(hint), getattr(hint, "__metadata__", ())
+        if is_section(bare):
+            yield from _flags(bare, f"{prefix}{name}.")
+            continue
+        positional = tyro.conf.Positional in metadata
+        metavar = next((one.metavar for one in metadata if hasattr(one, "metavar")), None)
+        shown = metavar or name.upper() if positional else "--" + f"{prefix}{name}".replace("_", "-")
+        kind = item = with_choices(name, bare)
+        if get_origin(kind) is tuple:
+            kind, item = tuple, _bare(get_args(kind)[0])
+        yield Flag(shown, kind, item, defaults[name], texts.get(name, ""), positional, metavar)
+
+
+def is_section(kind: Any) -> bool:
+    """Whether a field of this type holds keys of its own: a dataclass, or a NamedTuple."""
+    return is_dataclass(kind) or hasattr(kind, "_fields")
+
+
+def with_choices(name: str, kind: Any) -> Any:
+    """The type of a field: where its values are the names of a registry, a Literal of them."""
+    return Literal[tuple(CHOICES[name])] if kind is str and name in CHOICES else kind
+
+
+def defaults_of(kind: Any) -> dict[str, Any]:
+    """The defaults of the fields of a dataclass or NamedTuple; MISSING for those that have none."""
+    if not is_dataclass(kind):
+        return {name: kind._field_defaults.get(name, MISSING) for name in kind._fields}
+    return {
+        field.name: field.default_factory() if field.default_factory is not MISSING else field.default
+        for field in fields(kind)
+    }
+
+
+def _bare(hint: Any) -> Any:
+    """A type without its metadata, and without None."""
+    hint = hint.__origin__ if hasattr(hint, "__metadata__") else hint
+    if get_origin(hint) in (Union, UnionType):
+        return _bare(next(part for part in get_args(hint) if part is not type(None)))
+    return hint
+
+
+@cache
+def texts_of(kind: type) -> dict[str, str]:
+    """The docstrings below the fields of a class, and of those it inherits from."""
+    found = {}
+    for base in reversed(kind.__mro__):
+        if not base.__module__.startswith("jaxmlp."):
+            continue
+        body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for field, text in pairwise(body.body):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
+                    found[name] = " ".join(words.split())
+    return found

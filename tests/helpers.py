@@ -1,0 +1,195 @@
+"""What several test files share: small data, commands as processes, what is compared of their results, and refusals."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from jaxmlp.errors import UsageError
+from jaxmlp.spec import Examples
+
+
+def clouds(count, *, inputs=4, classes=3, noise=0.7, seed=0, weights=None):
+    """Examples of overlapping classes, in NumPy; the labels are in no order."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, count).astype(np.int32)
+    x = (np.eye(classes, inputs)[labels] + noise * rng.normal(size=(count, inputs))).astype(np.float32)
+    return Examples(x, labels, None if weights is None else np.asarray(weights, np.float32))
+
+
+def save_clouds(path):
+    """Write 60 training and 20 test examples as an NPZ file; returns its path."""
+    x, labels, _ = clouds(80, inputs=5, noise=0.5)
+    np.savez(path, x_train=x[:60], y_train=labels[:60], x_test=x[60:], y_test=labels[60:])
+    return path
+
+
+def assert_same(one, other):
+    """Two trees are equal to the bit; NaN equals NaN."""
+    assert jax.tree.structure(one) == jax.tree.structure(other)
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def assert_close(one, other, rtol=1e-4, atol=1e-5):
+    """Two trees have one structure and are equal to rounding."""
+    assert jax.tree.structure(one) == jax.tree.structure(other)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=atol), one, other)
+
+
+def differs(one, other):
+    """Whether any leaf of two trees differs."""
+    return not all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
+
+
+def refused(words, call, *arguments, error=UsageError, **more):
+    """The call is refused in one line that has all of the words; returns the line."""
+    with pytest.raises(error) as refusal:
+        call(*arguments, **more)
+    line = str(refusal.value)
+    assert "\n" not in line
+    assert [word for word in words if word not in line] == [], line
+    return line
+
+
+def counting(function):
+    """The function, and a list that grows by one with every call: under jit, with every trace."""
+    calls = []
+
+    def counted(*arguments, **more):
+        calls.append(1)
+        return function(*arguments, **more)
+
+    return counted, calls
+
+
+def failing(error):
+    """A function of any arguments that fails as a disk does."""
+
+    def fail(*_, **__):
+        raise OSError(error, os.strerror(error))
+
+    return fail
+
+
+def flipped(content, position, change=0xFF):
+    """The bytes with bits of one of them flipped."""
+    return content[:position] + bytes([content[position] ^ change]) + content[position + 1 :]
+
+
+def files(folder):
+    """The names of all files and folders below a folder."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+def contents(folder):
+    """Every file below a folder by name, with its bytes and the time of its last change."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
+
+
+def strict_json(text):
+    """JSON without NaN and Infinity, which are no JSON."""
+    return json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} is not JSON"))
+
+
+def json_lines(path):
+    """The lines of a JSONL file."""
+    return [strict_json(line) for line in path.read_text().splitlines()]
+
+
+def summary_of(out):
+    """The summary of a run or a sweep."""
+    return strict_json((out / "summary.json").read_text())
+
+
+def run_of(out):
+    """What two equal runs have in common: the bytes of the model, the metrics and the summary, without times."""
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in json_lines(out / "metrics.jsonl")]
+    summary = {key: value for key, value in summary_of(out).items() if "second" not in key}
+    return (out / "model.safetensors").read_bytes(), rows, summary
+
+
+def command(name):
+    """The words that start a command of jaxmlp with the Python of the tests."""
+    return [sys.executable, "-m", f"jaxmlp.{name}"]
+
+
+def limited(words, kilobytes=4):
+    """The same command where no file may grow beyond a size."""
+    return ["bash", "-c", f'ulimit -f {kilobytes}; exec "$@"', "-", *words]
+
+
+def start(words, *arguments, **options):
+    """A process of a command, its output captured as text."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([*words, *map(str, arguments)], **(pipes | options))
+
+
+def end_of(process, timeout=120):
+    """The exit code of a process, its standard output and its standard error; it is killed where it takes too long."""
+    try:
+        out, error = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+    return process.returncode, out, error
+
+
+def wait_until(process, condition, seconds=60):
+    """Wait until a condition holds; fails where the process ends before, or it takes too long."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, end_of(process)
+        assert time.monotonic() < until, "it does not train"
+        time.sleep(0.01)
+
+
+def signalling(number, at=1):
+    """A function of any arguments that sends this process a signal at one of its calls."""
+    calls = []
+
+    def send(*_, **__):
+        calls.append(1)
+        if len(calls) == at:
+            os.kill(os.getpid(), number)
+
+    return send
+
+
+def free_port():
+    """A port of this machine that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def loaded_after(code):
+    """The modules that are loaded at the end of a program."""
+    report = "import sys; print('\\n' + ' '.join(sys.modules), file=sys.stderr)"
+    program = f"import atexit\natexit.register(lambda: exec({report!r}))\n{code}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def assert_picture(path, sides=(100, 1500)):
+    """A PNG file of a reasonable size, in pixels and in bytes."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        image.verify()
+        assert image.format == "PNG"
+        assert all(sides[0] <= side <= sides[1] for side in image.size)
+    assert 1000 < path.stat().st_size < 3_000_000
+
+
+def texts(figure):
+    """All texts of a figure that are not empty."""
+    from matplotlib.text import Text
+
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]

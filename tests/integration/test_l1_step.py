@@ -1,0 +1,167 @@
+"""The proximal step of the L1 penalty: exact zeros, at the minimum of the objective, in every way there is to train."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxmlp.errors import UsageError
+from jaxmlp.grid.fit_grid import fit_trials
+from jaxmlp.nn.gradients import by_delta_rule, penalty_term
+from jaxmlp.nn.network import init
+from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
+from jaxmlp.training import loop
+from jaxmlp.training.fitting import fit, typed
+from jaxmlp.training.optimizers import OPTIMIZERS, shrink, start, update
+
+D, K = 6, 3
+RULES = [name for name, rule in OPTIMIZERS.items() if rule.effective_rate]
+ADAPTIVE = [name for name in OPTIMIZERS if name not in RULES]
+HYPER = Hyper(0.3, momentum=0.8, l1=0.01, patience=0)
+
+
+def examples(count, seed, dtype=np.float32):
+    """Overlapping clouds, two of whose six inputs say nothing of the class."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, K, count).astype(np.int32)
+    return Examples((np.eye(K, D)[labels] + generator.standard_normal((count, D))).astype(dtype), labels)
+
+
+SPLITS = Splits(examples(45, 0), examples(15, 1), examples(15, 2))
+
+
+def spec_of(optimizer="momentum", l1_step="proximal", hidden=(5,), **training):
+    training = {"batch_size": 8, "max_epochs": 12} | training
+    return Spec(Network(hidden, "tanh"), Training(optimizer, l1_step=l1_step, **training), D, K)
+
+
+def hyper_for(optimizer, **numbers):
+    hyper = HYPER._replace(**numbers)
+    return hyper if "momentum" in OPTIMIZERS[optimizer].reads else hyper._replace(momentum=Hyper().momentum)
+
+
+def weights(params):
+    return np.concatenate([np.asarray(layer.w).ravel() for layer in params])
+
+
+def biases(params):
+    return np.concatenate([np.asarray(layer.b) for layer in params])
+
+
+def assert_close(one, other, **tolerance):
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, **({"rtol": 1e-4, "atol": 1e-6} | tolerance)), one, other
+    )
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("l2", [0.0, 0.05], ids=["l1", "l1_l2"])
+@pytest.mark.parametrize("rule", RULES)
+def test_it_comes_to_rest_at_the_minimum_of_the_objective(rule, l2):
+    """There the gradient of all but L1 is -l1 sign(w), or at most l1 where w = 0; and 0 for a bias."""
+    spec, batch = spec_of(rule, hidden=()), Examples(*map(jnp.asarray, examples(60, 3, np.float64)[:2]))
+    hyper = jax.tree.map(jnp.asarray, Hyper(momentum=0.8, l1=0.05, l2=l2))
+    rate = jnp.asarray(0.1)
+    smooth = hyper._replace(l1=jnp.zeros(()))
+
+    def step(_, carry):
+        params, state = carry
+        grads = by_delta_rule(spec, smooth, params, batch, None).grads
+        params, state = update(rule, hyper, rate, grads, state, params)
+        return shrink(rule, hyper, rate, params), state
+
+    params = init(spec, hyper, jax.random.key(0))
+    params, _ = jax.jit(lambda carry: jax.lax.fori_loop(0, 4000, step, carry))((params, start(rule, hyper, params)))
+    (w, b), (dw, db) = params[0], by_delta_rule(spec, smooth, params, batch, None).grads[0]
+    w, dw = np.asarray(w), np.asarray(dw)
+    assert 0 < np.mean(w == 0) < 1
+    np.testing.assert_allclose(dw[w != 0], -0.05 * np.sign(w[w != 0]), atol=1e-10)
+    assert np.all(np.abs(dw[w == 0]) < 0.05)
+    np.testing.assert_allclose(db, 0, atol=1e-10)
+    assert np.all(np.asarray(b) != 0)
+
+
+@pytest.mark.parametrize("gradient", ["autodiff", "delta_rule", "both"])
+@pytest.mark.parametrize("rule", RULES)
+def test_it_leaves_weights_of_exactly_zero_where_the_subgradient_leaves_none(rule, gradient):
+    hyper = hyper_for(rule, l1=0.03)
+    proximal, subgradient = (
+        fit(spec_of(rule, step, gradient=gradient), hyper, SPLITS) for step in ("proximal", "subgradient")
+    )
+    assert np.mean(weights(proximal.state.params) == 0) > 0.1
+    assert not np.any(weights(subgradient.state.params) == 0)
+    assert np.all(biases(proximal.state.params) != 0)
+    if gradient == "both":
+        assert max(epoch.disagreement for epoch in proximal.epochs) < 1e-5
+
+
+@pytest.mark.parametrize("gradient", ["autodiff", "delta_rule"])
+@pytest.mark.parametrize("rule", RULES)
+def test_without_a_penalty_it_keeps_every_bit(rule, gradient):
+    proximal, subgradient = (
+        fit(spec_of(rule, step, gradient=gradient), hyper_for(rule, l1=0.0, l2=0.01), SPLITS).state
+        for step in ("proximal", "subgradient")
+    )
+    jax.tree.map(np.testing.assert_array_equal, proximal, subgradient)
+
+
+@pytest.mark.parametrize("chunk", [1, 4])
+@pytest.mark.parametrize("rule", ["momentum", "nesterov"])
+def test_a_packed_trial_equals_its_solo_run(rule, chunk):
+    spec = spec_of(rule)
+    hypers, seeds = [hyper_for(rule, l1=l1) for l1 in (0.0, 0.003, 0.01, 0.03)], [2, 2, 3, 3]
+    packed = fit_trials(spec, hypers, seeds, SPLITS, chunk=chunk)
+    for hyper, seed, trial in zip(hypers, seeds, packed, strict=True):
+        alone = fit(spec, hyper, SPLITS, seed)
+        assert_close(trial.params, alone.params)
+        np.testing.assert_array_equal(weights(trial.params) == 0, weights(alone.params) == 0)
+
+
+def test_one_compile_serves_every_l1(monkeypatch):
+    traces, epoch = [], loop.epoch
+    monkeypatch.setattr(loop, "epoch", lambda *a, **k: traces.append(1) or epoch(*a, **k))
+    spec = spec_of(batch_size=7)
+    fit_trials(spec, [HYPER._replace(l1=l1) for l1 in np.linspace(0, 0.05, 8).tolist()], [0] * 8, SPLITS, chunk=8)
+    assert len(traces) == 1
+
+
+def test_several_devices_train_the_same_network():
+    spec = spec_of()
+    one, two = fit(spec, HYPER, SPLITS), fit(spec, HYPER, SPLITS, data_parallel=True)
+    assert_close(one.params, two.params)
+
+
+def test_the_objective_that_is_watched_has_the_penalty():
+    spec = spec_of(monitor="objective")
+    state = fit(spec, HYPER, SPLITS).state
+    penalty = penalty_term(typed(HYPER), state.best_params)
+    loss = loop.evaluate(spec, state.best_params, jax.tree.map(jnp.asarray, SPLITS.validation)).loss
+    assert penalty > 0.01
+    np.testing.assert_allclose(state.stopping.best, loss + penalty, rtol=1e-5)
+
+
+def test_a_batch_of_zero_weight_examples_shrinks_nothing():
+    spec, key = spec_of("sgd", hidden=(), batch_size=1, max_epochs=1), jax.random.key(0)
+    train = partial(jax.jit(loop.advance, static_argnums=0), spec, hyper := typed(HYPER), key)
+    state = jax.jit(loop.begin, static_argnums=0)(spec, hyper, key)
+    one_counts = SPLITS.train._replace(weights=np.eye(45, dtype=np.float32)[7])
+    one_alone = jax.tree.map(lambda column: column[7:8], SPLITS.train)
+    found = [
+        train(jax.tree.map(jnp.asarray, SPLITS._replace(train=part)), state)[0] for part in (one_counts, one_alone)
+    ]
+    assert_close(*(state.params for state in found))
+
+
+@pytest.mark.parametrize("rule", ADAPTIVE)
+def test_adaptive_rules_are_refused(rule):
+    with pytest.raises(
+        UsageError, match=rf"training.optimizer '{rule}' scales.*take 'subgradient', or one of momentum"
+    ):
+        fit(spec_of(rule), Hyper(l1=0.01), SPLITS)
+
+
+def test_an_unknown_step_is_refused():
+    with pytest.raises(UsageError, match=r"training.l1_step 'proximl' is unknown; did you mean proximal"):
+        fit(spec_of(l1_step="proximl"), HYPER, SPLITS)
