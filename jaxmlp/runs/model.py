@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmlp import display
 from jaxmlp.data.preparing import Preparation
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.nn.network import Layer, Params, forward, outputs, predictions
@@ -25,8 +26,24 @@ class Model(NamedTuple):
     params: Params
     preparation: Preparation
 
+    def __repr__(self) -> str:
+        facts = "\n".join(f"  {name}: {value}" for name, value in self._facts())
+        return f"Model(\n{facts}\n)"
+
+    def _repr_html_(self) -> str:
+        return display.table("Model", (), self._facts())
+
+    def _facts(self) -> list[tuple[str, str]]:
+        network, preparation = self.spec.network, self.preparation
+        count = sum(layer.w.size + layer.b.size for layer in self.params)
+        return [
+            ("units", f"{display.sizes(self.params)} ({network.activation}, {network.loss}), {count:,} parameters"),
+            ("inputs", f"{list(preparation.image_shape)}, normalised {preparation.normalise}"),
+            ("classes", display.summary(preparation.classes)),
+        ]
+
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """The net input of the output layer [N, K] for images [N, *image_shape], as they came (not normalised)."""
+        """The pre-activations of the output layer [N, K] for images [N, *image_shape], as they came (not normalised)."""
         return np.asarray(compiled_forward(self.spec, self.params, jnp.asarray(self.preparation.apply(images))))
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
