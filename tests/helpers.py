@@ -115,6 +115,14 @@ def run_of(out):
     return (out / "model.safetensors").read_bytes(), rows, summary
 
 
+def sweep_of(out):
+    """What two equal sweeps have in common: the rows, the curves and the bytes of the best model, without times."""
+    from jaxmlp.sweep import store
+
+    curves = {number: {k: v for k, v in c.items() if k != "seconds"} for number, c in store.curves(out).items()}
+    return json_lines(out / "results.jsonl"), curves, (out / "best/model.safetensors").read_bytes()
+
+
 def command(name):
     """The words that start a command of jaxmlp with the Python of the tests."""
     return [sys.executable, "-m", f"jaxmlp.{name}"]
