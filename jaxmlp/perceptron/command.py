@@ -67,10 +67,11 @@ def main(arguments: list[str]) -> int:
     if command.seeds > 1:
         use_all_cores(command.seeds)
     bar.on_message(f"device: {choose_device(command.device)}")
+    bar.on_message(f"reading {experiment.data.name}")
     data = read_data(experiment.in_common(), progress=not command.quiet and bar.console.is_terminal)
     bar.on_message(data.described())
-    shown = bar.console.is_terminal and not command.quiet
-    waiting = bar.console.status("learning") if shown else contextlib.nullcontext()
+    bar.on_message(f"compiling, then learning for at most {experiment.online.max_steps:,} steps")
+    waiting = bar.console.status("learning") if bar.on_terminal else contextlib.nullcontext()
     with interruptible() as interruption, waiting as status:
 
         def told(steps: int) -> None:
