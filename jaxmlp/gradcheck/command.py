@@ -11,7 +11,7 @@ import tyro
 from jaxmlp.cli import parsing
 from jaxmlp.cli.devices import Device, choose_device
 from jaxmlp.cli.progress import Lines
-from jaxmlp.gradcheck.checks import REPORT_EPS, Findings, Listener, Options, as_tree, check_gradients, epoch_ratio
+from jaxmlp.gradcheck.checks import REPORT_EPS, CheckCallbacks, Findings, Options, as_tree, check_gradients, epoch_ratio
 from jaxmlp.runs.config import Experiment
 from jaxmlp.training.validation import check_range
 
@@ -69,19 +69,19 @@ def _check_options(command: GradCheck) -> None:
         check_range("--" + name.replace("_", "-"), getattr(command, name), annotation)
 
 
-class _Progress(Lines, Listener):
+class _Progress(Lines, CheckCallbacks):
     """A bar for each part of the check, which goes when the part is done; a line where there is no terminal."""
 
-    def begins(self, what: str, steps: int) -> None:
+    def on_part_begin(self, name: str, steps: int) -> None:
         self.clear()
-        self.what, self.done, self.steps = what, 0, steps
+        self.name, self.done, self.steps = name, 0, steps
         if not self.on_terminal:
-            self.on_message(what)
-        self.advanced(0)
+            self.on_message(name)
+        self.on_steps_end(0)
 
-    def advanced(self, steps: int) -> None:
+    def on_steps_end(self, steps: int) -> None:
         self.done += steps
-        self.show(self.what, self.done, self.steps, None, [])
+        self.show(self.name, self.done, self.steps, None, [])
 
 
 def _print(findings: Findings, options: Options, device: str) -> None:
@@ -89,11 +89,11 @@ def _print(findings: Findings, options: Options, device: str) -> None:
 
     console = Console(highlight=False)
     sizes = "-".join(str(size) for size in findings.spec.sizes)
-    rows = ", ".join(str(row) for row in findings.rows[:5]) + (", ..." if len(findings.rows) > 5 else "")
+    drawn = ", ".join(map(str, findings.rows[:5])) + (", ..." if len(findings.rows) > 5 else "")
     network = findings.spec.network
     functions = f"{network.activation}, {network.loss}" if network.hidden else network.loss
     _say(console, f"{sizes}, {functions}; float64 on {device}")
-    _say(console, f"{findings.origin}; training example{'s' if len(findings.rows) > 1 else ''} {rows}")
+    _say(console, f"{findings.origin}; training example{'s' if len(findings.rows) > 1 else ''} {drawn}")
     _show(console, "The delta rule, layer by layer", _layers(findings))
     console.print(
         "[dim]Relative: to the largest gradient in that row's array. Tolerance against autodiff"
@@ -143,18 +143,12 @@ def _layers(findings: Findings) -> "Table":
         ["layer"],
         ["size", "largest\ngradient", "autodiff\nabsolute", "\nrelative", "differences\nabsolute", "\nrelative"],
     )
-    found = {(row.layer, row.part, row.against): row for row in findings.layers}
-    for (layer, part, against), automatic in found.items():
-        if against == "autodiff":
-            numerical = found[layer, part, "differences"]
-            cells = (automatic.largest_absolute, automatic.largest_relative)
-            cells += (numerical.largest_absolute, numerical.largest_relative)
-            table.add_row(
-                f"{layer} {part}",
-                f"{automatic.size:,}",
-                f"{automatic.largest_gradient:.3g}",
-                *(_short(cell) for cell in cells),
-            )
+    autodiff, differences = (
+        [row for row in findings.layers if row.against == route] for route in ("autodiff", "differences")
+    )
+    for row, numerical in zip(autodiff, differences, strict=True):
+        cells = (row.largest_absolute, row.largest_relative, numerical.largest_absolute, numerical.largest_relative)
+        table.add_row(f"{row.layer} {row.part}", f"{row.size:,}", f"{row.largest_gradient:.3g}", *map(_short, cells))
     return table
 
 

@@ -111,7 +111,7 @@ class Progress(Lines, runner.ReportCallbacks):
             self.on_message(f"part {done + 1} of {parts}: {name}")
         self.show("parts", done, parts, None, [name])
 
-    def on_call_end(self, progress: tuple[int, int]) -> None:
-        """So many trials are running, and so many epochs of trials are done."""
-        running, epochs = progress
-        self.show("parts", self.done, self.parts, None, [self.name, f"{running} seeds running, {epochs} epochs done"])
+    def on_call_end(self, progress: Any) -> None:
+        """Show how many seeds are running, and how many epochs all have run."""
+        text = f"{progress.running} seeds running, {progress.epochs} epochs done"
+        self.show("parts", self.done, self.parts, None, [self.name, text])

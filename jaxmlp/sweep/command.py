@@ -20,13 +20,13 @@ from jaxmlp.runs.config import Experiment
 from jaxmlp.sweep import config as sweep_config
 from jaxmlp.sweep import processes, store
 from jaxmlp.sweep.config import Sweep, SweepTrial
+from jaxmlp.sweep.options import Options
 from jaxmlp.sweep.progress import SweepBar
 from jaxmlp.text import count, duration, short_path
 from jaxmlp.training.validation import check_chunk
 
 if TYPE_CHECKING:
     from jaxmlp.sweep.groups import SweepGroup
-    from jaxmlp.sweep.runner import Options
 
 
 @dataclass(frozen=True)
@@ -177,9 +177,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: S
     from jaxmlp.sweep import runner
 
     groups = sweep_groups.groups_of(trials)
-    options = runner.Options(
-        command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds
-    )
+    options = Options(command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds)
     if command.dry_run:
         return _dry_run(options, sweep, groups, bar)
     out = command.out or directory.fresh(sweep.experiment, "sweep-")
@@ -191,7 +189,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: S
         outcome = runner.run(sweep, trials, groups, out, bar, options)
     bar.clear()
     if outcome.stopped:
-        done = f"{outcome.done:,} of {len(trials):,} trials have ended"
+        done = f"{outcome.finished:,} of {len(trials):,} trials have ended"
         stopped = f"stopped after {outcome.epochs:,} trial-epochs, saved ({done}); go on with"
         bar.quote(stopped, typed("sweep", "--out", short_path(out), "--resume"))
         return 128 + (interruption.number or signal.SIGTERM)
@@ -199,7 +197,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: S
     return 128 + interruption.number if interruption.asked() else code
 
 
-def _dry_run(options: "Options", sweep: Sweep, groups: "list[SweepGroup]", bar: SweepBar) -> int:
+def _dry_run(options: Options, sweep: Sweep, groups: "list[SweepGroup]", bar: SweepBar) -> int:
     """Say what the sweep would take."""
     import jax
     from rich.table import Table

@@ -1,7 +1,7 @@
 """The progress of a sweep: on a terminal a bar, elsewhere a line a minute."""
 
 from jaxmlp.cli.progress import Lines
-from jaxmlp.sweep.callbacks import Progress
+from jaxmlp.grid.progress import Progress
 
 
 class SweepBar(Lines):
@@ -15,7 +15,7 @@ class SweepBar(Lines):
             parts.append(f"best {loss:.4f} ({100 * accuracy:.2f} %)")
         parts.append(f"{progress.rate:,.1f} trial-epochs/s")
         parts += [f"{number:,} {status.replace('_', ' ')}" for status, number in progress.by_status.items()]
-        self.show("trials", progress.done, progress.trials, progress.seconds_left, parts)
+        self.show("trials", progress.finished, progress.trials, progress.seconds_left, parts)
 
     def on_train_end(self) -> None:
         """Take the bar away."""

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from jaxmlp.cli import progress as lines
+from jaxmlp.grid.progress import Progress
 from jaxmlp.sweep import progress
-from jaxmlp.sweep.callbacks import Progress
 
 BEST = {"validation_loss": 0.1234, "validation_accuracy": 0.97}
 
