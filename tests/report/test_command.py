@@ -78,19 +78,19 @@ def test_finished_parts_are_not_run_again(page, monkeypatch):
         command.main(["--data.name", "digits", "--seeds", "3", "--quiet", "--only", "softmax", "--out", str(page)])
 
 
-def test_reading_changes_one_key_of_the_experiment():
-    for name, each in readings.READINGS.values():
-        base = runner.read_experiment(name, None)
-        for reading in each:
-            changed = readings.changed(base, reading.changes)
-            assert (changed != base) == bool(reading.changes)
+@pytest.mark.parametrize("name", readings.READINGS.values())
+def test_each_reading_but_the_published_one_changes_the_experiment(name):
+    base = runner.read_experiment(name, None)
+    for reading in readings.readings_of(base):
+        assert (readings.changed(base, reading.changes) != base) == bool(reading.changes)
 
 
-def test_fits_says_which_numbers_come_out():
+def test_a_reading_is_compared_number_by_number():
     theirs = EXPERIMENTS["softmax"]
-    near = {"test_accuracy": {"mean": theirs.test_accuracy - 0.002}, "test_loss": {"mean": theirs.test_loss + 0.5}}
-    near["stopped_epoch"] = {"min": 14, "max": 18}
-    assert readings.fits("softmax", near) == ["accuracy", "epoch"]
+    test = {"accuracy": theirs.test_accuracy - 0.002, "loss": theirs.test_loss + 0.5}
+    compared = readings.comparison(theirs, [{"test": test, "epochs_run": theirs.stop_epoch + 1}] * 2)
+    assert compared["fits"] == ["accuracy", "epoch"]
+    assert compared["seeds_at_epoch"] == {"from 1": 0, "from 0": 2}
 
 
 def test_what_is_said_of_table_1_follows_from_its_rows():
