@@ -6,8 +6,8 @@ import re
 import pytest
 from rich.console import Console
 
+from jaxmlp.grid.progress import Progress
 from jaxmlp.sweep import progress
-from jaxmlp.sweep.callbacks import Progress
 
 
 @pytest.mark.parametrize(
