@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import counting, refused
+from helpers import assert_same, counting, refused
 
 from jaxmlp.nn import losses
 from jaxmlp.nn.activations import ACTIVATIONS
@@ -129,7 +129,7 @@ def test_chunks_do_not_change_a_bit(chunk):
     whole = advance(spec, traced, key, data, whole, jnp.asarray(10**6, jnp.int32))
     for until in range(chunk, 1000 + chunk, chunk):
         state = advance(spec, traced, key, data, state, jnp.asarray(until, jnp.int32))
-    jax.tree.map(np.testing.assert_array_equal, state, whole)
+    assert_same(state, whole)
 
 
 @pytest.mark.parametrize("limit", [1, BLOCK - 1, BLOCK, BLOCK + 1, 1000])
