@@ -30,6 +30,7 @@ class Recorder:
     def __init__(self, every: Sequence[SweepTrial], groups: Sequence[SweepGroup], *, test: bool) -> None:
         self.every, self.groups, self.test = every, groups, test
         self.longest = max(group.spec.training.max_epochs for group in groups)
+        self.zeros = any(group.spec.training.l1_step == "proximal" for group in groups)
         self._test_rows: tuple[int, Examples] | None = None  # of the group at work, on the device
 
     def record(self, group: int, ended: Ended) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -39,6 +40,8 @@ class Recorder:
         row: dict[str, Any] = {"trial": ended.trial}
         row |= {key: list(value) if isinstance(value, tuple) else value for key, value in trial.values.items()}
         row |= {"seed": trial.experiment.seed} | results.row_of(ended, train, validation)
+        if self.zeros:
+            row["zeros"] = results.sparsity(ended.state.best_params, below=0.0)
         if self.test:
             row |= self._tested(group, ended.state)
         return row, {"trial": ended.trial} | results.curve_of(ended.history, train, validation)

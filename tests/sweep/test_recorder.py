@@ -37,6 +37,7 @@ def test_sparsity_counts_the_weights_of_all_layers_and_no_biases():
     w = [[0.5, 0.0], [1e-4, -2.0]]
     state = state_of(w)
     assert sparsity(state.best_params) == 0.5
+    assert sparsity(state.best_params, below=0.0) == 0.25
     assert sparsity((*state.best_params, Layer(np.ones((2, 2), np.float32), np.zeros(2, np.float32)))) == 0.25
 
 
