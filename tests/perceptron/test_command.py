@@ -45,7 +45,7 @@ def test_a_run_leaves_what_train_leaves(tmp_path):
     assert int(np.sum(found == labels)) == summary["test"]["correct"]
 
 
-def test_many_seeds_have_a_spread(tmp_path):
+def test_many_seeds_have_a_mean_and_a_standard_deviation(tmp_path):
     assert perceptron.main([*QUICK, "--out", str(tmp_path), "--seeds", "3", "--seed", "5"]) == 0
     summary = summary_of(tmp_path)
     assert [run["seed"] for run in summary["runs"]] == [5, 6, 7]
