@@ -73,7 +73,7 @@ class Picture(Figure):
             if isinstance(mark, Line2D):  # a mark that is seen, however faint and small those of many trials are
                 mark.set(alpha=1, markersize=min(max(mark.get_markersize(), 5), 8))
 
-    @styled
+    @matplotlib.rc_context(STYLE | {"text.parse_math": True})  # of ticks that are made only now: numbers
     def rendered(self, kind: str = "png") -> bytes:
         """The picture as a file of that kind: png or svg."""
         dated = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
