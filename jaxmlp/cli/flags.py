@@ -50,7 +50,14 @@ class Flag(NamedTuple):
     @property
     def choices(self) -> tuple[str, ...]:
         """The values it accepts, where they are few and known."""
-        return get_args(self.kind) if get_origin(self.kind) is Literal else ()
+        if self.kind is str:
+            return tuple(CHOICES.get(self.leaf.replace("-", "_"), ()))
+        return get_args(self.kind) if self.closed else ()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the type lists the values. Names out of a registry are checked with the whole experiment."""
+        return get_origin(self.kind) is Literal
 
     @property
     def leaf(self) -> str:
@@ -74,7 +81,7 @@ def _flags(command: type, prefix: str) -> Iterator[Flag]:
         positional = tyro.conf.Positional in metadata
         metavar = next((one.metavar for one in metadata if hasattr(one, "metavar")), None)
         shown = metavar or name.upper() if positional else "--" + f"{prefix}{name}".replace("_", "-")
-        kind = item = with_choices(name, bare)
+        kind = item = bare
         if get_origin(kind) is tuple:
             kind, item = tuple, _bare(get_args(kind)[0])
         yield Flag(shown, kind, item, defaults[name], texts.get(name, ""), positional, metavar)

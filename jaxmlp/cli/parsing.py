@@ -59,7 +59,7 @@ class Command(Generic[Kind]):
                 args=list(arguments),
                 prog=main.typed(self.name),
                 console_outputs=not quiet,
-                registry=registry(),
+                registry=None if quiet else registry(),
                 **base,
             )
         except SystemExit as end:
@@ -71,7 +71,7 @@ class Command(Generic[Kind]):
 
 
 def registry() -> Any:
-    """How tyro reads the classes of flags: names out of a registry are choices, in --help-all and in completion."""
+    """How tyro shows the classes of flags, in --help-all and in completion: names out of a registry are choices."""
     from tyro import constructors
 
     rules = constructors.ConstructorRegistry()

@@ -131,7 +131,7 @@ def _negative(flag: Flag) -> str:
 
 def check_value(flag: Flag, value: str) -> None:
     """Raise UsageError for a value that the flag does not read."""
-    if flag.choices and value not in flag.choices:
+    if flag.closed and value not in flag.choices:
         raise unknown(flag.name, value, flag.choices)
     if flag.item not in KINDS or _reads(flag.item, value):
         return

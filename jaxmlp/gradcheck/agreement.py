@@ -1,38 +1,21 @@
-"""How far the three routes to the gradient agree: layer by layer, weight by weight, and over eps.
+"""How far the three routes to the gradient agree: layer by layer, in the report's table, and over eps.
 
-Functions here compute, and judge nothing; take them to float64 (`jax.enable_x64`), where agreement is a proof.
-Parameters are numbered as in `jax.flatten_util.ravel_pytree`: layer after layer, its weights row by row, then its biases.
+Functions here compare, and judge nothing.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
-import jax.flatten_util
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Float, Int
 
-from jaxmlp.nn.gradients import by_autodiff, by_delta_rule, differences, perturbed
-from jaxmlp.nn.network import Params, record
-from jaxmlp.spec import Examples, Hyper, Spec
-
-KINKED = ("relu", "leaky_relu", "elu")  # the second derivative (elu), or already the first, jumps where z = 0
-TOGETHER = 1024  # weights of one call: the only shape that is compiled
+from jaxmlp.gradcheck.numerical import Problem, crossings, flat, numerical
+from jaxmlp.nn.gradients import by_autodiff, by_delta_rule
+from jaxmlp.nn.network import Params
 
 compiled_autodiff = jax.jit(by_autodiff, static_argnums=0)
 compiled_delta_rule = jax.jit(by_delta_rule, static_argnums=0)
-compiled_differences = jax.jit(differences, static_argnums=0)
-
-
-class Problem(NamedTuple):
-    """Where a gradient is taken: the arguments of a route. All numbers in one precision."""
-
-    spec: Spec
-    hyper: Hyper
-    params: Params
-    batch: Examples
-    key: Key[Array, ""] | None  # of the dropout masks, the same at every evaluation; None: no dropout
 
 
 class LayerAgreement(NamedTuple):
@@ -86,57 +69,25 @@ class EpsCurve(NamedTuple):
     best_eps: float  # where it is
 
 
-def layer_agreement(ours: Params, theirs: Params, against: str) -> list[LayerAgreement]:
-    """Two gradients compared, weights and biases of every layer apart: two rows for each layer.
+def layer_agreement(delta_rule: Params, other: Params, against: str) -> list[LayerAgreement]:
+    """Two gradients compared: a row for the weights and one for the biases of every layer.
 
     Relative is to the largest magnitude in that array, since a single gradient may be 0. 0 where both arrays are.
     """
     rows = []
-    for index, (our_layer, their_layer) in enumerate(zip(ours, theirs, strict=True), 1):
-        for part, one, other in zip(("weights", "biases"), our_layer, their_layer, strict=True):
-            one, other = np.asarray(one), np.asarray(other)
-            largest = float(np.max(np.abs(one)))
-            scale = max(largest, float(np.max(np.abs(other))))
-            apart = float(np.max(np.abs(one - other)))
-            rows.append(LayerAgreement(index, part, against, one.size, largest, apart, apart / scale if apart else 0.0))
+    for index, layers in enumerate(zip(delta_rule, other, strict=True), 1):
+        for part, *arrays in zip(("weights", "biases"), *layers, strict=True):
+            g, g_other = map(np.asarray, arrays)
+            largest = float(np.max(np.abs(g)))
+            scale = max(largest, float(np.max(np.abs(g_other))))
+            absolute = float(np.max(np.abs(g - g_other)))
+            relative = absolute / scale if absolute else 0.0
+            rows.append(LayerAgreement(index, part, against, g.size, largest, absolute, relative))
     return rows
 
 
-def numerical(
-    problem: Problem,
-    coordinates: Int[np.ndarray, " P"],
-    eps: float | Float[np.ndarray, " P"],
-    advanced: Callable[[int], None] = lambda done: None,
-) -> Float[np.ndarray, " P"]:
-    """Central differences of the whole objective at some `coordinates`, with one eps or one for each.
-
-    Runs in blocks of one shape, so that it compiles once for a precision; `advanced` is told the weights of each.
-    """
-    found = [np.zeros(0, problem.params[0].w.dtype)]
-    for block, steps in _blocks(coordinates, eps):
-        found.append(np.asarray(compiled_differences(*problem, block, steps))[: len(coordinates) - _total(found)])
-        advanced(len(found[-1]))
-    return np.concatenate(found)
-
-
-def crossings(
-    problem: Problem, coordinates: Int[np.ndarray, " P"], eps: float | Float[np.ndarray, " P"]
-) -> Bool[np.ndarray, " P"]:
-    """Whether a step from w - eps to w + eps crosses a kink of the objective, or touches one.
-
-    There a central difference is the mean of two slopes, and no measure of either. Kinks lie where the net input of a
-    unit with a kinked activation is 0 and, under an L1 penalty, where a weight is.
-    """
-    if not _has_kinks(problem):
-        return np.zeros(len(coordinates), bool)
-    found = [np.zeros(0, bool)]
-    for block, steps in _blocks(coordinates, eps):
-        found.append(np.asarray(_compiled_crossed(*problem, block, steps))[: len(coordinates) - _total(found)])
-    return np.concatenate(found)
-
-
 def report_places(problem: Problem) -> list[tuple[str, int, str]]:
-    """The parameters of the report's Table 1, for a network of any depth: name, coordinate, place.
+    """The parameters of the report's Table 1, for a network of any depth: name, coordinate, place such as w1[350,17].
 
     The last bias of every layer, the output layer's first; and two weights of every layer: that with the largest
     gradient, and that with the median of those which are not 0 (so their input is not 0 either).
@@ -161,13 +112,14 @@ def report_table(problem: Problem, eps: Sequence[float]) -> list[TableRow]:
     """The report's Table 1 at each `eps`, one after the other: some parameters, by three routes."""
     places = report_places(problem)
     coordinates = np.asarray([coordinate for _, coordinate, _ in places])
-    ours = flat(compiled_delta_rule(*problem).grads)[coordinates]
-    automatic = flat(compiled_autodiff(*problem).grads)[coordinates]
-    found = numerical(problem, np.tile(coordinates, len(eps)), np.repeat(np.asarray(eps, float), len(coordinates)))
+    delta_rule = flat(compiled_delta_rule(*problem).grads)[coordinates].tolist()
+    autodiff = flat(compiled_autodiff(*problem).grads)[coordinates].tolist()
+    every, steps = np.tile(coordinates, len(eps)), np.repeat(np.asarray(eps, float), len(coordinates))
+    by_eps = numerical(problem, every, steps).reshape(len(eps), -1).tolist()
     return [
-        TableRow(name, coordinate, place, step, float(found[row * len(places) + at]), float(ours[at]), float(auto))
-        for row, step in enumerate(eps)
-        for at, ((name, coordinate, place), auto) in enumerate(zip(places, automatic, strict=True))
+        TableRow(*place, step, *gradients)
+        for step, differences in zip(eps, by_eps, strict=True)
+        for place, *gradients in zip(places, differences, delta_rule, autodiff, strict=True)
     ]
 
 
@@ -188,11 +140,6 @@ def eps_curve(problem: Problem, coordinates: Int[np.ndarray, " P"], eps: Float[n
     return EpsCurve(eps, error, with_kinks, crossed.sum(axis=1), len(coordinates), slope, floor, best)
 
 
-def flat(params: Params) -> Float[np.ndarray, " P"]:
-    """All the parameters of a network, or their gradients, as one NumPy vector in the order of coordinates."""
-    return np.asarray(jax.flatten_util.ravel_pytree(params)[0])
-
-
 def _fit(eps: Float[np.ndarray, " E"], error: Float[np.ndarray, " E"]) -> tuple[float, float, float]:
     """Slope, floor, and the eps of the floor."""
     if not np.isfinite(error).any():
@@ -208,57 +155,3 @@ def _largest_and_median(magnitudes: Float[np.ndarray, " P"]) -> list[int]:
     order = np.argsort(-magnitudes, kind="stable")
     moving = np.count_nonzero(magnitudes)
     return [int(order[0]), int(order[max(moving // 2, min(1, len(order) - 1))])]
-
-
-def _blocks(
-    coordinates: Int[np.ndarray, " P"], eps: float | Float[np.ndarray, " P"]
-) -> Iterator[tuple[Int[np.ndarray, " B"], Float[np.ndarray, " B"]]]:
-    """Blocks of TOGETHER weights; the last one is filled up with its first weight."""
-    steps = np.broadcast_to(np.asarray(eps, float), coordinates.shape)
-    for start in range(0, len(coordinates), TOGETHER):
-        block, part = coordinates[start : start + TOGETHER], steps[start : start + TOGETHER]
-        missing = TOGETHER - len(block)
-        yield (
-            np.concatenate([block, np.full(missing, block[0])]).astype(np.int32),
-            np.concatenate([part, np.full(missing, part[0])]),
-        )
-
-
-def _total(found: list[np.ndarray]) -> int:
-    return sum(len(part) for part in found)
-
-
-def _has_kinks(problem: Problem) -> bool:
-    network = problem.spec.network
-    hidden = network.activation in KINKED and bool(network.hidden)
-    return hidden or network.output_activation in KINKED or bool(np.asarray(problem.hyper.l1) != 0)
-
-
-def _crossed(
-    spec: Spec,
-    hyper: Hyper,
-    params: Params,
-    batch: Examples,
-    key: Key[Array, ""] | None,
-    coordinates: Int[Array, " P"],
-    eps: Float[Array, " P"],
-) -> Bool[Array, " P"]:
-    def sides(params: Params) -> Float[Array, " U"]:
-        """The sign of every net input that meets a kink."""
-        logits, tape = record(spec, hyper, params, batch.x, key)
-        nets = [*tape.nets] if spec.network.activation in KINKED else []
-        if spec.network.output_activation in KINKED:
-            nets.append(logits)
-        return jnp.concatenate([jnp.sign(z).reshape(-1) for z in [*nets, jnp.zeros(0, logits.dtype)]])
-
-    eps = eps.astype(params[0].w.dtype)
-    up, down = perturbed(sides, params, coordinates, eps)
-    weights = jax.flatten_util.ravel_pytree(params)[0][coordinates]
-    penalised = jax.flatten_util.ravel_pytree([(jnp.ones_like(w), jnp.zeros_like(b)) for w, b in params])[0][
-        coordinates
-    ]
-    near_zero = (jnp.asarray(hyper.l1) != 0) & (penalised > 0) & (jnp.abs(weights) <= eps)
-    return jnp.any(up != down, axis=1) | near_zero
-
-
-_compiled_crossed = jax.jit(_crossed, static_argnums=0)

@@ -1,4 +1,4 @@
-"""The check of an experiment's gradients: its data and first weights, in float64, and the judgement of the findings."""
+"""The check of an experiment's gradients: its data and initial weights, in float64, and the verdict."""
 
 import statistics
 import time
@@ -12,14 +12,16 @@ import numpy as np
 from annotated_types import Ge, Gt, Interval
 from jaxtyping import Int
 
-from jaxmlp.gradcheck import agreement
-from jaxmlp.gradcheck.agreement import EpsCurve, LayerAgreement, Problem, TableRow
+from jaxmlp.gradcheck import agreement, numerical
+from jaxmlp.gradcheck.agreement import EpsCurve, LayerAgreement, TableRow
+from jaxmlp.gradcheck.numerical import Problem
 from jaxmlp.runs import config
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.directory import finite
 from jaxmlp.runs.runner import read_data, spec_of
 from jaxmlp.spec import Examples, Spec, Splits
 from jaxmlp.training import fitting
+from jaxmlp.training.callbacks import Callbacks
 
 REPORT_EPS = 1e-2
 CURVE_EPS = 10.0 ** np.arange(-1, -9.1, -0.5)
@@ -39,17 +41,17 @@ class Options:
     epochs: Annotated[int, Ge(0)] = 5
     """Epochs timed by each derived route; 0 for none."""
     tolerance: Annotated[float, Gt(0)] = 1e-12
-    """Hand-derived against automatic, relative to the largest gradient of the layer."""
+    """Of the delta rule against autodiff, relative to the largest gradient of the layer."""
     numerical_tolerance: Annotated[float, Gt(0)] = 1e-7
-    """Hand-derived against numerical, times the largest gradient of the layer where that is above 1."""
+    """Of the delta rule against differences, times the largest gradient of the layer where that is above 1."""
 
 
 class EveryWeight(NamedTuple):
-    """All the weights against central differences at one eps, and what became of those above the tolerance.
+    """All weights against central differences at one eps, and those above the tolerance at smaller ones.
 
     A quotient may err where the gradient is right: by curvature (eps^2/6 E''') or because the step crosses a kink. So
-    what is above the tolerance is measured again at eps/10, eps/100, ...: there the errors of the quotient vanish, and a
-    wrong gradient stays wrong. (Tolerance 1e-7: at eps 1e-5 curvature and round-off come to 1e-10 on normalised images.)
+    weights above the tolerance are measured again at eps/10, eps/100, ...: there the errors of the quotient vanish, and a
+    wrong gradient stays wrong. (Tolerance 1e-7: at eps 1e-5 curvature and round-off are 1e-10 on normalised images.)
     """
 
     eps: float
@@ -77,60 +79,60 @@ class Findings(NamedTuple):
     origin: str  # of the data
     rows: list[int]  # of the training split, in the batch
     layers: list[LayerAgreement]
-    table: list[TableRow]  # the report's Table 1: first at its eps, then at ours
+    table: list[TableRow]  # the report's Table 1: first at its eps, then at options.eps
     every_weight: EveryWeight
     curves: dict[str, EpsCurve]  # float64, float32
     epochs: dict[str, EpochTime]  # autodiff, delta_rule; empty where none was asked for
     failures: list[str]  # a line each; none: the gradients agree
 
 
-class Listener:
-    """Who is told how it goes; this one ignores it."""
+class CheckCallbacks(Callbacks):
+    """Callbacks of a check: which of its parts is computed, and how far it is."""
 
-    def begins(self, what: str, steps: int) -> None:
+    def on_part_begin(self, name: str, steps: int) -> None:
         """A part begins that takes so many steps."""
 
-    def advanced(self, steps: int) -> None:
-        """Some of them are done."""
+    def on_steps_end(self, steps: int) -> None:
+        """So many further steps of the part are done."""
 
 
-def check_gradients(experiment: Experiment, options: Options, listener: Listener | None = None) -> Findings:
-    """Compare the three routes on the weights that training would begin with, and some random training examples.
+def check_gradients(experiment: Experiment, options: Options, callbacks: CheckCallbacks | None = None) -> Findings:
+    """Compare the three routes on the initial weights of an experiment, and some random training examples.
 
     The comparison runs in float64, the epochs in float32 as they are trained. Raises DataError where there are no data.
     """
-    listener = listener or Listener()
+    callbacks = callbacks or CheckCallbacks()
     data = read_data(experiment)
     splits = data.splits
     spec = spec_of(experiment, splits, data.preparation)
     count = min(options.examples, len(splits.train.x))
-    rows = np.random.default_rng(experiment.seed).choice(len(splits.train.x), count, replace=False)
-    single = first_problem(spec, experiment, splits, rows)
+    drawn = np.random.default_rng(experiment.seed).choice(len(splits.train.x), count, replace=False)
+    single = initial_problem(spec, experiment, splits, drawn)
     with jax.enable_x64(True):
         problem = in_float64(single, experiment)
-        layers, every_weight, failures = _every_weight(problem, options, listener)
+        layers, every_weight, failures = _every_weight(problem, options, callbacks)
         table = agreement.report_table(problem, list(dict.fromkeys([REPORT_EPS, options.eps])))
         size = sum(leaf.size for leaf in jax.tree.leaves(problem.params))
-        drawn = np.random.default_rng(experiment.seed).permutation(size)[: options.curve_weights]
-        listener.begins("error over eps", 2)
+        coordinates = np.random.default_rng(experiment.seed).permutation(size)[: options.curve_weights]
+        callbacks.on_part_begin("error over eps", 2)
         curves = {}
         for name, at in (("float64", problem), ("float32", single)):
-            curves[name] = agreement.eps_curve(at, drawn, CURVE_EPS)
-            listener.advanced(1)
-    epochs = epoch_times(spec, experiment, splits, options.epochs, listener) if options.epochs else {}
-    return Findings(spec, data.origin, rows.tolist(), layers, table, every_weight, curves, epochs, failures)
+            curves[name] = agreement.eps_curve(at, coordinates, CURVE_EPS)
+            callbacks.on_steps_end(1)
+    epochs = epoch_times(spec, experiment, splits, options.epochs, callbacks) if options.epochs else {}
+    return Findings(spec, data.origin, drawn.tolist(), layers, table, every_weight, curves, epochs, failures)
 
 
-def first_problem(spec: Spec, experiment: Experiment, splits: Splits, rows: Int[np.ndarray, " N"]) -> Problem:
-    """The gradient before the first step, in float32: first weights, `rows` of the training split, a key for dropout."""
+def initial_problem(spec: Spec, experiment: Experiment, splits: Splits, drawn: Int[np.ndarray, " N"]) -> Problem:
+    """The gradient before the first step, in float32: initial weights, the `drawn` training examples, a key for dropout."""
     key, hyper = jax.random.key(experiment.seed, impl=fitting.PRNG), fitting.traced(experiment.hyper)
     params = fitting.compiled_begin(spec, hyper, key).params
-    batch = Examples(jnp.asarray(splits.train.x[rows]), jnp.asarray(splits.train.labels[rows]))
+    batch = Examples(jnp.asarray(splits.train.x[drawn]), jnp.asarray(splits.train.labels[drawn]))
     return Problem(spec, hyper, params, batch, jax.random.fold_in(key, 0) if spec.network.dropout else None)
 
 
 def in_float64(problem: Problem, experiment: Experiment) -> Problem:
-    """The same weights and examples in double precision, and the numbers as they were written."""
+    """The same weights and examples in double precision, and the hyperparameters as they were written."""
     params = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), problem.params)
     batch = problem.batch._replace(x=jnp.asarray(problem.batch.x, jnp.float64))
     hyper = problem.hyper._replace(
@@ -140,36 +142,34 @@ def in_float64(problem: Problem, experiment: Experiment) -> Problem:
 
 
 def _every_weight(
-    problem: Problem, options: Options, listener: Listener
+    problem: Problem, options: Options, callbacks: CheckCallbacks
 ) -> tuple[list[LayerAgreement], EveryWeight, list[str]]:
-    ours = agreement.compiled_delta_rule(*problem).grads
-    automatic = agreement.compiled_autodiff(*problem).grads
-    exact = agreement.flat(ours)
-    unflatten = jax.flatten_util.ravel_pytree(ours)[1]
-    every = np.arange(exact.size)
-    listener.begins("every weight", exact.size)
-    started = time.perf_counter()
-    found = agreement.numerical(problem, every, options.eps, listener.advanced)
-    seconds = time.perf_counter() - started
-
-    derived = agreement.layer_agreement(ours, automatic, "autodiff")
+    delta_rule = agreement.compiled_delta_rule(*problem).grads
+    exact, unflatten = numerical.flat(delta_rule), jax.flatten_util.ravel_pytree(delta_rule)[1]
+    layers = agreement.layer_agreement(delta_rule, agreement.compiled_autodiff(*problem).grads, "autodiff")
     failures = [
         f"layer {row.layer}, {row.part}: hand-derived and automatic differ by {row.largest_relative:.1e} of the largest"
         f" gradient (tolerance {options.tolerance:.0e})"
-        for row in derived
+        for row in layers
         if not row.largest_relative <= options.tolerance
     ]
-    allowed = options.numerical_tolerance * agreement.flat(jax.tree.map(_scale, ours))  # [P]
-    above = np.flatnonzero(~(np.abs(found - exact) <= allowed))
-    open_, eps = above, options.eps
-    while len(open_) and eps / 10 >= SMALLEST_EPS * 0.99:
+    callbacks.on_part_begin("every weight", exact.size)
+    started = time.perf_counter()
+    differences = numerical.numerical(problem, np.arange(exact.size), options.eps, callbacks.on_steps_end)
+    seconds = time.perf_counter() - started
+    layers += agreement.layer_agreement(delta_rule, unflatten(jnp.asarray(differences)), "differences")
+
+    allowed = options.numerical_tolerance * numerical.flat(jax.tree.map(_scale, delta_rule))  # [P]
+    above = disagreeing = np.flatnonzero(~(np.abs(differences - exact) <= allowed))
+    eps = options.eps
+    while len(disagreeing) and eps / 10 >= SMALLEST_EPS * 0.99:
         eps /= 10
-        listener.begins(f"again at {eps:.0e}", len(open_))
-        again = agreement.numerical(problem, open_, eps, listener.advanced)
-        open_ = open_[~(np.abs(again - exact[open_]) <= allowed[open_])]
-    kinked = agreement.crossings(problem, open_, eps) & np.isfinite(exact[open_])
+        callbacks.on_part_begin(f"again at {eps:.0e}", len(disagreeing))
+        again = numerical.numerical(problem, disagreeing, eps, callbacks.on_steps_end)
+        disagreeing = disagreeing[~(np.abs(again - exact[disagreeing]) <= allowed[disagreeing])]
+    kinked = numerical.crossings(problem, disagreeing, eps) & np.isfinite(exact[disagreeing])
     wrong = np.zeros(exact.size)
-    wrong[open_[~kinked]] = 1
+    wrong[disagreeing[~kinked]] = 1
     for index, layer in enumerate(unflatten(jnp.asarray(wrong)), 1):
         for part, marks in zip(("weights", "biases"), layer, strict=True):
             if count := int(marks.sum()):
@@ -177,18 +177,17 @@ def _every_weight(
                     f"layer {index}, {part}: {count:,} of {marks.size:,} differ from central differences by more than"
                     f" {options.numerical_tolerance:.0e}, at eps {options.eps:.0e} and down to {eps:.0e}"
                 )
-    rows = [*derived, *agreement.layer_agreement(ours, unflatten(jnp.asarray(found)), "differences")]
-    judged = EveryWeight(
+    every_weight = EveryWeight(
         eps=options.eps,
         weights=exact.size,
-        largest_difference=float(np.max(np.abs(found - exact))),
+        largest_difference=float(np.max(np.abs(differences - exact))),
         above_tolerance=len(above),
-        agree_at_smaller_eps=len(above) - len(open_),
+        agree_at_smaller_eps=len(above) - len(disagreeing),
         at_a_kink=int(kinked.sum()),
         wrong=int((~kinked).sum()),
         seconds=seconds,
     )
-    return rows, judged, failures
+    return layers, every_weight, failures
 
 
 def _scale(gradient: jax.Array) -> jax.Array:
@@ -197,20 +196,20 @@ def _scale(gradient: jax.Array) -> jax.Array:
 
 
 def epoch_times(
-    spec: Spec, experiment: Experiment, splits: Splits, epochs: int, listener: Listener
+    spec: Spec, experiment: Experiment, splits: Splits, epochs: int, callbacks: CheckCallbacks
 ) -> dict[str, EpochTime]:
-    """Seconds of the first epoch by each derived route, in float32, taken in turns so that both see the same machine."""
+    """Seconds of the first epoch by each derived route, in float32, in turns, so that both see the same machine."""
     hyper, key, state = fitting.initial(spec, experiment.hyper, experiment.seed)
     specs = {name: replace(spec, training=replace(spec.training, gradient=name)) for name in ("autodiff", "delta_rule")}
-    programs = {name: fitting.compile_program(one, hyper, key, splits, state)[0] for name, one in specs.items()}
+    programs = {name: fitting.compile_program(of, hyper, key, splits, state)[0] for name, of in specs.items()}
     seconds: dict[str, list[float]] = {name: [] for name in specs}
-    listener.begins("epochs", epochs)
+    callbacks.on_part_begin("epochs", epochs)
     for turn in range(epochs):
         for name in specs if turn % 2 else reversed(specs):
             program, started = programs[name], time.perf_counter()
             jax.block_until_ready(program.advance(program.hyper, program.key, program.splits, state))
             seconds[name].append(time.perf_counter() - started)
-        listener.advanced(1)
+        callbacks.on_steps_end(1)
     return {
         name: EpochTime(programs[name].compile_seconds, statistics.median(seconds[name]), seconds[name])
         for name in specs
@@ -218,7 +217,7 @@ def epoch_times(
 
 
 def as_tree(experiment: Experiment, options: Options, findings: Findings) -> dict[str, Any]:
-    """Everything found, for JSON: lists, numbers and names; null where a number is not finite."""
+    """All findings, for JSON: lists, numbers and names; null where a number is not finite."""
     return finite(
         {
             "verdict": "failed" if findings.failures else "ok",

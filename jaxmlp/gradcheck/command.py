@@ -10,7 +10,7 @@ import tyro
 
 from jaxmlp.cli import parsing
 from jaxmlp.cli.devices import Device, choose_device
-from jaxmlp.gradcheck.checks import REPORT_EPS, Findings, Listener, Options, as_tree, check_gradients, epoch_ratio
+from jaxmlp.gradcheck.checks import REPORT_EPS, CheckCallbacks, Findings, Options, as_tree, check_gradients, epoch_ratio
 from jaxmlp.runs.config import Experiment
 from jaxmlp.training.validation import check_range
 
@@ -67,7 +67,7 @@ def _check_options(command: GradCheck) -> None:
         check_range("--" + name.replace("_", "-"), getattr(command, name), annotation)
 
 
-class _Progress(Listener):
+class _Progress(CheckCallbacks):
     """A bar on standard error, where that is a terminal; it goes when the work is done."""
 
     def __enter__(self) -> "_Progress":
@@ -82,10 +82,10 @@ class _Progress(Listener):
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
 
-    def begins(self, what: str, steps: int) -> None:
-        self.task = self.progress.add_task(what, total=steps)
+    def on_part_begin(self, name: str, steps: int) -> None:
+        self.task = self.progress.add_task(name, total=steps)
 
-    def advanced(self, steps: int) -> None:
+    def on_steps_end(self, steps: int) -> None:
         self.progress.advance(self.task, steps)
 
 
@@ -94,11 +94,11 @@ def _print(findings: Findings, options: Options, device: str) -> None:
 
     console = Console(highlight=False)
     sizes = "-".join(str(size) for size in findings.spec.sizes)
-    rows = ", ".join(str(row) for row in findings.rows[:5]) + (", ..." if len(findings.rows) > 5 else "")
+    drawn = ", ".join(map(str, findings.rows[:5])) + (", ..." if len(findings.rows) > 5 else "")
     network = findings.spec.network
     functions = f"{network.activation}, {network.loss}" if network.hidden else network.loss
     _say(console, f"{sizes}, {functions}; float64 on {device}")
-    _say(console, f"{findings.origin}; training example{'s' if len(findings.rows) > 1 else ''} {rows}")
+    _say(console, f"{findings.origin}; training example{'s' if len(findings.rows) > 1 else ''} {drawn}")
     _show(console, "The delta rule, layer by layer", _layers(findings))
     console.print(
         "[dim]Relative: to the largest gradient in that row's array. Tolerance against autodiff"
@@ -148,18 +148,12 @@ def _layers(findings: Findings) -> "Table":
         ["layer"],
         ["size", "largest\ngradient", "autodiff\nabsolute", "\nrelative", "differences\nabsolute", "\nrelative"],
     )
-    found = {(row.layer, row.part, row.against): row for row in findings.layers}
-    for (layer, part, against), automatic in found.items():
-        if against == "autodiff":
-            numerical = found[layer, part, "differences"]
-            cells = (automatic.largest_absolute, automatic.largest_relative)
-            cells += (numerical.largest_absolute, numerical.largest_relative)
-            table.add_row(
-                f"{layer} {part}",
-                f"{automatic.size:,}",
-                f"{automatic.largest_gradient:.3g}",
-                *(_short(cell) for cell in cells),
-            )
+    autodiff, differences = (
+        [row for row in findings.layers if row.against == route] for route in ("autodiff", "differences")
+    )
+    for row, numerical in zip(autodiff, differences, strict=True):
+        cells = (row.largest_absolute, row.largest_relative, numerical.largest_absolute, numerical.largest_relative)
+        table.add_row(f"{row.layer} {row.part}", f"{row.size:,}", f"{row.largest_gradient:.3g}", *map(_short, cells))
     return table
 
 

@@ -1,7 +1,7 @@
-"""Activation functions: value, slope and target range side by side.
+"""Activation functions: value, derivative and range of targets side by side.
 
-z is the net input of a unit, a = value(z) its activation. The slope da/dz is written in whichever of the two is cheaper.
-At a kink it is JAX's own: relu has 0 there, leaky_relu and elu have 1.
+z is the pre-activation of a unit, a = value(z) its activation. The derivative da/dz is written in whichever of the two is
+cheaper. At a kink it is JAX's own: relu has 0 there, leaky_relu and elu have 1.
 """
 
 import math
@@ -15,25 +15,27 @@ from jaxtyping import Array, Float
 from jaxmlp.errors import UsageError, unknown
 
 Tensor = Float[Array, "..."]
-LEAK = 0.01  # slope of leaky_relu below 0; Maas et al. 2013, "Rectifier nonlinearities improve neural network models"
+LEAK = (
+    0.01  # derivative of leaky_relu below 0; Maas et al. 2013, "Rectifier nonlinearities improve neural network models"
+)
 
 
 class Activation(NamedTuple):
     """A nonlinearity a = value(z), its derivative da/dz, and the targets it can reach."""
 
     value: Callable[[Tensor], Tensor]
-    slope: Callable[[Tensor, Tensor], Tensor]  # (z, a) -> da/dz
+    derivative: Callable[[Tensor, Tensor], Tensor]  # (z, a) -> da/dz
     targets: tuple[float, float] = (0.0, 1.0)  # (low, high) under squared error: the limits of its range, if it has any
 
 
-def _silu_slope(z: Tensor, a: Tensor) -> Tensor:
-    """a = z s(z), so da/dz = s + z s (1 - s) = s + a (1 - s)."""
+def _silu_derivative(z: Tensor, a: Tensor) -> Tensor:
+    """Forward was a = z s(z), so backward is da/dz = s + z s (1 - s) = s + a (1 - s)."""
     s = jax.nn.sigmoid(z)
     return s + a * (1 - s)
 
 
-def _gelu_slope(z: Tensor, a: Tensor) -> Tensor:
-    """a = z Phi(z), so da/dz = Phi(z) + z phi(z), with Phi the normal distribution and phi its density."""
+def _gelu_derivative(z: Tensor, a: Tensor) -> Tensor:
+    """Forward was a = z Phi(z), so backward is da/dz = Phi(z) + z phi(z): the normal distribution and its density."""
     return 0.5 * jax.lax.erfc(-z / math.sqrt(2)) + z * jnp.exp(-z * z / 2) / math.sqrt(2 * math.pi)
 
 
@@ -48,8 +50,8 @@ ACTIVATIONS: dict[str, Activation] = {
     ),
     "elu": Activation(jax.nn.elu, lambda z, a: jnp.where(z > 0, 1, a + 1)),  # Clevert et al. 2016, alpha = 1
     "softplus": Activation(jax.nn.softplus, lambda z, a: jax.nn.sigmoid(z)),
-    "silu": Activation(jax.nn.silu, _silu_slope),
-    "gelu": Activation(lambda z: jax.nn.gelu(z, approximate=False), _gelu_slope),  # the exact one
+    "silu": Activation(jax.nn.silu, _silu_derivative),
+    "gelu": Activation(lambda z: jax.nn.gelu(z, approximate=False), _gelu_derivative),  # the exact one
 }
 
 

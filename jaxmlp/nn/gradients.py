@@ -2,6 +2,13 @@
 
 The objective of a batch is E = sum_n v_n loss_n / sum_n v_n + sum over layers of the penalty of w,
 where v_n is the weight of example n (1 for all where none are given). A batch whose weights are all 0 has E = penalty.
+
+The arguments of a route:
+    spec: the network and its training, static.
+    hyper: l1, l2 and dropout_rate are read.
+    params: weights and biases, a Layer each.
+    batch: examples x [N, D], labels [N] and, if there are any, weights v [N].
+    key: of the dropout masks; None: no dropout.
 """
 
 from collections.abc import Callable
@@ -44,19 +51,20 @@ def by_autodiff(spec: Spec, hyper: Hyper, params: Params, batch: Examples, key: 
 
 
 def by_delta_rule(spec: Spec, hyper: Hyper, params: Params, batch: Examples, key: Key[Array, ""] | None) -> Gradient:
-    """Gradient of the objective, derived by hand; equals `by_autodiff`.
+    """Gradient of the objective by backpropagation, derived by hand: the delta rule. Equals `by_autodiff`.
 
-    output layer   delta_L = dloss/dz_L * v_n / sum v              (report eq. 4: softmax(z) - t)
-    layer below    delta_l = (delta_{l+1} @ w_{l+1}.T) * mask_l * slope(z_l, a_l)
-    any layer      dE/dw_l = a_{l-1}.T @ delta_l + penalty',   dE/db_l = sum_n delta_l
+    With delta_l = dE/dz_l [N, units of layer l] and the last layer L:
 
-    because forward was z_l = a_{l-1} @ w_l + b_l and a_l = f(z_l) * mask_l.
+    forward was E = sum_n v_n loss_n / sum v, so backward is delta_L = dloss/dz_L * v_n / sum v   (report eq. 4)
+    forward was z_{l+1} = a_l @ w_{l+1} + b_{l+1} and a_l = f(z_l) * mask_l,
+        so backward is delta_l = (delta_{l+1} @ w_{l+1}.T) * mask_l * f'(z_l)
+        and dE/dw_l = a_{l-1}.T @ delta_l + penalty', dE/db_l = sum_n delta_l
     """
     precision = spec.training.matmul_precision
     f = activation(spec.network.activation)
     logits, tape = record(spec, hyper, params, batch.x, key)
     loss, output_activation, targets = _at_the_output(spec, batch, logits)
-    delta = loss.delta(logits, targets, output_activation) * _shares(batch, logits)[:, None]  # [N, K]
+    delta = loss.delta(logits, targets, output_activation) * _mean_weights(batch, logits)[:, None]  # [N, K]
     grads = []
     for index in reversed(range(len(params))):
         dw = jnp.matmul(tape.inputs[index].T, delta, precision=precision)  # [I, O]
@@ -67,7 +75,7 @@ def by_delta_rule(spec: Spec, hyper: Hyper, params: Params, batch: Examples, key
             mask = tape.masks[index - 1]
             if mask is not None:
                 delta = delta * mask
-            delta = delta * f.slope(tape.nets[index - 1], tape.activations[index - 1])
+            delta = delta * f.derivative(tape.pre_activations[index - 1], tape.activations[index - 1])
     values = loss.value(logits, targets, output_activation)
     return Gradient(tuple(reversed(grads)), values, logits)
 
@@ -82,8 +90,8 @@ def by_differences(
     """
     flat, unflatten = jax.flatten_util.ravel_pytree(params)
     values, logits = objective(spec, hyper, params, batch, key)[1:]
-    slopes = differences(spec, hyper, params, batch, key, jnp.arange(flat.size), eps)
-    return Gradient(unflatten(slopes), values, logits)
+    grads = differences(spec, hyper, params, batch, key, jnp.arange(flat.size), eps)
+    return Gradient(unflatten(grads), values, logits)
 
 
 def differences(
@@ -95,13 +103,14 @@ def differences(
     coordinates: Int[Array, " P"],
     eps: float | Float[Array, "*P"],
 ) -> Float[Array, " P"]:
-    """Central differences at some `coordinates` [P] of the flattened parameters; `eps`, one or [P], may be traced."""
+    """Central differences of the objective at some `coordinates` [P] of the flattened parameters.
+
+    `eps` is one for all or [P], one for each, and may be traced.
+    """
 
     def value(params: Params) -> Float[Array, ""]:
         data = _data_term(spec, hyper, params, batch, key)[0]
-        penalised = (jnp.asarray(hyper.l1) != 0) | (
-            jnp.asarray(hyper.l2) != 0
-        )  # else its sums would cost half the time
+        penalised = (jnp.asarray(hyper.l1) != 0) | (jnp.asarray(hyper.l2) != 0)  # its sums would cost half the time
         return data + jax.lax.cond(penalised, partial(penalty_term, hyper), lambda _: jnp.zeros_like(data), params)
 
     eps = jnp.broadcast_to(jnp.asarray(eps, params[0].w.dtype), coordinates.shape)  # [P]
@@ -115,38 +124,44 @@ Value = TypeVar("Value")
 def perturbed(
     value: Callable[[Params], Value], params: Params, coordinates: Int[Array, " P"], eps: Float[Array, " P"]
 ) -> tuple[Value, Value]:
-    """value(w + eps) and value(w - eps) for one weight after the other; every leaf of the two is [P, ...].
+    """value(w + eps) and value(w - eps), one weight at a time; every leaf of the two is [P, ...].
 
-    Coordinates count as in `ravel_pytree`. One set of weights goes through the scan; a step puts back the entry that the
-    step before it changed, and changes its own. So nothing is copied and the weights stay in the cache (784-128-10, one
-    example: 26 us a value; a batch of 64 changed copies took 130 us each).
+    Args:
+        value: what is evaluated, such as the objective.
+        params: the weights around which it is evaluated.
+        coordinates: [P] the weights that are changed, numbered as in `ravel_pytree`.
+        eps: [P] the change of each.
+
+    One set of weights goes through a scan. A step restores the weight that the step before it changed, and changes its own:
+    nothing is copied, and the weights stay in the cache (784-128-10, one example: 26 us a value; a batch of 64 changed
+    copies took 130 us each).
     """
     leaves, structure = jax.tree.flatten(params)
     ends = np.cumsum([leaf.size for leaf in leaves])
 
-    def put(rows: list[Array], coordinate: Array, change: Array) -> list[Array]:
-        """The weights with the one at `coordinate` set to its first value + change; the others stay as they are."""
+    def put(weights: list[Array], coordinate: Array, change: Array) -> list[Array]:
+        """The weights, with the one at `coordinate` set to its value in `params` + change."""
         changed = []
-        for row, leaf, end in zip(rows, leaves, ends.tolist(), strict=True):
-            place = jnp.clip(coordinate - (end - leaf.size), 0, leaf.size - 1)
-            at = jnp.unravel_index(place, leaf.shape)
-            here = place == coordinate - (end - leaf.size)
-            one = (1,) * leaf.ndim
-            new = jax.lax.dynamic_slice(leaf, at, one) + jnp.where(here, change, jnp.zeros_like(change))
-            changed.append(jax.lax.dynamic_update_slice(row, new, at))
+        for current, leaf, end in zip(weights, leaves, ends.tolist(), strict=True):
+            offset = coordinate - (end - leaf.size)
+            inside = jnp.clip(offset, 0, leaf.size - 1)
+            index = jnp.unravel_index(inside, leaf.shape)
+            entry = jax.lax.dynamic_slice(leaf, index, (1,) * leaf.ndim)
+            entry += jnp.where(inside == offset, change, jnp.zeros_like(change))
+            changed.append(jax.lax.dynamic_update_slice(current, entry, index))
         return changed
 
-    def step(carry: tuple[list[Array], Array], at: tuple[Array, Array]) -> tuple[tuple[list[Array], Array], Value]:
-        rows, last = carry
-        coordinate, change = at
-        rows = put(put(rows, last, jnp.zeros_like(change)), coordinate, change)
-        return (rows, coordinate), value(jax.tree.unflatten(structure, rows))
+    def step(carry: tuple[list[Array], Array], now: tuple[Array, Array]) -> tuple[tuple[list[Array], Array], Value]:
+        weights, last = carry
+        coordinate, change = now
+        weights = put(put(weights, last, jnp.zeros_like(change)), coordinate, change)
+        return (weights, coordinate), value(jax.tree.unflatten(structure, weights))
 
     twice = jnp.repeat(coordinates, 2)  # [2P]: each weight up, then down
     changes = jnp.stack([eps, -eps], axis=1).reshape(-1)  # [2P]
     start = (leaves, jnp.zeros((), coordinates.dtype))
     values = jax.lax.scan(step, start, (twice, changes))[1]
-    return jax.tree.map(lambda found: found[0::2], values), jax.tree.map(lambda found: found[1::2], values)
+    return jax.tree.map(lambda leaf: leaf[0::2], values), jax.tree.map(lambda leaf: leaf[1::2], values)
 
 
 def objective(
@@ -163,7 +178,7 @@ def _data_term(
     logits, _ = record(spec, hyper, params, batch.x, key)
     loss, output_activation, targets = _at_the_output(spec, batch, logits)
     values = loss.value(logits, targets, output_activation)
-    return jnp.sum(values * _shares(batch, logits)), values, logits
+    return jnp.sum(values * _mean_weights(batch, logits)), values, logits
 
 
 def penalty_term(hyper: Hyper, params: Params) -> Float[Array, ""]:
@@ -178,8 +193,8 @@ def _at_the_output(spec: Spec, batch: Examples, logits: Array) -> tuple[losses.L
     return loss, f, losses.targets(batch.labels, spec.classes, loss, f, logits.dtype)
 
 
-def _shares(batch: Examples, logits: Array) -> Float[Array, " N"]:
-    """The share of each example in the mean: 1/N, or v_n / sum v; 0 for all where all weights are 0."""
+def _mean_weights(batch: Examples, logits: Array) -> Float[Array, " N"]:
+    """The weight of each example in the mean: 1/N, or v_n / sum v; 0 for all where all weights are 0."""
     if batch.weights is None:
         return jnp.full(len(logits), 1 / len(logits), logits.dtype)
     weights = batch.weights.astype(logits.dtype)

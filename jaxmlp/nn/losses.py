@@ -17,7 +17,7 @@ Logits = Float[Array, "N K"]
 class Loss(NamedTuple):
     """A loss of each example as a function of (z, t, f), and its derivative with respect to z.
 
-    z [N, K] is the net input of the output layer, t [N, K] the target, f the output activation.
+    z [N, K] is the pre-activation of the output layer, t [N, K] the target, f the output activation.
     """
 
     value: Callable[[Logits, Logits, Activation], Float[Array, " N"]]
@@ -41,9 +41,9 @@ def _squared_error(z: Logits, t: Logits, f: Activation) -> Float[Array, " N"]:
 
 
 def _squared_error_delta(z: Logits, t: Logits, f: Activation) -> Logits:
-    """Forward was 1/2 sum (t - a)^2 with a = f(z), so backward is (a - t) f'(z): one number for each output."""
+    """Forward was 1/2 sum (t - a)^2 with a = f(z), so backward is (a - t) f'(z), output by output."""
     a = f.value(z)
-    return (a - t) * f.slope(z, a)
+    return (a - t) * f.derivative(z, a)
 
 
 L1_STEPS = ("subgradient", "proximal")  # of the optimizer, by `penalty_gradient`; or after it, by `soft_threshold`
@@ -62,7 +62,7 @@ def loss(name: str) -> Loss:
 
 
 def targets(labels: Int[Array, " N"], classes: int, loss: Loss, f: Activation, dtype: DTypeLike) -> Logits:
-    """The target of every output: high for the class of the example, low for the others.
+    """The target of every output [N, K]: high for the class of the example, low for the others.
 
     Softmax cross-entropy takes 1 and 0; squared error the two limits of the output activation's range (the thread's
     third answer), so that the error of an output is never more than the width of that range.
@@ -75,7 +75,7 @@ def targets(labels: Int[Array, " N"], classes: int, loss: Loss, f: Activation, d
 def penalty(w: Float[Array, "I O"], l1: Float[Array, ""], l2: Float[Array, ""]) -> Float[Array, ""]:
     """l1 sum |w| + l2/2 sum w^2 of one weight matrix.
 
-    |w| is written as w sign(w) with the sign held fixed: jax.grad(jnp.abs)(0.) is 1, and the derivative taken here is 0.
+    |w| is written as w sign(w) with the sign held fixed: at 0 its derivative is then 0, where jax.grad(jnp.abs) says 1.
     """
     return l1 * jnp.sum(w * jax.lax.stop_gradient(jnp.sign(w))) + 0.5 * l2 * jnp.sum(w * w)
 
@@ -90,5 +90,8 @@ def soft_threshold(w: Float[Array, "I O"], threshold: Float[Array, ""]) -> Float
 
 
 def penalty_gradient(w: Float[Array, "I O"], l1: Float[Array, ""], l2: Float[Array, ""]) -> Float[Array, "I O"]:
-    """l1 sign(w) + l2 w: report eqs. 7 (without its factor 1/2, which its right-hand side lacks too) and 6."""
+    """Forward was l1 sum |w| + l2/2 sum w^2, so backward is l1 sign(w) + l2 w.
+
+    Report eqs. 7 (without its factor 1/2, which its right-hand side lacks too) and 6.
+    """
     return l1 * jnp.sign(w) + l2 * w

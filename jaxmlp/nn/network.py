@@ -1,4 +1,4 @@
-"""The network: its layers, their first weights, and the forward pass."""
+"""The network: its layers, their initial weights, and the forward pass."""
 
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ INITS = {
 
 
 def init(spec: Spec, hyper: Hyper, key: Key[Array, ""]) -> Params:
-    """The first weights of every layer, of the shapes that `spec.sizes` gives, in JAX's default float type.
+    """The initial weights and biases of every layer, of the shapes that `spec.sizes` gives, in JAX's default float type.
 
     Raises UsageError where `network.init` names no initialiser.
     """
@@ -60,10 +60,10 @@ def init(spec: Spec, hyper: Hyper, key: Key[Array, ""]) -> Params:
 
 
 class Tape(NamedTuple):
-    """What the forward pass leaves for the backward pass, a field per hidden layer."""
+    """What the forward pass leaves for the backward pass: arrays [N, H], one a hidden layer."""
 
-    inputs: tuple[Activations, ...]  # of every layer: x, then activations after dropout
-    nets: tuple[Activations, ...]  # z of the hidden layers
+    inputs: tuple[Activations, ...]  # of every layer, the output layer too: x, then activations after dropout
+    pre_activations: tuple[Activations, ...]  # z of the hidden layers
     activations: tuple[Activations, ...]  # a = f(z) of the hidden layers, before dropout
     masks: tuple[Activations | None, ...]  # 0 or 1/(1 - rate), where there is dropout
 
@@ -71,15 +71,19 @@ class Tape(NamedTuple):
 def record(
     spec: Spec, hyper: Hyper, params: Params, x: Float[Array, "N D"], key: Key[Array, ""] | None
 ) -> tuple[Float[Array, "N K"], Tape]:
-    """The forward pass, with what the backward pass needs. Dropout is drawn from `key`; without a key there is none."""
+    """The forward pass: logits [N, K], and what the backward pass needs.
+
+    z_l = a_{l-1} @ w_l + b_l and a_l = f(z_l) * mask_l, with a_0 = x; the logits are z of the last layer. Dropout masks are
+    drawn from `key`; without a key there are none.
+    """
     f = activation(spec.network.activation)
-    a, inputs, nets, activations, masks = x, [], [], [], []
+    a, inputs, pre_activations, activations, masks = x, [], [], [], []
     *hidden, output = params
     for index, layer in enumerate(hidden):
         inputs.append(a)
         z = _affine(spec, a, layer)  # [N, H]
         a = f.value(z)
-        nets.append(z)
+        pre_activations.append(z)
         activations.append(a)
         if spec.network.dropout and key is not None:
             mask = dropout_mask(jax.random.fold_in(key, index), hyper, a)
@@ -88,22 +92,25 @@ def record(
         else:
             masks.append(None)
     inputs.append(a)
-    return _affine(spec, a, output), Tape(tuple(inputs), tuple(nets), tuple(activations), tuple(masks))
+    return _affine(spec, a, output), Tape(*map(tuple, (inputs, pre_activations, activations, masks)))
 
 
 def forward(spec: Spec, params: Params, x: Float[Array, "N D"]) -> Float[Array, "N K"]:
-    """The net input z of the output layer, as the network is used: without dropout."""
+    """The logits: pre-activations z of the output layer, as the network is used, without dropout."""
     return record(spec, Hyper(), params, x, None)[0]
 
 
 def predictions(logits: Float[Array, "N K"]) -> Int[Array, " N"]:
-    """The class with the largest net input, the first of equals. f is increasing, so f(z) would choose the same one,
-    but saturates (silu and gelu are, above their minimum: all their useful outputs are)."""
+    """The class with the largest logit, the first of equals.
+
+    An increasing f(z) would choose the same one, but saturates. (silu and gelu increase above their minimum only; outputs
+    that mean anything lie there.)
+    """
     return jnp.argmax(logits, axis=1)
 
 
 def outputs(network: Network, logits: Float[Array, "N K"]) -> Float[Array, "N K"]:
-    """What the network says of each class: probabilities under cross-entropy, f(z) under squared error."""
+    """The outputs of the network: probabilities softmax(z) under cross-entropy, f(z) under squared error."""
     if network.loss == "softmax_cross_entropy":
         return jax.nn.softmax(logits, axis=1)
     return activation(network.output_activation, "network.output_activation").value(logits)

@@ -53,9 +53,14 @@ COMMAND = parsing.Command(
 )
 
 
+def read(arguments: list[str]) -> tuple[Perceptron, PerceptronExperiment]:
+    """The command line, over the file it names, over the defaults; checked."""
+    return parsing.read(COMMAND, arguments, PerceptronExperiment, _check)
+
+
 def main(arguments: list[str]) -> int:
     """Parse, learn, write, print. Until all is learnt nothing is written, so an interruption leaves nothing."""
-    command, experiment = parsing.read(COMMAND, arguments, PerceptronExperiment, _check)
+    command, experiment = read(arguments)
     bar = progress.Bar(quiet=command.quiet)
     if command.out is not None:
         _check_new(command.out, overwrite=command.overwrite)

@@ -24,7 +24,7 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels
 class Predict:
     """Classify images with a trained network."""
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """A run directory, or its model.safetensors."""
     images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]
     """PNG files, or what else Pillow reads. They are made grey for a network of grey images; what is transparent

@@ -20,13 +20,13 @@ from jaxmlp.runs.config import Experiment
 from jaxmlp.sweep import config as sweep_config
 from jaxmlp.sweep import processes, store
 from jaxmlp.sweep.config import Sweep, SweepTrial
+from jaxmlp.sweep.options import Options
 from jaxmlp.sweep.progress import SweepBar
 from jaxmlp.text import count, duration, short_path
 from jaxmlp.training.validation import check_chunk
 
 if TYPE_CHECKING:
     from jaxmlp.sweep.groups import SweepGroup
-    from jaxmlp.sweep.runner import Options
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class SweepCommand(Experiment):
     """Train every trial of a grid, packed into few programs on all devices; leave a table, pictures and the best run."""
 
     config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="CONFIG.toml")] = None
-    """A TOML file with a table [grid], such as configs/sweeps/halving.toml; a table [sample] draws so many points instead of
-    the product, [prune] stops the worse ones early (successive halving). Flags override its keys."""
+    """A TOML file with a [grid], such as configs/sweeps/halving.toml; [sample] draws configurations instead of taking the
+    product, [prune] stops the worse ones early. Flags override its keys."""
     grid: Annotated[tuple[str, ...], tyro.conf.arg(metavar="LINE...")] = field(default=())
     """Axes as in [grid]: 'learning_rate = [0.03, 0.1]' 'l2 = {low = 1e-5, high = 1e-2, scale = "log", count = 4}'."""
     seeds: int | None = None
-    """Seeds of each point of the grid, from --seed upwards."""
+    """Seeds of each configuration, from --seed upwards."""
     out: Path | None = None
     """The directory of the sweep; without it, a fresh one under runs/."""
     resume: bool = False
@@ -47,15 +47,15 @@ class SweepCommand(Experiment):
     overwrite: bool = False
     """Replace the sweep in --out."""
     dry_run: bool = False
-    """Say what it would take: trials, groups, memory, and seconds by a short probe, which goes into the cache."""
+    """Say what it would take, by a short probe: trials, memory and seconds."""
     mode: Literal["packed", "sequential"] | None = None
-    """packed (default): trials side by side; sequential: one on a device at a time, to the bits of train."""
+    """packed (default): trials side by side; sequential: one at a time, to the bits of train."""
     chunk: int | None = None
-    """Trials side by side on a device, a power of two; without it, measured where that pays."""
+    """Trials side by side on a device, a power of two; else measured where that pays."""
     resident: int | None = None
     """Trials on the devices of a process at a time; without it, as many as there is room for."""
     test_all: bool = False
-    """Measure every trial on the test rows, not only the best."""
+    """Evaluate every trial on the test examples, not only the best."""
     device: Device = "auto"
     """What to train on; auto takes the fastest there is."""
     quiet: bool = False
@@ -63,7 +63,7 @@ class SweepCommand(Experiment):
     checkpoint_seconds: Annotated[float, Gt(0)] = 30.0
     """Save the state at most so often."""
     distributed: bool = False
-    """Share the trials out to several processes; see --coordinator, or let the cluster say."""
+    """Spread the trials over several processes; see --coordinator, or let the cluster say."""
     coordinator: str | None = None
     """HOST:PORT of process 0 (variable JAX_COORDINATOR_ADDRESS)."""
     processes: int | None = None
@@ -75,7 +75,11 @@ class SweepCommand(Experiment):
 COMMAND = parsing.Command(
     "sweep",
     SweepCommand,
-    ("grid", "seeds", "out", "resume", "overwrite", "dry-run", "mode", "chunk", "device", "quiet", *parsing.KEYS),
+    (
+        *("grid", "seeds", "out", "resume", "overwrite", "dry-run", "mode", "chunk", "device", "quiet"),
+        *("data.name", "network.hidden", "training.optimizer", "training.max-epochs"),
+        *("hyper.learning-rate", "hyper.patience", "seed"),
+    ),
     (
         "configs/sweeps/halving.toml --dry-run",
         "--grid 'learning_rate = [0.03, 0.1, 0.3]' 'l2 = [0.0, 1e-4]' --seeds 3",
@@ -173,9 +177,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: S
     from jaxmlp.sweep import runner
 
     groups = sweep_groups.groups_of(trials)
-    options = runner.Options(
-        command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds
-    )
+    options = Options(command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds)
     if command.dry_run:
         return _dry_run(options, sweep, groups, bar)
     out = command.out or directory.fresh(sweep.experiment, "sweep-")
@@ -188,7 +190,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: S
     bar.on_train_end()
     if outcome.stopped:
         bar.on_message(
-            f"stopped after {outcome.epochs:,} trial-epochs, saved ({outcome.done:,} of {len(trials):,} trials have"
+            f"stopped after {outcome.epochs:,} trial-epochs, saved ({outcome.finished:,} of {len(trials):,} trials have"
             f" ended); go on with: {typed('sweep', '--out', short_path(out), '--resume')}"
         )
         return 128 + (interruption.number or signal.SIGTERM)
@@ -196,7 +198,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: S
     return 128 + interruption.number if interruption.asked() else code
 
 
-def _dry_run(options: "Options", sweep: Sweep, groups: "list[SweepGroup]", bar: SweepBar) -> int:
+def _dry_run(options: Options, sweep: Sweep, groups: "list[SweepGroup]", bar: SweepBar) -> int:
     """Say what the sweep would take."""
     import jax
     from rich.table import Table

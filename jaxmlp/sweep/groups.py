@@ -6,38 +6,28 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import jax
 
 from jaxmlp.data.npz import cache_folder
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import RunError
-from jaxmlp.grid import scheduler, sizing
+from jaxmlp.grid import sizing
+from jaxmlp.grid.first_states import Trial
 from jaxmlp.grid.groups import Group
+from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.program import Devices
-from jaxmlp.grid.scheduler import Packing
 from jaxmlp.grid.sizing import Probe
 from jaxmlp.runs import files
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.runner import Loaded, read_data, spec_of
 from jaxmlp.spec import Spec
 from jaxmlp.sweep.config import SweepTrial
+from jaxmlp.sweep.options import Options
 
 PROBE_FROM = 60.0  # seconds of work as guessed: below that a probe costs more than it can save
 CHUNKS = "chunks.json"
-
-
-@runtime_checkable
-class Asked(Protocol):
-    """What a user may ask for of packing."""
-
-    @property
-    def sequential(self) -> bool: ...  # one trial on a device at a time, by the solo program
-    @property
-    def chunk(self) -> int | None: ...  # trials on a device at a time
-    @property
-    def resident(self) -> int | None: ...  # trials in memory at a time
 
 
 class SweepGroup(NamedTuple):
@@ -67,7 +57,7 @@ class SweepGroup(NamedTuple):
     def for_process(self, index: int, count: int) -> Group:
         """What process `index` of `count` trains of it."""
         mine = {
-            trial.number: scheduler.Trial(trial.experiment.hyper, trial.experiment.seed)
+            trial.number: Trial(trial.experiment.hyper, trial.experiment.seed)
             for trial in self.trials
             if trial.number % count == index
         }
@@ -96,16 +86,16 @@ def groups_of(trials: Sequence[SweepTrial]) -> list[SweepGroup]:
     return groups
 
 
-def settings_of(group: SweepGroup, devices: Devices, asked: "Asked", measured: Probe | None = None) -> Packing:
-    """How the trials of a group are put together; a chunk that is asked for beats what was measured, or guessed."""
+def settings_of(group: SweepGroup, devices: Devices, options: Options, measured: Probe | None = None) -> Packing:
+    """How the trials of a group are put together; a chunk that is given beats one that was measured, or guessed."""
     chunk, seconds = (None, None) if measured is None else (measured.chunk, measured.seconds)
     return sizing.settings(
         group.spec,
         group.rows[0],
         devices,
-        alone=asked.sequential,
-        chunk=asked.chunk or chunk,
-        resident=asked.resident,
+        alone=options.sequential,
+        chunk=options.chunk or chunk,
+        resident=options.resident,
         seconds=seconds,
     )
 

@@ -24,7 +24,7 @@ CAPTIONS = {
     "lines_over_axis": "Validation loss and accuracy over the axis, and the sparsity of the weights where it varies. "
     "A large point is a mean over seeds, a small one a trial, the band mean ± standard deviation; with two axes, there is "
     "a colour for each value of the other. The best is ringed.",
-    "seeds": "The luck of seeds: a dot a trial, the line their mean, the band mean ± standard deviation; the best is ringed.",
+    "seeds": "The luck of seeds: a dot a trial, the band mean ± standard deviation; the best is ringed.",
     "parallel_coordinates": "Every trial is a line through its values to its validation loss, and dark if that is low; "
     "the best is orange.",
     "scatter": "Validation loss of every trial over each axis; crosses diverged, the best is ringed. "
@@ -90,7 +90,9 @@ def write(
         meanings=MEANINGS,
         best=best,
         doubt=None if best is None else doubt(rows, best),
-        rank=next((i for i, c in enumerate(ranked, 1) if best and best["trial"] in [row["trial"] for row in c.trials]), None),
+        rank=next(
+            (i for i, c in enumerate(ranked, 1) if best and best["trial"] in [row["trial"] for row in c.trials]), None
+        ),
         figures={Path(name).stem: caption(Path(name).stem, summary["statuses"]) for name in pictures},
         configurations=ranked[:MOST],
         more=len(ranked) - MOST,
@@ -179,9 +181,13 @@ def commands(path: Path, best: Row | None, tree: dict[str, Any]) -> dict[str, st
         resume = f"cp -r {out} {copy} && python -m jaxmlp.train --out {copy} --resume"
         if best["status"] == "max_epochs" and not schedule(_schedule(best, tree)).reads_max_epochs:
             longer = f"{resume} --training.max-epochs {2 * best['epochs_run']}"
-            named["Train a copy of it on, as its epochs were used up (this evaluates it on the test examples again):"] = longer
+            named[
+                "Train a copy of it on, as its epochs were used up (this evaluates it on the test examples again):"
+            ] = longer
         elif best["status"] == "pruned":
-            named["It was pruned: train a copy of it to its end (this evaluates it on the test examples again):"] = resume
+            named["It was pruned: train a copy of it to its end (this evaluates it on the test examples again):"] = (
+                resume
+            )
         again = f"python -m jaxmlp.train {shlex.quote(str(path / BEST / directory.CONFIG))}"
         named["Train it anew, perhaps with other flags:"] = again
     named["Every trial is a line of the table, for pandas:"] = f"pandas.read_csv({str(path / TABLE)!r})"

@@ -1,4 +1,4 @@
-"""How far the routes agree: the rows, the table, the curve over eps, and kinks."""
+"""How far the routes agree: the rows, the table, and the curve over eps, with kinks left out."""
 
 import jax
 import jax.flatten_util
@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxmlp.gradcheck import agreement
-from jaxmlp.gradcheck.agreement import Problem
+from jaxmlp.gradcheck import agreement, numerical
+from jaxmlp.gradcheck.numerical import Problem
 from jaxmlp.nn.gradients import by_autodiff, by_differences, perturbed
 from jaxmlp.nn.network import Layer, init
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Training
@@ -17,7 +17,7 @@ EPS = 10.0 ** np.arange(-1, -9.1, -0.5)
 
 @pytest.fixture(autouse=True)
 def small_blocks(float64, monkeypatch):
-    monkeypatch.setattr(agreement, "TOGETHER", 32)
+    monkeypatch.setattr(numerical, "BLOCK", 32)
 
 
 def problem(hidden=(5,), activation="tanh", dropout=False, dtype=jnp.float64, **numbers):
@@ -57,11 +57,11 @@ def test_perturbed_changes_one_weight_at_a_time_and_puts_it_back():
 @pytest.mark.parametrize("hidden", [(), (5,)], ids=str)
 def test_numerical_in_blocks_equals_the_route(hidden, numbers):
     given = problem(hidden, **numbers)
-    told = []
-    found = agreement.numerical(given, np.arange(size(given)), 1e-5, told.append)
+    blocks = []
+    found = numerical.numerical(given, np.arange(size(given)), 1e-5, blocks.append)
     whole = jax.jit(by_differences, static_argnums=0)(*given).grads
-    np.testing.assert_allclose(found, agreement.flat(whole), atol=1e-10)
-    assert sum(told) == size(given)
+    np.testing.assert_allclose(found, numerical.flat(whole), atol=1e-10)
+    assert sum(blocks) == size(given)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_report_table_of_any_depth(hidden, biases, weights):
         assert row.autodiff != 0  # so no weight was taken whose input is 0
         letter, layer = row.place[0], int(row.place[1])
         at = tuple(int(index) for index in row.place[3:-1].split(","))
-        assert row.autodiff == getattr(grads[layer - 1], letter)[at] == agreement.flat(grads)[row.coordinate]
+        assert row.autodiff == getattr(grads[layer - 1], letter)[at] == numerical.flat(grads)[row.coordinate]
         if letter == "b":
             assert at == (len(grads[layer - 1].b) - 1,)
         assert row.derived_difference < 1e-15
@@ -113,7 +113,7 @@ def test_float32_has_no_decades_of_truncation():
 
 
 def one_weight(z, activation="relu", l1=0.0):
-    """A network 1-1-2 whose hidden unit has net input z."""
+    """A network 1-1-2 whose hidden unit has pre-activation z."""
     spec = Spec(Network((1,), activation), Training(), 1, 2)
     params = (Layer(jnp.asarray([[z]]), jnp.zeros(1)), Layer(jnp.asarray([[1.0, -1.0]]), jnp.zeros(2)))
     return Problem(spec, Hyper(l1=l1), params, Examples(jnp.ones((1, 1)), jnp.zeros(1, jnp.int32)), None)
@@ -131,7 +131,7 @@ def one_weight(z, activation="relu", l1=0.0):
     ids=["crosses", "lies on it", "far", "smooth", "penalty"],
 )
 def test_crossings(given, expected):
-    np.testing.assert_array_equal(agreement.crossings(given, np.arange(6), 1e-3), np.asarray(expected, bool))
+    np.testing.assert_array_equal(numerical.crossings(given, np.arange(6), 1e-3), np.asarray(expected, bool))
 
 
 def test_curve_leaves_out_what_crosses_a_kink_and_says_so():

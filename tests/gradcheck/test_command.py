@@ -1,4 +1,4 @@
-"""python -m jaxmlp.gradcheck: what it prints, its JSON, its exit codes, and that a wrong derivative is found."""
+"""The gradcheck command: what it prints, its JSON, its exit codes, and that a wrong derivative is found."""
 
 import json
 
@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from jaxmlp.errors import UsageError
-from jaxmlp.gradcheck import agreement, checks, command
+from jaxmlp.gradcheck import checks, command, numerical
 from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.nn.losses import LOSSES
 
@@ -15,7 +15,7 @@ SMALL = ["--data.name", "digits", "--network.hidden", "6", "--epochs", "0", "--c
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(agreement, "TOGETHER", 256)
+    monkeypatch.setattr(numerical, "BLOCK", 256)
     monkeypatch.setattr(checks, "CURVE_EPS", checks.CURVE_EPS[::2])
     with jax.numpy_dtype_promotion("standard"):
         yield
@@ -68,9 +68,9 @@ def test_softmax_regression_from_a_file(capsys, tmp_path):
 
 
 @pytest.mark.usefixtures("fresh_programs")
-def test_a_wrong_slope_fails_and_names_its_layer(capsys, monkeypatch):
+def test_a_wrong_derivative_fails_and_names_its_layer(capsys, monkeypatch):
     tanh = ACTIVATIONS["tanh"]
-    monkeypatch.setitem(ACTIVATIONS, "tanh", tanh._replace(slope=lambda z, a: 1 - a))
+    monkeypatch.setitem(ACTIVATIONS, "tanh", tanh._replace(derivative=lambda z, a: 1 - a))
     code, found = checked(capsys, "--network.activation", "tanh")
     assert (code, found["verdict"]) == (1, "failed")
     assert all(line.startswith("layer 1, ") for line in found["failures"])

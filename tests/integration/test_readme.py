@@ -2,13 +2,18 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from jaxmlp.cli import parsing
 from jaxmlp.perceptron import command as perceptron
+from jaxmlp.perceptron.runner import PerceptronExperiment
 from jaxmlp.sweep import command as sweep
 from jaxmlp.train import command as train
 
@@ -56,20 +61,33 @@ def test_links_lead_somewhere(page):
 
 
 @pytest.mark.parametrize(
-    ("page", "number", "command"),
-    [("config.md", 0, train), ("config.md", 1, perceptron), ("sweeps.md", 0, sweep), ("sweeps.md", 1, sweep)],
+    ("page", "number", "read"),
+    [
+        ("config.md", 0, partial(parsing.read, train.COMMAND)),
+        ("config.md", 1, partial(parsing.read, perceptron.COMMAND, kind=PerceptronExperiment)),
+        ("sweeps.md", 0, sweep.read),
+        ("sweeps.md", 1, sweep.read),
+    ],
     ids=["run", "perceptron", "grid", "sample"],
 )
-def test_files_that_pages_show_are_accepted(page, number, command, tmp_path):
+def test_files_that_pages_show_are_accepted(page, number, read, tmp_path):
     file = tmp_path / "shown.toml"
     file.write_text(blocks(ROOT / "docs" / page, "toml")[number])
-    command.read([str(file)])
+    read(arguments=[str(file)])
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The commands of jaxmlp in the shell blocks of a page, as lists of words."""
+    lines = "\n".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
+    words = [shlex.split(line, comments=True) for line in lines]
+    found = [line[line.index("jaxmlp") + 1 :] for line in words if "jaxmlp" in line]
+    return [line for line in found if line[0] != "completion"]  # it has no flags
 
 
 @every_page
-def test_commands_name_what_exists(page):
-    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
-    for command in re.findall(r"(?:^| |\")jaxmlp (\w+)|python -m jaxmlp\.(\w+)", "\n".join(lines)):
-        assert (ROOT / "jaxmlp" / "".join(command) / "__main__.py").is_file(), command
-    for path in re.findall(r"(?:configs|tests)/[\w/.]+", "\n".join(lines)):
-        assert (ROOT / path).is_file(), path
+def test_commands_have_the_flags_and_files_they_name(page):
+    for name, *words in commands(page):
+        command = import_module(f"jaxmlp.{name}.command").COMMAND
+        if "--help-all" not in words:
+            command.parse(words)
+        assert [word for word in words if word.startswith("configs/") and not (ROOT / word).is_file()] == []

@@ -1,4 +1,4 @@
-"""Every registry entry: slope against automatic differentiation, corners, and targets within the range."""
+"""Every registry entry: derivative against automatic differentiation, corners, and targets within the range."""
 
 import jax
 import jax.numpy as jnp
@@ -12,29 +12,29 @@ pytestmark = pytest.mark.usefixtures("float64")
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_slope_is_the_derivative_also_at_zero_and_far_out(name):
+def test_derivative_is_that_of_autodiff_also_at_zero_and_far_out(name):
     f = ACTIVATIONS[name]
     z = jnp.concatenate([jnp.linspace(-6, 6, 241), jnp.asarray([0.0, -700.0, 700.0, -1e-300, 1e-300])])
     expected = jax.vmap(jax.grad(f.value))(z)
-    slope = f.slope(z, f.value(z))
-    assert np.isfinite(slope).all()
-    np.testing.assert_allclose(slope, expected, rtol=1e-12, atol=1e-14)
+    derivative = f.derivative(z, f.value(z))
+    assert np.isfinite(derivative).all()
+    np.testing.assert_allclose(derivative, expected, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize(("name", "slope"), [("relu", 0.0), ("leaky_relu", 1.0), ("elu", 1.0)])
-def test_slope_at_the_kink(name, slope):
+@pytest.mark.parametrize(("name", "derivative"), [("relu", 0.0), ("leaky_relu", 1.0), ("elu", 1.0)])
+def test_derivative_at_the_kink(name, derivative):
     z = jnp.zeros(())
-    assert ACTIVATIONS[name].slope(z, ACTIVATIONS[name].value(z)) == slope
-    assert jax.grad(ACTIVATIONS[name].value)(z) == slope
+    assert ACTIVATIONS[name].derivative(z, ACTIVATIONS[name].value(z)) == derivative
+    assert jax.grad(ACTIVATIONS[name].value)(z) == derivative
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_value_and_slope_keep_the_dtype(name, dtype):
+def test_value_and_derivative_keep_the_dtype(name, dtype):
     z = jnp.asarray([-1.0, 0.0, 2.0], dtype)
     a = ACTIVATIONS[name].value(z)
     assert a.dtype == dtype
-    assert ACTIVATIONS[name].slope(z, a).dtype == dtype
+    assert ACTIVATIONS[name].derivative(z, a).dtype == dtype
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

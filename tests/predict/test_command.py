@@ -194,7 +194,7 @@ def test_what_is_no_model_is_told_in_one_line(digits, pictures, tmp_path):
 def test_wrong_usage_is_told(digits, pictures):
     for arguments, words in (
         ([digits], "no image is given"),
-        ([], "Missing"),
+        ([], "RUN is missing"),
         ([digits, pictures[0], "--top", "0"], "--top is 0"),
         ([digits, pictures[0], "--top", "two"], "--top"),
         ([digits, pictures[0], "--inverse"], "did you mean --invert"),

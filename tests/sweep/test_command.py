@@ -1,42 +1,30 @@
 """`python -m jaxmlp.sweep` as a user meets it: what is left, refusals, exit codes, kills, and several processes."""
 
 import csv
-import io
 import json
-import os
-import random
 import re
 import shutil
 import signal
-import subprocess
 from collections import Counter
 
 import numpy as np
 import pytest
 from helpers import (
-    command,
     contents,
-    end_of,
-    free_port,
     json_lines,
-    limited,
     refused,
     save_clouds,
     signalling,
-    start,
     summary_of,
-    wait_until,
+    sweep_of,
 )
-from rich.console import Console
 
 import jaxmlp
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.sweep import command as sweep
 from jaxmlp.sweep import groups, progress, store
-from jaxmlp.sweep.callbacks import Progress
 from jaxmlp.train import command as train
 
-COMMAND = command("sweep")
 GRID = ["--grid", "learning_rate = [0.03, 0.1, 0.3]", "momentum = [0.0, 0.9]"]
 
 
@@ -54,12 +42,6 @@ def small(npz):
 
 def rows_of(out):
     return json_lines(out / "results.jsonl")
-
-
-def results(out):
-    """All that a sweep came to, but for times."""
-    curves = {number: {k: v for k, v in c.items() if k != "seconds"} for number, c in store.curves(out).items()}
-    return rows_of(out), curves, (out / "best/model.safetensors").read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +146,7 @@ def test_a_file_with_a_grid_and_lines_that_replace_its_axes(tmp_path, small):
     )
     assert [(row["hyper.learning_rate"], row["seed"]) for row in rows_of(tmp_path / "two")] == [(0.5, 3)]
     assert sweep.main([str(tmp_path / "one/config.toml"), "--quiet", "--out", str(tmp_path / "again")]) == 0
-    assert results(tmp_path / "again") == results(tmp_path / "one")  # the config fed back gives the same sweep
+    assert sweep_of(tmp_path / "again") == sweep_of(tmp_path / "one")  # the config fed back gives the same sweep
 
 
 def test_train_says_where_a_sweep_belongs(tmp_path):
@@ -298,7 +280,7 @@ def test_an_interrupted_sweep_saves_and_says_how_to_go_on(tmp_path, small, capfd
             sweep.main(["--out", str(out), "--resume", *flags_of_another])
     assert sweep.main(["--out", str(out), "--resume"]) == 0
     assert sweep.main([*flags[:-1], str(tmp_path / "whole"), "--quiet"]) == 0
-    assert results(out) == results(tmp_path / "whole")
+    assert sweep_of(out) == sweep_of(tmp_path / "whole")
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -308,7 +290,7 @@ def test_mode_and_test_all_are_kept_for_going_on(tmp_path, small, signalled):
     assert sweep.main([*flags, str(out)]) == 143
     assert sweep.main(["--out", str(out), "--resume", "--quiet"]) == 0
     assert sweep.main([*flags, str(tmp_path / "whole")]) == 0
-    assert results(out) == results(tmp_path / "whole")
+    assert sweep_of(out) == sweep_of(tmp_path / "whole")
     assert all(row["test_count"] for row in rows_of(out))
 
 
@@ -345,163 +327,3 @@ def test_a_probe_is_made_where_it_pays_and_kept(tmp_path, small, monkeypatch):
     (tmp_path / "cache/chunks.json").write_text("{damaged")
     assert sweep.main([*small, *GRID, "--quiet", "--out", str(tmp_path / "again")]) == 0
     assert len(asked) == 2
-
-
-KILLED = """
-[training]
-max_epochs = 40
-batch_size = 8
-[hyper]
-patience = 6
-[grid]
-learning_rate = [0.01, 0.03, 0.1, 0.3]
-hidden = [[3], [4]]
-seeds = 3
-[prune]
-rung_epochs = [3, 9]
-keep = 0.5
-"""
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory, npz):
-    """Flags of a sweep of many calls, and what it comes to where nothing interrupts it."""
-    folder = tmp_path_factory.mktemp("killed")
-    (folder / "a.toml").write_text(KILLED)
-    flags = [folder / "a.toml", "--data.name", npz, "--data.normalise", "none", "--chunk", "2"]
-    subprocess.run([*COMMAND, *map(str, flags), "--out", str(folder / "whole"), "--quiet"], check=True, timeout=120)
-    return flags, results(folder / "whole")
-
-
-def calls_of(out):
-    """How many calls are in the newest checkpoint."""
-    names = [path.name for path in out.glob("checkpoints/*/epoch-*.safetensors")]
-    return max((int(name[6:12]) for name in names), default=0)
-
-
-def test_kills_change_no_bit(tmp_path, killed):
-    """kill -9 at random moments, and a signal; each time it is resumed."""
-    flags, expected = killed
-    seed = int.from_bytes(os.urandom(4))
-    moments = random.Random(seed)
-    out, calls = tmp_path / "sweep", 0
-    for number in (9, 15, 9):
-        arguments = ["--resume"] if out.exists() else flags
-        process = start(COMMAND, *arguments, "--out", out, "--checkpoint-seconds", "0.01")
-        until = calls + moments.randint(1, 12)
-        wait_until(process, lambda until=until, process=process: calls_of(out) >= until or process.poll() == 0)
-        process.send_signal(number)
-        calls = calls_of(out)
-        code, said, error = end_of(process)
-        if code == 0:
-            break  # it was faster
-        assert code == (-9 if number == 9 else 143), (seed, said, error)
-        assert "Traceback" not in error
-    subprocess.run([*COMMAND, "--resume", "--out", str(out), "--quiet"], check=True, timeout=120)
-    assert results(out) == expected, seed
-
-
-def test_a_limit_on_the_size_of_files_costs_one_line(tmp_path, small):
-    code, _, error = end_of(start(limited(COMMAND), *small, *GRID, "--out", tmp_path / "sweep"))
-    assert code == 1
-    assert error.count("\n") == 1
-    assert re.match(r"error: cannot .*: File too large; raise the limit", error)
-
-
-def together(count, *arguments):
-    """So many processes of one sweep, on this machine."""
-    meet = ["--distributed", "--coordinator", f"127.0.0.1:{free_port()}", "--processes", count]
-    return [start(COMMAND, *arguments, *meet, "--process-id", index) for index in range(count)]
-
-
-def near(found, expected):
-    """The same table to rounding: the same trials, epochs and counts."""
-    assert len(found) == len(expected)
-    for row, other in zip(found, expected, strict=True):
-        for name, value in row.items():
-            if name.endswith("loss") and value is not None:
-                assert value == pytest.approx(other[name], rel=1e-4)
-            else:
-                assert value == other[name], name
-
-
-@pytest.mark.parametrize("count", [2, 3])
-def test_several_processes_come_to_the_same_table(tmp_path, killed, count):
-    flags, (expected, curves, _) = killed
-    out = tmp_path / "sweep"
-    processes = together(count, *flags, "--out", out)
-    for process in processes:
-        code, said, error = end_of(process)
-        assert (code, error) == (0, ""), said
-    near(rows_of(out), expected)
-    assert sorted(store.curves(out)) == sorted(curves)
-    assert summary_of(out)["processes"] == count
-
-
-def test_processes_that_were_not_started_alike_end_all(tmp_path, small):
-    meet = ["--distributed", "--coordinator", f"127.0.0.1:{free_port()}", "--processes", 2, "--out", tmp_path / "sweep"]
-    processes = [start(COMMAND, *small, *GRID, *meet, "--seeds", 2 + k, "--process-id", k) for k in range(2)]
-    for process in processes:
-        code, said, error = end_of(process)
-        assert code == 2, (said, error)
-        assert error == "error: process 1 has other trials than process 0: start all with the same command and data\n"
-
-
-def test_one_dies_the_others_end_and_another_number_goes_on(tmp_path, killed):
-    flags, (expected, _, _) = killed
-    out = tmp_path / "sweep"
-    processes = together(2, *flags, "--out", out, "--checkpoint-seconds", "0.01")
-    wait_until(processes[0], lambda: calls_of(out) >= 4)
-    processes[1].kill()
-    code, said, error = end_of(processes[0])
-    processes[1].communicate()
-    assert code == 1, (said, error)
-    assert error.count("\n") == 1
-    assert re.match(r"error: process 1 .*--resume", error)
-    for process in together(3, "--resume", "--out", out):
-        code, said, error = end_of(process)
-        assert code == 0, (said, error)
-    near(rows_of(out), expected)
-
-
-@pytest.mark.parametrize(
-    ("width", "told"),
-    [
-        (
-            160,
-            "60 running, best 0.1234 (97.00 %), 3 diverged, 37 early stopping, 55.5 trial-epochs/s, ~3 min left",
-        ),
-        (100, "60 running, best 0.1234 (97.00 %), 3 diverged, 37 early stopping, ~3 min left"),
-        (80, "60 running, best 0.1234 (97.00 %), ~3 min left"),
-        (60, "60 running, ~3 min left"),
-        (50, "60 running, ~3 min left"),
-    ],
-)
-def test_a_narrow_bar_says_what_matters(width, told):
-    """All of it on one line, with a bar and the count of trials, on any width."""
-    bar = progress.SweepBar(quiet=False)
-    bar.console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
-    row = {"validation_loss": 0.1234, "validation_accuracy": 0.97}
-    bar.on_call_end(Progress(100, 40, 60, {"diverged": 3, "early_stopping": 37}, 900, 55.5, 200.0, row))
-    bar.bar.refresh()
-    bar.on_train_end()
-    lines = [line for line in re.split(r"[\r\n]|\x1b\[\S*?[A-Za-z]", bar.console.file.getvalue()) if "trials" in line]
-    for line in lines[-1:]:  # the last that was drawn
-        assert re.fullmatch(rf"trials [━╺╸ ]{{5,40}}  40/100 {re.escape(told)} *", line), line
-        assert len(line) <= width
-    assert lines
-
-
-def test_a_bar_of_many_trials_is_never_cut():
-    line = progress._told(Progress(1_000_000, 5, 500_000, {"diverged": 3}, 900, 55.5, 200.0, None), 29)
-    assert line == "500,000 running, ~3 min left"
-
-
-def test_where_there_is_no_bar_a_line_is_printed_now_and_then(capsys, monkeypatch):
-    bar = progress.SweepBar(quiet=False)
-    state = Progress(100, 40, 60, {"diverged": 3}, 900, 55.5, 200.0, None)
-    bar.on_call_end(state)
-    assert capsys.readouterr().out == ""
-    monkeypatch.setattr(progress, "PAUSE", 0.0)
-    bar.on_call_end(state)
-    assert capsys.readouterr().out.startswith("40 of 100 trials have ended, 60 running, 3 diverged")

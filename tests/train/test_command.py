@@ -1,35 +1,21 @@
 """`python -m jaxmlp.train` as a user meets it: flags, refusals, exit codes, signals, and what is loaded when."""
 
-import json
-import os
-import random
 import re
 import signal
-import subprocess
-import time
 
-import numpy as np
 import pytest
 from helpers import (
-    command,
     contents,
-    end_of,
-    limited,
     refused,
     run_of,
     save_clouds,
     signalling,
-    start,
-    wait_until,
 )
 
 from jaxmlp.cli import progress
 from jaxmlp.errors import JaxmlpError, UsageError
-from jaxmlp.runs import config, model, runner
+from jaxmlp.runs import config
 from jaxmlp.train import command as train
-
-DIGITS = ["--data.name", "digits", "--network.hidden", "64", "--training.max-epochs", "120", "--hyper.patience", "0"]
-COMMAND = command("train")
 
 
 @pytest.fixture(scope="module")
@@ -178,155 +164,3 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path, small, capsys, monkeypat
     assert train.main([*small, "--out", str(tmp_path / "run")]) == 143
     assert signal.getsignal(signal.SIGTERM) is before
     assert f"go on with: python -m jaxmlp.train --out {tmp_path / 'run'} --resume" in capsys.readouterr().out
-
-
-def rows_close(one, other):
-    """The same run to rounding: every row of metrics.jsonl, and the weights."""
-    for row, twin in zip(run_of(one)[1], run_of(other)[1], strict=True):
-        assert [row[part]["correct"] for part in ("train", "validation")] == [
-            twin[part]["correct"] for part in ("train", "validation")
-        ]
-        for part in ("train", "validation"):
-            assert row[part] == pytest.approx(twin[part], rel=1e-5)
-    for layer, twin in zip(model.load(one).params, model.load(other).params, strict=True):
-        np.testing.assert_allclose(layer.w, twin.w, rtol=1e-4, atol=1e-6)
-        np.testing.assert_allclose(layer.b, twin.b, rtol=1e-4, atol=1e-6)
-
-
-SPLIT = "--data-parallel"
-DROPOUT = ["--network.dropout", "--hyper.dropout-rate", "0.25"]
-
-
-@pytest.fixture(scope="module")
-def on_one_device(tmp_path_factory, small):
-    """The run directory of three epochs with dropout, on one device."""
-    out = tmp_path_factory.mktemp("one") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "draw", lambda *_: None)
-        assert train.main([*small, *DROPOUT, "--out", str(out), "--quiet"]) == 0
-    return out
-
-
-@pytest.mark.usefixtures("without_pictures")
-@pytest.mark.parametrize(("first", "then"), [([SPLIT], []), ([], [SPLIT]), ([SPLIT], [SPLIT])])
-def test_a_run_goes_on_with_data_parallelism_or_without(tmp_path, small, on_one_device, capsys, first, then):
-    """Stopped after its first epoch and resumed, it is the run of one device to rounding; a mixed one says so."""
-    out = tmp_path / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(progress.Bar, "on_epoch_end", signalling(signal.SIGTERM))
-        assert train.main([*small, *DROPOUT, "--out", str(out), *first]) == 143
-    said = capsys.readouterr().out
-    assert said.splitlines()[-1].endswith(" ".join(["--resume", *first]))
-    assert ("every minibatch is split over 2 devices" in said) == bool(first)
-    assert train.main(["--out", str(out), "--resume", *then]) == 0
-    assert ("the last bits may differ" in capsys.readouterr().out) == (first != then)
-    rows_close(out, on_one_device)
-    if first == then:
-        assert train.main([*small, *DROPOUT, "--out", str(tmp_path / "whole"), "--quiet", *then]) == 0
-        assert run_of(out) == run_of(tmp_path / "whole")
-
-
-def environment_with(devices):
-    """Of a process that has so many CPU devices, made in the way that the refusal names."""
-    flags = {"XLA_FLAGS": "--xla_backend_optimization_level=0", "JAX_PLATFORMS": "cpu"}
-    return os.environ | flags | {"JAX_NUM_CPU_DEVICES": str(devices)}
-
-
-def test_four_devices_give_the_run_of_one(tmp_path, small, on_one_device):
-    process = start(COMMAND, *small, *DROPOUT, SPLIT, "--out", tmp_path / "run", env=environment_with(4))
-    code, out, error = end_of(process)
-    assert (code, error) == (0, "")
-    assert "every minibatch is split over 4 devices" in out
-    rows_close(tmp_path / "run", on_one_device)
-    assert json.loads((tmp_path / "run/environment.json").read_text())["device"]["data_parallel"]
-
-
-@pytest.mark.parametrize(
-    ("devices", "code", "words"),
-    [
-        (1, 1, ["JAX finds one here (cpu)", "JAX_NUM_CPU_DEVICES=N"]),
-        (3, 2, ["training.batch_size is 16", "3 devices", "a multiple of 3"]),
-    ],
-)
-def test_devices_that_cannot_share_a_batch_cost_one_line(tmp_path, small, devices, code, words):
-    found, out, error = end_of(start(COMMAND, *small, SPLIT, cwd=tmp_path, env=environment_with(devices)))
-    assert found == code
-    assert "run directory" not in out
-    assert error.startswith("error: ")
-    assert error.count("\n") == 1
-    assert all(word in error for word in words), error
-    assert list(tmp_path.iterdir()) == []
-
-
-def epochs_of(out):
-    """How many epochs are in metrics.jsonl."""
-    return (out / "metrics.jsonl").read_bytes().count(b"\n") if (out / "metrics.jsonl").exists() else 0
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    """The bits of the run that no signal comes to."""
-    out = tmp_path_factory.mktemp("whole") / "run"
-    subprocess.run([*COMMAND, *DIGITS, "--out", str(out), "--quiet"], check=True)
-    return run_of(out)
-
-
-def test_signals_and_kills_change_no_bit(tmp_path, uninterrupted):
-    """SIGINT, SIGTERM, then kill -9 at two random moments; each time the run is resumed."""
-    seed = int.from_bytes(os.urandom(4))
-    moments = random.Random(seed)
-    out, epochs = tmp_path / "run", 0
-    for number, code in ((2, 130), (15, 143), (9, -9), (9, -9)):
-        fresh = not out.exists()
-        process = start(COMMAND, *(DIGITS if fresh else ["--resume"]), "--out", out, "--checkpoint-seconds", "0.05")
-        epochs += moments.randint(1, 20)
-        wait_until(process, lambda until=epochs: epochs_of(out) >= until)
-        process.send_signal(number)
-        found, said, error = end_of(process)
-        assert found == code, (seed, said, error)
-        assert "Traceback" not in error
-        if number != 9:
-            assert "stopping after this epoch" in error
-            assert "go on with" in said
-        assert not (out / "summary.json").exists()
-        epochs = epochs_of(out)
-    subprocess.run([*COMMAND, "--resume", "--out", str(out), "--quiet"], check=True, timeout=60)
-    assert run_of(out) == uninterrupted, seed
-
-
-@pytest.mark.parametrize("delay", [0.25, 0.5, 0.9])
-def test_an_interrupt_while_it_starts_leaves_no_traceback(tmp_path, delay):
-    process = start(COMMAND, *DIGITS, "--out", tmp_path / "run")
-    time.sleep(delay)
-    process.send_signal(signal.SIGINT)
-    code, _, error = end_of(process)
-    assert code == 130
-    assert "Traceback" not in error
-
-
-def test_no_gpu_here_is_told_in_one_line(tmp_path):
-    environment = {key: value for key, value in os.environ.items() if key != "JAX_PLATFORMS"}
-    code, out, error = end_of(start(COMMAND, *DIGITS, "--device", "gpu", cwd=tmp_path, env=environment))
-    if code == 0:
-        pytest.skip("there is a GPU here")
-    assert code == 1
-    assert out == ""
-    assert error.startswith("error: --device gpu: JAX finds none here")
-    assert error.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_limit_on_the_size_of_files_costs_one_line(tmp_path, small):
-    flags = [*small, "--training.max-epochs", "40", "--hyper.patience", "0", "--out", tmp_path / "run"]
-    code, _, error = end_of(start(limited(COMMAND), *flags))
-    assert code == 1
-    assert error.count("\n") == 1
-    assert re.match(r"error: cannot .*: File too large; raise the limit", error)
-
-
-@pytest.mark.parametrize("arguments", [["--help"], [*DIGITS, "--out", "run"]], ids=["help", "training"])
-def test_a_reader_that_goes_away_sees_no_traceback(tmp_path, arguments):
-    with start(COMMAND, *arguments, cwd=tmp_path) as process:
-        process.stdout.close()
-        assert process.stderr.read() == ""
-        assert process.wait(timeout=60) == 1

@@ -1,4 +1,4 @@
-"""Losses, targets, initialisers, dropout, and the bias as an augmented input."""
+"""Initialisers, the forward pass, dropout, outputs, and the bias as an augmented input."""
 
 import math
 
@@ -8,55 +8,13 @@ import numpy as np
 import pytest
 
 from jaxmlp.errors import UsageError
-from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.nn.gradients import by_delta_rule
-from jaxmlp.nn.losses import LOSSES, loss, penalty, penalty_gradient, targets
 from jaxmlp.nn.network import INITS, Layer, dropout_mask, forward, init, outputs, predictions
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Training
 
-IDENTITY = ACTIVATIONS["identity"]
-
-
-@pytest.mark.parametrize("classes", [2, 10, 100])
-def test_cross_entropy_of_zero_logits_is_log_k(classes):
-    """Would have caught a loss that is averaged over N K instead of N."""
-    spec = Spec(Network((), init="zeros"), Training(), 3, classes)
-    params = init(spec, Hyper(), jax.random.key(0))
-    batch = Examples(jnp.ones((7, 3)), jnp.arange(7, dtype=jnp.int32) % classes)
-    got = by_delta_rule(spec, Hyper(), params, batch, None)
-    np.testing.assert_allclose(got.losses, math.log(classes), rtol=1e-6)
-
-
-def test_cross_entropy_of_huge_logits_is_finite():
-    z = jnp.asarray([[1e4, -1e4, 0.0]])
-    t = jnp.asarray([[0.0, 1.0, 0.0]])
-    np.testing.assert_allclose(LOSSES["softmax_cross_entropy"].value(z, t, IDENTITY), 2e4)
-    np.testing.assert_allclose(LOSSES["softmax_cross_entropy"].delta(z, t, IDENTITY), [[1, -1, 0]])
-
-
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_squared_error_targets_are_those_of_the_output_activation(name):
-    low, high = ACTIVATIONS[name].targets
-    t = targets(jnp.asarray([1], jnp.int32), 3, LOSSES["squared_error"], ACTIVATIONS[name], jnp.float32)
-    np.testing.assert_allclose(t, [[low, high, low]])
-    hot = targets(jnp.asarray([1], jnp.int32), 3, LOSSES["softmax_cross_entropy"], ACTIVATIONS[name], jnp.float32)
-    np.testing.assert_array_equal(hot, [[0, 1, 0]])
-
-
-def test_penalty_counts_every_weight_once():
-    w = jnp.asarray([[1.0, -2.0], [0.0, 3.0]])
-    l1, l2 = jnp.asarray(0.5), jnp.asarray(0.1)
-    np.testing.assert_allclose(penalty(w, l1, l2), 0.5 * 6 + 0.05 * 14)
-    np.testing.assert_allclose(penalty_gradient(w, l1, l2), [[0.6, -0.7], [0.0, 0.8]], rtol=1e-6)
-
-
-def test_unknown_loss():
-    with pytest.raises(UsageError, match="softmax_cross_entropy"):
-        loss("cross_entropy")
-
 
 @pytest.mark.parametrize("name", INITS)
-def test_initialisers_have_the_deviation_of_their_definition(name):
+def test_initialisers_have_the_standard_deviation_of_their_definition(name):
     spec = Spec(Network((300,), init=name), Training(), 200, 100)
     layer, output = init(spec, Hyper(init_scale=0.03), jax.random.key(0))
     assert layer.w.shape == (200, 300)
