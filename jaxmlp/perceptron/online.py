@@ -23,7 +23,7 @@ from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training.epochs import Measured
 from jaxmlp.training.fitting import PRNG
 from jaxmlp.training.loop import evaluate
-from jaxmlp.training.validation import check_ranges
+from jaxmlp.training.validation import check_section
 
 BLOCK = 32  # steps between two updates of w; 64 are as fast for one trial, and slower for many
 WINDOWS = 1024  # of the curve, at most
@@ -174,7 +174,7 @@ def fit_online(
     its range. The same `spec` and count of trials compile once.
     """
     for online, _ in trials:
-        check_ranges("online", online)
+        check_section("online", online)
     devices = jax.local_devices()[: len(trials)]
     each = -(-len(trials) // len(devices))
     rows = [min(i, len(trials) - 1) for i in range(each * len(devices))]  # what pads the last device never runs

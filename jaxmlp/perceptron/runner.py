@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxmlp.data.sources import Data
-from jaxmlp.errors import UsageError, unknown
-from jaxmlp.nn.network import INITS
+from jaxmlp.errors import UsageError
 from jaxmlp.perceptron.online import Learnt, Online, OnlineFit, fit_online, one_layer
 from jaxmlp.plots import canvas
 from jaxmlp.runs import config, directory, files, model, runner
@@ -40,18 +39,13 @@ class PerceptronExperiment(AnyExperiment):
     network: OneLayer = OneLayer()
     online: Online = Online()
 
-    def check_names(self) -> None:
-        one_layer(self.network.output_activation, self.network.init, 1, 2)
-        if self.network.init not in INITS:
-            raise unknown("network.init", self.network.init, INITS)
-
     def reads(self) -> frozenset[str]:
         return frozenset(Online._fields) - (frozenset() if self.network.init == "uniform" else {"init_scale"})
 
-    def refuse_unread(self, numbers: Iterable[str]) -> None:
-        for number in numbers:
-            if number not in self.reads():
-                raise UsageError(f"online.{number} is set, but not read by init {self.network.init!r}: leave it out")
+    def refuse_unread(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self.reads():
+                raise UsageError(f"online.{name} is set, but not read by init {self.network.init!r}: leave it out")
 
     def in_common(self) -> Experiment:
         """The same data and seed: all that reading data and naming a run directory ask of an experiment."""

@@ -1,9 +1,9 @@
 """Where the report can be read in more than one way: each reading is trained, and set beside the report's numbers."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
+from jaxmlp.fields import changed
 from jaxmlp.report.published import EXPERIMENTS, Published
 from jaxmlp.report.runner import Part, ReportCallbacks, read_experiment, settings_of, statistics_of, summarise, train
 from jaxmlp.runs import config
@@ -92,13 +92,3 @@ def comparison(published: Published, runs: Sequence[dict[str, Any]]) -> dict[str
         "stopped_epochs": stops,
         "seeds_at_epoch": at,  # how many stop exactly there, by how epochs are counted
     }
-
-
-def changed(experiment: Experiment, changes: dict[str, Any]) -> Experiment:
-    """The experiment with other values for some keys, given by their full names."""
-    for key, value in changes.items():
-        section, field = key.split(".")
-        part = getattr(experiment, section)
-        part = part._replace(**{field: value}) if section == "hyper" else replace(part, **{field: value})
-        experiment = replace(experiment, **{section: part})
-    return experiment
