@@ -42,7 +42,7 @@ class GridFit(NamedTuple):
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The table, a dict a trial."""
+        """The table, a dict a trial: as the pictures of `jaxmlp.plots` take it."""
         return [dict(zip(self.table, row, strict=True)) for row in zip(*self.table.values(), strict=True)]
 
 
@@ -101,10 +101,15 @@ def fit_grid(
     counts = counted(splits.train), counted(splits.validation)
     curves: dict[int, dict[str, list]] = {}
 
+    def values_of_trial(trial: int) -> dict[str, Any]:
+        configuration, seed = trials.split(trial)
+        values = {key.split(".")[1]: value for key, value in trials.values(configuration).items()}
+        return {"trial": trial, **values, "seed": seed}
+
     def keep_curve(result: TrialResult) -> None:
         curves[result.trial] = result.curve(*counts)
 
-    exchange = _InMemory(groups, splits, callbacks, keep_curve, partial(_values, trials))
+    exchange = _InMemory(groups, splits, callbacks, keep_curve, values_of_trial)
     made = _trained(groups, splits, mode, chunk, exchange, prune, trials.configurations)
     rows = sorted(exchange.tally.rows, key=lambda row: row["trial"])
     table = {name: [row[name] for row in rows] for name in rows[0]}
@@ -133,13 +138,6 @@ def _base(spec: Spec, hyper: Hyper, axes: Mapping[str, Sequence[Any]], values: d
         spec.network, spec.training, [name for name, values in traced.items() if set(values) != {defaults[name]}]
     )
     return Base(spec, hyper, frozenset(Hyper._fields))
-
-
-def _values(trials: Trials[Spec], trial: int) -> dict[str, Any]:
-    """The columns of a trial that are known before training."""
-    configuration, seed = trials.split(trial)
-    values = {key.split(".")[1]: value for key, value in trials.values(configuration).items()}
-    return {"trial": trial, **values, "seed": seed}
 
 
 def fit_trials(

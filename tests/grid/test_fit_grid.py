@@ -74,6 +74,7 @@ def same_run(one, other):
     assert [row.train.correct for row in one.epochs] == [row.train.correct for row in other.epochs]
 
 
+@pytest.mark.users_flags
 def test_one_after_the_other_they_equal_their_solo_runs_to_the_bit(splits, alone):
     assert jax.device_count() > 1, "the suite is meant to run on two CPU devices"
     found = fit_trials(SPEC, NUMBERS["relu"], SEEDS, splits, mode="sequential")
@@ -83,6 +84,7 @@ def test_one_after_the_other_they_equal_their_solo_runs_to_the_bit(splits, alone
         assert [row.validation.loss for row in one.epochs] == [row.validation.loss for row in single.epochs]
 
 
+@pytest.mark.users_flags
 @pytest.mark.parametrize("name", SPECS)
 def test_side_by_side_they_equal_their_solo_runs_to_rounding(splits, name):
     """After an epoch to rounding; after all of them as far as rounding grows on so small a network."""
@@ -115,6 +117,7 @@ def test_over_many_seeds_their_results_are_distributed_as_those_of_solo_runs(spl
         assert abs(values.mean() - others.mean()) < 0.1 * others.std()
 
 
+@pytest.mark.users_flags
 def test_many_trials_with_many_rows_have_the_losses_of_solo_runs():
     """More than 2^15 losses at a time, which some versions of XLA get wrong (jaxmlp.xla_flags)."""
     generator = np.random.default_rng(0)
