@@ -133,10 +133,24 @@ def limited(words, kilobytes=4):
     return ["bash", "-c", f'ulimit -f {kilobytes}; exec "$@"', "-", *words]
 
 
+def users_environment(**more):
+    """The environment of a process with XLA's own flags; what is compiled in one is loaded in the next (see conftest.py)."""
+    kept = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    programs = f"{os.environ['JAXMLP_CACHE']}/programs"
+    cache = {"JAX_COMPILATION_CACHE_DIR": programs, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    return kept | cache | {name: str(value) for name, value in more.items()}
+
+
 def start(words, *arguments, **options):
-    """A process of a command, its output captured as text."""
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    """A process of a command as users run it, its output captured as text."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": users_environment()}
     return subprocess.Popen([*words, *map(str, arguments)], **(pipes | options))
+
+
+def finish(words, *arguments, **options):
+    """Run a command that has to succeed."""
+    code, out, error = end_of(start(words, *arguments, **options))
+    assert code == 0, (out, error)
 
 
 def end_of(process, timeout=120):

@@ -1,44 +1,49 @@
-"""Many trainings from Python, in memory: trials given one by one, or a grid of numbers, shapes and names."""
+"""Many trainings from Python, in memory: a grid of hyperparameters, shapes and names, or trials given one by one."""
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import product
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxmlp.errors import UsageError, unknown
+from jaxmlp.fields import annotations, changed, value_of
 from jaxmlp.grid import sizing
-from jaxmlp.grid.axes import SEED, axes_of, changed, seeds_of, values_of
-from jaxmlp.grid.groups import Grid, Group, Rungs
-from jaxmlp.grid.histories import COLUMNS, History
+from jaxmlp.grid.axes import SEED, axes_of, seeds_of
+from jaxmlp.grid.first_states import Trial
+from jaxmlp.grid.groups import Exchange, Grid, Group, Stopped
+from jaxmlp.grid.progress import Tally
 from jaxmlp.grid.pruning import Prune, check_rungs
-from jaxmlp.grid.results import curve_of, rank, row_of
-from jaxmlp.grid.scheduler import Call, Ended, Trial
+from jaxmlp.grid.results import TrialResult
+from jaxmlp.grid.scheduler import Call
+from jaxmlp.grid.trials import HYPER, Base, Trials, product_codes
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Hyper, Spec, Splits
-from jaxmlp.training.fitting import Epoch, Fit, Measured, epoch_row, finished, measure
-from jaxmlp.training.loop import EpochLog
-from jaxmlp.training.validation import check, check_chunk, check_data, check_ranges, check_types, counted, value_of
+from jaxmlp.training.callbacks import Callbacks
+from jaxmlp.training.fitting import Fit, Measured, finished, measure
+from jaxmlp.training.validation import check, check_chunk, check_data, check_section, counted, refuse_unread
 
 MODES = ("packed", "sequential")
-OnCall = Callable[[int, int], None]
 
 
 class GridFit(NamedTuple):
-    """A grid of trained networks: all of them as a table, and the best by validation loss."""
+    """A grid of trained networks: a table of all, and the best by validation loss.
 
-    table: dict[str, list]  # of columns, a value a trial: as pandas.DataFrame takes it
-    curves: list[dict[str, list]]  # of each trial: for each name a list, a number an epoch
-    best: int  # the row of the table, among those that did not diverge (they are never the best); -1 where all did
-    params: Params | None  # of the best, at its best epoch
-    test: Measured | None  # of the best: read once. As the best of many, its validation loss is an optimistic pick
-    compiles: int  # programs: one for each group and shape of a slab
-    compile_seconds: float  # of those that this process had not compiled before
+    `pandas.DataFrame(found.table)` is a data frame of the trials; `jaxmlp.plots.sweep` draws `found.rows`.
+    """
+
+    table: dict[str, list]  # columns, one value a trial: trial, the keys of the grid, seed, status, metrics
+    curves: list[dict[str, list]]  # for each trial: columns, one value an epoch
+    best: int  # the trial (and row of the table); one that diverged is never the best; -1 where all diverged
+    params: Params | None  # of the best trial, at its best epoch; None where all diverged
+    test: Measured | None  # of `params`, evaluated once. As the best of many, its validation loss is an optimistic pick
+    compiles: int  # programs that were compiled: at most one for each group and shape of a batch of trials
+    compile_seconds: float
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The table, a dict a trial: as the pictures of `jaxmlp.plots.sweep` take it."""
+        """The table, a dict a trial: as the pictures of `jaxmlp.plots` take it."""
         return [dict(zip(self.table, row, strict=True)) for row in zip(*self.table.values(), strict=True)]
 
 
@@ -53,70 +58,87 @@ def fit_grid(
     keep: float = 1 / 3,
     mode: str = "packed",
     chunk: int | None = None,
-    on_call: OnCall = lambda running, epochs: None,
+    callbacks: Callbacks | None = None,
 ) -> GridFit:
-    """Train every combination of the values in `grid`, over `spec` and `hyper`, with each of the `seeds` (n: 0 to n-1).
+    """Train every combination of the values in `grid` with every seed, many trials as one program.
 
-    Each key has a list or array of different values. Keys are fields of Hyper (traced: they share a compile) and of
-    Network and Training (each combination of these is a group with a compile of its own). At `rung_epochs` only the
-    share `keep` of the combinations goes on: successive halving. Mode "sequential" gives the bits of `fit`; "packed" puts
-    `chunk` trials (a power of two; guessed from the sizes) side by side on each device, equal to rounding. `on_call` is
-    told how many trials are running, and how many epochs all have run. Raises UsageError as `fit` does, and for what is
-    unknown or out of range here.
+    Args:
+        spec: Network and training, for what the grid leaves open.
+        hyper: The hyperparameters that the grid leaves open.
+        splits: Training, validation and test examples, as NumPy or JAX arrays.
+        grid: A list or array of different values for each key. A key is a field of Hyper (traced: all its values share
+            one program) or of Network or Training (each combination of these is compiled by itself).
+        seeds: Seeds of each combination: n for 0 to n-1, or a list of them.
+        rung_epochs: Epochs after which only the best combinations go on (successive halving), rising.
+        keep: The share of the combinations that goes on from each rung, above 0 and below 1.
+        mode: "packed" puts trials side by side on each device, equal to `fit` to rounding; "sequential" trains one trial
+            at a time on each device, to the bits of `fit`.
+        chunk: Trials side by side on a device, a power of two; guessed from the sizes where it is None.
+        callbacks: `on_compile`, `on_message`, `on_call_end` (with a `jaxmlp.grid.progress.Progress`), `on_train_end`;
+            once `should_stop` is true, the unfinished trials end where they are, with the status "stopped".
+
+    Returns:
+        The table and the curves of all trials, and the best network, evaluated on the test examples.
+
+    Raises:
+        UsageError: as `fit` does, and for a key, value, rung, mode or chunk that is unknown or out of range.
+
+    >>> found = jaxmlp.fit_grid(spec, jaxmlp.Hyper(), splits, {"learning_rate": [0.03, 0.1], "hidden": [(16,), (32,)]})
+    >>> found.table["validation_loss"][found.best], found.test.accuracy
     """
     chunk = _checked(mode, chunk)
-    check_types(spec, hyper)
+    check_section("hyper", hyper)
     check_data(spec, splits)
-    axes, numbers = axes_of(grid), seeds_of(seeds)
-    points = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
-    chosen = [(point, *changed(spec, hyper, point)) for point in points]
-    for _, found, number in chosen:
-        check(found, number)
-    specs = list(dict.fromkeys(found for _, found, _ in chosen))
-    trials: list[dict[int, Trial]] = [{} for _ in specs]
-    columns: dict[str, list] = {name: [] for name in ("trial", *axes, "seed")}
-    configurations: list[int] = []
-    for configuration, (point, found, number) in enumerate(chosen):
-        for seed in numbers:
-            trials[specs.index(found)][len(configurations)] = Trial(number, seed)
-            for name, value in ({"trial": len(configurations), "seed": seed} | point).items():
-                columns[name].append(value)
-            configurations.append(configuration)
-    prune = Prune(value_of("rung_epochs", rung_epochs, tuple[int, ...]), value_of("keep", keep, float))
-    check_ranges("", prune)
+    axes = axes_of(grid)
+    trials = Trials(axes, product_codes(axes), seeds_of(seeds), partial(_base, spec, hyper, axes))
+    specs = [base.described for base in trials.bases]
+    prune = Prune(
+        value_of("rung_epochs", rung_epochs, annotations(Prune)["rung_epochs"]),
+        value_of("keep", keep, annotations(Prune)["keep"]),
+    )
     if prune.rung_epochs:
         check_rungs("rung_epochs", prune.rung_epochs, min(found.training.max_epochs for found in specs))
-    rungs = Rungs(prune.rung_epochs, prune.keep, configurations)
-    groups = [Group(found, mine, lambda: splits) for found, mine in zip(specs, trials, strict=True)]
+    groups = [Group(found, trials.scheduled(number), lambda: splits) for number, found in enumerate(specs)]
     counts = counted(splits.train), counted(splits.validation)
-    rows: dict[int, dict[str, Any]] = {}
     curves: dict[int, dict[str, list]] = {}
-    best: Ended | None = None
-    lowest = np.inf, 0
 
-    def note(ended: Ended) -> None:
-        nonlocal best, lowest
-        rows[ended.trial], curves[ended.trial] = row_of(ended, *counts), curve_of(ended.history, *counts)
-        at = rank(rows[ended.trial], ended.trial)
-        if at < lowest:
-            best, lowest = ended, at  # the states of the others are let go
+    def values_of_trial(trial: int) -> dict[str, Any]:
+        configuration, seed = trials.split(trial)
+        values = {key.split(".")[1]: value for key, value in trials.values(configuration).items()}
+        return {"trial": trial, **values, "seed": seed}
 
-    made = _trained(groups, splits, rungs, mode, chunk, note, on_call)
-    table = columns | {name: [rows[number][name] for number in sorted(rows)] for name in rows[0]}
+    def keep_curve(result: TrialResult) -> None:
+        curves[result.trial] = result.curve(*counts)
+
+    exchange = _InMemory(groups, splits, callbacks, keep_curve, values_of_trial)
+    made = _trained(groups, splits, mode, chunk, exchange, prune, trials.configurations)
+    rows = sorted(exchange.tally.rows, key=lambda row: row["trial"])
+    table = {name: [row[name] for row in rows] for name in rows[0]}
     params = test = None
-    if best is not None:
-        params = jax.device_put(best.state.best_params)
-        group = next(found for found, mine in zip(specs, trials, strict=True) if best.trial in mine)
-        test = measure(group, params, splits.test)
+    if made.best is not None:
+        params = jax.device_put(made.best.result.state.best_params)
+        test = measure(specs[made.best.group], params, splits.test)
     return GridFit(
         table,
-        [curves[number] for number in sorted(curves)],
-        -1 if best is None else best.trial,
+        [curves[trial] for trial in sorted(curves)],
+        -1 if made.best is None else made.best.result.trial,
         params,
         test,
         made.compiles,
         made.compile_seconds,
     )
+
+
+def _base(spec: Spec, hyper: Hyper, axes: Mapping[str, Sequence[Any]], values: dict[str, Any]) -> Base[Spec]:
+    """The spec of a group of trials. Raises UsageError as `check` does, for an axis that it does not read too."""
+    spec = changed(spec, values)
+    traced = {key.removeprefix(HYPER): values for key, values in axes.items() if key.startswith(HYPER)}
+    check(spec, hyper._replace(**{name: values[0] for name, values in traced.items()}))
+    defaults = Hyper()._asdict()
+    refuse_unread(
+        spec.network, spec.training, [name for name, values in traced.items() if set(values) != {defaults[name]}]
+    )
+    return Base(spec, hyper, frozenset(Hyper._fields))
 
 
 def fit_trials(
@@ -127,72 +149,103 @@ def fit_trials(
     *,
     mode: str | None = None,
     chunk: int | None = None,
-    on_call: OnCall = lambda running, epochs: None,
+    callbacks: Callbacks | None = None,
 ) -> list[Fit]:
-    """Train one trial for each pair of `hypers` and `seeds` (of equal length), to its own end; see `fit` and `fit_grid`.
+    """Train one trial for each pair of hyperparameters and seed, many as one program, and return all networks.
 
-    By default trials on a CPU whose seeds all differ are sequential (the bits of `fit`), all others packed.
-    Raises UsageError as `fit` and `fit_grid` do, and where the lengths differ.
+    Args:
+        spec: Network and training of all trials.
+        hypers: The hyperparameters of each trial.
+        seeds: The seed of each trial; trials with one seed see the same batches.
+        splits: Training, validation and test examples, as NumPy or JAX arrays.
+        mode: "packed" or "sequential" as in `fit_grid`. None: "sequential" on a CPU where all seeds differ, for then
+            packing gains nothing; else "packed".
+        chunk: Trials side by side on a device, a power of two; guessed from the sizes where it is None.
+        callbacks: As in `fit_grid`.
+
+    Returns:
+        A `Fit` for each trial, in the order given.
+
+    Raises:
+        UsageError: as `fit` and `fit_grid` do, and where there is not one seed for each of `hypers`.
+
+    >>> fits = jaxmlp.fit_trials(spec, [jaxmlp.Hyper(l1=l1) for l1 in (0.0, 1e-4, 1e-3)], [0, 0, 0], splits)
+    >>> [fit.test.accuracy for fit in fits]
     """
-    seeds = values_of("seeds", seeds, SEED)
+    seeds = value_of("seeds", list(seeds), tuple[SEED, ...])
     if len(hypers) != len(seeds) or not hypers:
         raise UsageError(f"{len(hypers)} hypers and {len(seeds)} seeds were given; accepted is one seed for each")
     for hyper in hypers:
         check(spec, hyper)
     check_data(spec, splits)
     if mode is None:
-        own = len(set(seeds)) == len(seeds) and jax.local_devices()[0].platform == "cpu"
-        mode = "sequential" if own and chunk is None else "packed"
+        all_differ = len(set(seeds)) == len(seeds) and jax.local_devices()[0].platform == "cpu"
+        mode = "sequential" if all_differ and chunk is None else "packed"
     chunk = _checked(mode, chunk)
     trials = {i: Trial(hyper, seed) for i, (hyper, seed) in enumerate(zip(hypers, seeds, strict=True))}
-    ended: dict[int, Ended] = {}
+    results: list[TrialResult] = []
+    groups = [Group(spec, trials, lambda: splits)]
+    made = _trained(groups, splits, mode, chunk, _InMemory(groups, splits, callbacks, results.append))
+    return [
+        finished(
+            spec, jax.device_put(result.state), result.epochs(spec, splits), splits, made.compile_seconds
+        )._replace(stop_reason=result.status)
+        for result in sorted(results, key=lambda result: result.trial)
+    ]
 
-    def note(one: Ended) -> None:
-        ended[one.trial] = one
 
-    made = _trained([Group(spec, trials, lambda: splits)], splits, Rungs(), mode, chunk, note, on_call)
-    return [_fit(spec, ended[number], splits, made.compile_seconds) for number in sorted(ended)]
+class _InMemory(Exchange):
+    """Takes the finished trials of a grid that lives in this process, and in memory only."""
 
+    def __init__(
+        self,
+        groups: Sequence[Group],
+        splits: Splits,
+        callbacks: Callbacks | None,
+        on_result: Callable[[TrialResult], None],
+        values_of_trial: Callable[[int], dict[str, Any]] = lambda trial: {},
+    ) -> None:
+        self.callbacks, self.on_result, self.values_of_trial = callbacks or Callbacks(), on_result, values_of_trial
+        self.counts = counted(splits.train), counted(splits.validation)
+        self.tally = Tally(
+            trials=sum(len(group.trials) for group in groups),
+            max_epochs=max(group.spec.training.max_epochs for group in groups),
+        )
 
-class _Host:
-    """The host of a grid that lives in this process, and in memory only."""
+    def after_call(self, grid: Grid, call: Call) -> bool:
+        self.take(call.finished)
+        self.tally.epochs += call.epochs
+        self.tally.seconds += call.seconds
+        self.callbacks.on_call_end(self.tally.progress(len(grid.scheduler.active)))
+        if self.callbacks.should_stop():
+            raise Stopped
+        return grid.scheduler.has_call
 
-    def __init__(self, note: Callable[[Ended], None], on_call: OnCall) -> None:
-        self.epochs = 0
-        self.note, self.on_call = note, on_call
-
-    def called(self, grid: Grid, call: Call | None) -> bool:
-        if call is not None:
-            self.epochs += call.epochs
-            for one in call.ended:
-                self.note(one)
-            self.on_call(len(grid.scheduler.going), self.epochs)
-        return grid.scheduler.seated
-
-    def gathered(self, scores: dict[int, float]) -> dict[int, float]:
-        return scores
-
-    def pruned(self, grid: Grid, ended: dict[int, list[Ended]]) -> None:
-        for found in ended.values():
-            for one in found:
-                self.note(one)
+    def take(self, results: Sequence[TrialResult]) -> None:
+        self.tally.add_rows([self.values_of_trial(result.trial) | result.row(*self.counts) for result in results])
+        for result in results:
+            self.on_result(result)
 
 
 def _trained(
     groups: Sequence[Group],
     splits: Splits,
-    rungs: Rungs,
     mode: str,
     chunk: int | None,
-    note: Callable[[Ended], None],
-    on_call: OnCall,
+    exchange: _InMemory,
+    prune: Prune | None = None,
+    configurations: Sequence[int] = (),
 ) -> Grid:
-    """The grid after its last call; `note` is given each trial as it ends."""
-    devices, alone = jax.local_devices()[: sum(len(group.trials) for group in groups)], mode == "sequential"
-    rows = len(splits.train.x)
-    settings = [sizing.settings(group.spec, rows, devices, alone=alone, chunk=chunk) for group in groups]
-    grid = Grid(groups, settings, devices, rungs, alone=alone)
-    grid.run(_Host(note, on_call))
+    """The grid after its last call."""
+    count, alone = sum(len(group.trials) for group in groups), mode == "sequential"
+    devices, examples = jax.local_devices()[:count], len(splits.train.x)
+    packings = [sizing.settings(group.spec, examples, devices, alone=alone, chunk=chunk) for group in groups]
+    grid = Grid(groups, packings, devices, prune, configurations, alone=alone, callbacks=exchange.callbacks)
+    try:
+        grid.run(exchange)
+    except Stopped:
+        exchange.take(grid.finish_all())
+    exchange.callbacks.on_train_end()
     return grid
 
 
@@ -207,15 +260,3 @@ def _checked(mode: str, chunk: int | None) -> int | None:
     chunk = value_of("chunk", chunk, int)
     check_chunk("chunk", chunk)
     return chunk
-
-
-def _fit(spec: Spec, ended: Ended, splits: Splits, compile_seconds: float) -> Fit:
-    state = jax.device_put(ended.state)
-    return finished(spec, state, epochs_of(spec, splits, ended.history), splits, compile_seconds)
-
-
-def epochs_of(spec: Spec, splits: Splits, history: History) -> list[Epoch]:
-    """A history for people."""
-    log = EpochLog(np.ones(len(history), bool), *history[:, :-1].T)  # pyright: ignore[reportArgumentType]
-    seconds = history[:, COLUMNS.index("seconds")]
-    return [epoch_row(spec, splits, log, i, i + 1, float(seconds[i])) for i in range(len(history))]

@@ -1,18 +1,29 @@
 """A whole grid of trainings: grouped by what is compiled, advanced call by call, pruned at rungs, stopped and resumed.
 
-Trials differ in numbers and seeds (traced), groups in what fixes a shape or a code path. Groups run one after the other.
+Trials differ in hyperparameters and seeds (traced), groups in what fixes a shape or a code path. Groups run one after the
+other.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxmlp.grid.first_states import Trial
+from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.program import Devices
-from jaxmlp.grid.pruning import survivors
-from jaxmlp.grid.scheduler import Call, Ended, Packing, Scheduler, Trial
+from jaxmlp.grid.pruning import Prune, survivors
+from jaxmlp.grid.results import TrialResult
+from jaxmlp.grid.scheduler import Call, Scheduler
 from jaxmlp.grid.snapshots import Snapshot
 from jaxmlp.spec import Spec, Splits
+from jaxmlp.training.callbacks import Callbacks
+
+NO_CALL = Call([])
+
+
+class Stopped(Exception):  # noqa: N818
+    """Training was asked to stop between two calls."""
 
 
 class Group(NamedTuple):
@@ -23,55 +34,64 @@ class Group(NamedTuple):
     splits: Callable[[], Splits]  # read when the group's turn comes
 
 
-class Rungs(NamedTuple):
-    """When configurations are taken out, and how many go on; `configurations` says which one each trial belongs to."""
+class Best(NamedTuple):
+    """The best of the finished trials."""
 
-    epochs: tuple[int, ...] = ()
-    keep: float = 1.0
-    configurations: Sequence[int] = ()
-
-
-NO_RUNGS = Rungs()
+    group: int
+    result: TrialResult
 
 
-@runtime_checkable
-class Host(Protocol):
-    """Who is told what happens, between two calls of the program; and speaks with the other processes, if there are any."""
+class GridSnapshot(NamedTuple):
+    """All it takes to resume a grid."""
 
-    def called(self, grid: "Grid", call: Call | None) -> bool:
-        """A call is over (None: nothing was left to do here). Returns whether any process has one to go in this group."""
-        ...
+    groups: list[Snapshot]
+    position: dict[str, Any]  # the stage and group that are at work: what JSON can hold
+    best: Best | None
 
-    def gathered(self, scores: dict[int, float]) -> dict[int, float]:
+
+class Exchange:
+    """What is done between two calls of a grid's programs. Subclasses write results and speak with other processes."""
+
+    def after_call(self, grid: "Grid", call: Call) -> bool:
+        """Take the finished trials of a call; returns whether any process has another call in this group and stage.
+
+        NO_CALL is given where this process has none. To stop, raise `Stopped`.
+        """
+        return grid.scheduler.has_call
+
+    def gather(self, scores: dict[int, float]) -> dict[int, float]:
         """The scores of all trials, from those of this process."""
-        ...
-
-    def pruned(self, grid: "Grid", ended: dict[int, list[Ended]]) -> None:
-        """Trials were taken out at a rung: those of each group."""
+        return scores
 
 
 class Grid:
-    """Groups of trials on the devices of this process, and how far they have come."""
+    """Groups of trials on the devices of this process, and how far they have come.
+
+    At the epochs of `prune` configurations are taken out; `configurations` says which one each trial belongs to.
+    """
 
     def __init__(
         self,
         groups: Sequence[Group],
-        settings: Sequence[Packing],
+        packings: Sequence[Packing],
         devices: Devices,
-        rungs: Rungs = NO_RUNGS,
+        prune: Prune | None = None,
+        configurations: Sequence[int] = (),
         *,
         alone: bool = False,
+        callbacks: Callbacks | None = None,
     ) -> None:
-        self.groups, self.rungs = groups, rungs
+        self.groups, self.prune, self.configurations = groups, prune, configurations
         self.schedulers = [
-            Scheduler(group.spec, group.trials, devices, setting, alone=alone)
-            for group, setting in zip(groups, settings, strict=True)
+            Scheduler(group.spec, group.trials, devices, packing, alone=alone, callbacks=callbacks)
+            for group, packing in zip(groups, packings, strict=True)
         ]
         longest = max(group.spec.training.max_epochs for group in groups)
-        self.stages = (*rungs.epochs, longest)
+        self.stages = (*(prune.rung_epochs if prune else ()), longest)
         self.stage, self.group = 0, 0
-        self.entered = False  # the group has begun this stage
-        self.out: set[int] = set()  # configurations that were pruned
+        self.in_stage = False  # the group has begun this stage
+        self.pruned: set[int] = set()  # configurations
+        self.best: Best | None = None
 
     @property
     def scheduler(self) -> Scheduler:
@@ -80,60 +100,94 @@ class Grid:
 
     @property
     def compiles(self) -> int:
-        """Programs that have been compiled for calls."""
-        return sum(len(scheduler.programs.shapes) for scheduler in self.schedulers)
+        """Programs that were compiled for this grid."""
+        return sum(scheduler.programs.compiles for scheduler in self.schedulers)
 
     @property
     def compile_seconds(self) -> float:
-        """What compiling them took."""
+        """The time that took."""
         return sum(scheduler.programs.compile_seconds for scheduler in self.schedulers)
 
-    def run(self, host: Host) -> None:
-        """Train all trials to their ends, from where the grid stands. The host may leave by an exception."""
+    def run(self, exchange: Exchange) -> None:
+        """Train all trials until they finish, from where the grid stands."""
         while self.stage < len(self.stages):
             while self.group < len(self.groups):
-                self._run_group(host)
+                self._run_group(exchange)
                 self.group += 1
             self.group = 0
-            if self.stage < len(self.rungs.epochs):
-                host.pruned(self, self._prune(host))
             self.stage += 1
+            if self.stage < len(self.stages):
+                exchange.after_call(self, Call(self._prune(exchange)))
 
-    def _run_group(self, host: Host) -> None:
+    def _run_group(self, exchange: Exchange) -> None:
         group, scheduler = self.groups[self.group], self.scheduler
-        if not self.entered:
-            scheduler.enter(min(self.stages[self.stage], group.spec.training.max_epochs))
-            self.entered = True
-        if scheduler.seated:
+        if not self.in_stage:
+            scheduler.begin_stage(min(self.stages[self.stage], group.spec.training.max_epochs))
+            self.in_stage = True
+        if scheduler.has_call:
             scheduler.load(group.splits())
-        while host.called(self, scheduler.call() if scheduler.seated else None):
-            pass
+        while True:
+            call = scheduler.call() if scheduler.has_call else NO_CALL
+            for result in call.finished:
+                self._keep_best(self.group, result)
+            if not exchange.after_call(self, call):
+                break
         scheduler.unload()
-        self.entered = False
+        self.in_stage = False
 
-    def _prune(self, host: Host) -> dict[int, list[Ended]]:
-        """Take out the configurations that are not among the best at this rung; returns those that had not ended."""
+    def _prune(self, exchange: Exchange) -> list[TrialResult]:
+        """Finish the trials of all configurations that are not among the best at this rung."""
+        assert self.prune is not None
         mine = {
-            number: scheduler.best.get(number, np.inf) for scheduler in self.schedulers for number in scheduler.numbers
+            trial: scheduler.lowest_losses.get(trial, np.inf)
+            for scheduler in self.schedulers
+            for trial in scheduler.trials
         }
         scores: dict[int, list[float]] = {}
-        for number, score in sorted(host.gathered(mine).items()):
-            configuration = self.rungs.configurations[number]
-            if configuration not in self.out:
+        for trial, score in sorted(exchange.gather(mine).items()):
+            configuration = self.configurations[trial]
+            if configuration not in self.pruned:
                 scores.setdefault(configuration, []).append(score)
-        self.out |= set(scores) - survivors(scores, self.rungs.keep)
-        taken = {}
+        self.pruned |= set(scores) - survivors(scores, self.prune.keep)
+        finished = []
         for group, scheduler in enumerate(self.schedulers):
-            taken[group] = scheduler.prune(i for i in scheduler.numbers if self.rungs.configurations[i] in self.out)
-        return taken
+            unwanted = [trial for trial in scheduler.trials if self.configurations[trial] in self.pruned]
+            for result in scheduler.finish(unwanted, "pruned"):
+                self._keep_best(group, result)
+                finished.append(result)
+        return finished
 
-    def snapshot(self) -> tuple[list[Snapshot], dict[str, Any]]:
-        """All it takes to go on: of every group, and where the grid stands (what JSON can hold)."""
-        at = {"stage": self.stage, "group": self.group, "entered": self.entered, "out": sorted(self.out)}
-        return [scheduler.snapshot() for scheduler in self.schedulers], at
+    def _keep_best(self, group: int, result: TrialResult) -> None:
+        if result.rank < (self.best.result.rank if self.best else (np.inf, 0)):
+            self.best = Best(group, result)
 
-    def restore(self, snapshots: Sequence[Snapshot], at: Mapping[str, Any]) -> None:
+    def finish_all(self) -> list[TrialResult]:
+        """End all unfinished trials where they are, with the status "stopped"."""
+        finished = []
+        for group, scheduler in enumerate(self.schedulers):
+            for result in scheduler.finish_all():
+                self._keep_best(group, result)
+                finished.append(result)
+        return finished
+
+    def group_of(self, trial: int) -> int:
+        """The group of a trial of this process."""
+        return next(number for number, group in enumerate(self.groups) if trial in group.trials)
+
+    def snapshot(self) -> GridSnapshot:
+        """All it takes to resume this grid."""
+        position = {
+            "stage": self.stage,
+            "group": self.group,
+            "in_stage": self.in_stage,
+            "pruned": sorted(self.pruned),
+        }
+        return GridSnapshot([scheduler.snapshot() for scheduler in self.schedulers], position, self.best)
+
+    def restore(self, snapshot: GridSnapshot) -> None:
         """Go on from a snapshot of this grid."""
-        self.stage, self.group, self.entered, self.out = at["stage"], at["group"], at["entered"], set(at["out"])
-        for scheduler, snapshot in zip(self.schedulers, snapshots, strict=True):
-            scheduler.restore(snapshot)
+        position = snapshot.position
+        self.stage, self.group, self.in_stage = position["stage"], position["group"], position["in_stage"]
+        self.pruned, self.best = set(position["pruned"]), snapshot.best
+        for scheduler, of_group in zip(self.schedulers, snapshot.groups, strict=True):
+            scheduler.restore(of_group)

@@ -1,13 +1,13 @@
-"""Many trainings as one program: rows of trials that share their batches, rows side by side, devices apart.
+"""Many trainings as one program: trials that share their batches of examples, side by side, devices apart.
 
-A trial is a network with numbers and a seed of its own. Trials with one seed, at the same epoch, make a row: they see
-the same batches, so a row gathers a batch once, and its first layer is one wide product. The arrays of a program are
-[devices, S, P]: on each device S rows of P trials. Devices lie along a mesh axis and need nothing of each other.
+Trials with one seed, at the same epoch, make a seed group: they see the same examples in the same order, so a seed group
+gathers a batch of examples once, and its first layer is one wide product. The arrays of a batch of trials are
+[devices, S, P]: on each device S seed groups of P trials. Devices lie along a mesh axis and exchange nothing.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -18,86 +18,87 @@ from jaxtyping import Array, Bool, Int, Key, PyTree
 
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training import fitting, loop
+from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.loop import EpochLog, TrainState, running
 
 AXIS = "trials"
 Devices = Sequence[Any]  # of jax.Device, which is no type to a checker
 
 
-class Slab(NamedTuple):
-    """What one call of a program works on: leaves of [devices, S, ...], of hyper and state [devices, S, P, ...]."""
+class TrialBatch(NamedTuple):
+    """The trials that one call advances: leaves of [devices, S, ...], of hyper and state [devices, S, P, ...]."""
 
     hyper: Hyper
-    keys: Key[Array, "devices S"]  # of each row: what its seed gives
+    keys: Key[Array, "devices S"]  # of the seed of each seed group
     state: TrainState
-    clocks: Int[Array, "devices S"]  # epochs done by the running trials of each row
+    clocks: Int[Array, "devices S"]  # epochs done by the active trials of each seed group
 
 
 class Advanced(NamedTuple):
-    """A slab after a call: its new state and clocks, which trials have not ended, and what E epochs came to."""
+    """A batch of trials after a call of E epochs."""
 
     state: TrainState
     clocks: Int[Array, "devices S"]
-    live: Bool[Array, "devices S P"]
+    unfinished: Bool[Array, "devices S P"]
     log: EpochLog  # [devices, S, P, E]
 
 
-def advance_rows(
+def advance_seed_groups(
     spec: Spec, epochs: int, hyper: Hyper, keys: Array, splits: Splits, state: TrainState, clocks: Array, until: Array
 ) -> Advanced:
-    """`loop.advance` for S rows of P trials [S, P], by a vmap over numbers and states only, up to the epoch `until`.
+    """`loop.advance` for S seed groups of P trials [S, P], by a vmap over hyper and state only, up to the epoch `until`.
 
-    A trial that has stopped stays as it is, but costs its place until the slab is packed anew; a slab whose trials
-    have all stopped costs nothing. Equals `loop.advance` to rounding.
+    A trial that has finished stays as it is, but costs its slot until the trials are repacked; a batch of finished trials
+    costs nothing. Equals `loop.advance` to rounding.
     """
     S, P = jnp.shape(hyper.learning_rate)
 
-    def row(hyper: Hyper, key: Array, state: TrainState, clock: Array) -> tuple[TrainState, EpochLog]:
+    def seed_group(hyper: Hyper, key: Array, state: TrainState, clock: Array) -> tuple[TrainState, EpochLog]:
         def trial(hyper: Hyper, state: TrainState) -> tuple[TrainState, EpochLog]:
             return loop.epoch(spec, hyper, key, splits, state, clock)
 
         return _vmap(trial, P)(hyper, state)
 
-    def one(carry: tuple[TrainState, Array], _: None) -> tuple[tuple[TrainState, Array], EpochLog]:
+    def step(carry: tuple[TrainState, Array], _: None) -> tuple[tuple[TrainState, Array], EpochLog]:
         state, clocks = carry
-        on = _live(spec, hyper, state) & (clocks < until)[:, None]
+        active = _unfinished(spec, hyper, state) & (clocks < until)[:, None]
 
         def train(state: TrainState) -> tuple[TrainState, EpochLog]:
-            return jax.tree.map(partial(_choose, on), _vmap(row, S)(hyper, keys, state, clocks), rest(state))
+            trained = _vmap(seed_group, S)(hyper, keys, state, clocks)
+            return jax.tree.map(partial(_choose, active), trained, skip_epoch(state))
 
-        state, log = jax.lax.cond(jnp.any(on), train, rest, state)
+        state, log = jax.lax.cond(jnp.any(active), train, skip_epoch, state)
         return (state, clocks + 1), log
 
-    def rest(state: TrainState) -> tuple[TrainState, EpochLog]:
+    def skip_epoch(state: TrainState) -> tuple[TrainState, EpochLog]:
         return jax.vmap(jax.vmap(loop.rest))(state)
 
-    (state, clocks), log = jax.lax.scan(one, (state, clocks), length=epochs)
+    (state, clocks), log = jax.lax.scan(step, (state, clocks), length=epochs)
     log = jax.tree.map(lambda column: jnp.moveaxis(column, 0, -1), log)  # [S, P, E]
-    return Advanced(state, clocks, _live(spec, hyper, state), log)
+    return Advanced(state, clocks, _unfinished(spec, hyper, state), log)
 
 
 def advance_alone(
     spec: Spec, epochs: int, hyper: Hyper, keys: Array, splits: Splits, state: TrainState, clocks: Array, until: Array
 ) -> Advanced:
     """`loop.advance` itself for a single trial [1, 1]: the same bits."""
-    alone, number = jax.tree.map(lambda leaf: leaf[0, 0], (state, hyper))
+    state, hyper = jax.tree.map(lambda leaf: leaf[0, 0], (state, hyper))
 
-    def one(state: TrainState, _: None) -> tuple[TrainState, EpochLog]:
-        advance = partial(loop.advance, spec, number, keys[0], splits)
-        state, log = jax.lax.cond(state.epoch < until, advance, _rest_alone, state)
+    def skip_epoch(state: TrainState) -> tuple[TrainState, EpochLog]:
+        state, log = loop.rest(state)
+        return state, jax.tree.map(lambda column: column[None], log)
+
+    def step(state: TrainState, _: None) -> tuple[TrainState, EpochLog]:
+        advance = partial(loop.advance, spec, hyper, keys[0], splits)
+        state, log = jax.lax.cond(state.epoch < until, advance, skip_epoch, state)
         return state, jax.tree.map(lambda column: column[0], log)
 
-    alone, log = jax.lax.scan(one, alone, length=epochs)
-    state, log = jax.tree.map(lambda leaf: leaf[None, None], (alone, log))
-    return Advanced(state, clocks + epochs, _live(spec, hyper, state), log)
+    state, log = jax.lax.scan(step, state, length=epochs)
+    state, hyper, log = jax.tree.map(lambda leaf: leaf[None, None], (state, hyper, log))
+    return Advanced(state, clocks + epochs, _unfinished(spec, hyper, state), log)
 
 
-def _rest_alone(state: TrainState) -> tuple[TrainState, EpochLog]:
-    state, log = loop.rest(state)
-    return state, jax.tree.map(lambda column: column[None], log)
-
-
-def _live(spec: Spec, hyper: Hyper, state: TrainState) -> Bool[Array, "S P"]:
+def _unfinished(spec: Spec, hyper: Hyper, state: TrainState) -> Bool[Array, "S P"]:
     return jax.vmap(jax.vmap(partial(running, spec)))(hyper, state)
 
 
@@ -107,14 +108,14 @@ def _vmap(function: Callable[..., Any], size: int) -> Callable[..., Any]:
         return jax.vmap(function)
 
     def single(*arguments: PyTree) -> PyTree:
-        found = function(*jax.tree.map(lambda leaf: leaf[0], arguments))
-        return jax.tree.map(lambda leaf: leaf[None], found)
+        result = function(*jax.tree.map(lambda leaf: leaf[0], arguments))
+        return jax.tree.map(lambda leaf: leaf[None], result)
 
     return single
 
 
-def _choose(on: Bool[Array, "S P"], new: Array, old: Array) -> Array:
-    return jnp.where(on.reshape(on.shape + (1,) * (new.ndim - 2)), new, old)
+def _choose(active: Bool[Array, "S P"], new: Array, old: Array) -> Array:
+    return jnp.where(active.reshape(active.shape + (1,) * (new.ndim - 2)), new, old)
 
 
 def mesh_of(devices: Devices) -> Mesh:
@@ -132,38 +133,62 @@ def everywhere(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
-def slab(mesh: Mesh, hyper: Hyper, seeds: Sequence[int], state: TrainState, clocks: np.ndarray) -> Slab:
-    """NumPy arrays of [devices, S, ...] on the devices of a mesh; `seeds` are those of the rows, one after the other."""
+def trial_batch(mesh: Mesh, hyper: Hyper, seeds: Sequence[int], state: TrainState, clocks: np.ndarray) -> TrialBatch:
+    """NumPy arrays of [devices, S, ...] on the devices of a mesh; `seeds` are those of the seed groups, in their order."""
     words = [np.asarray(jax.random.key_data(jax.random.key(seed, impl=fitting.PRNG))) for seed in seeds]
     data = np.stack(words).reshape(*clocks.shape, -1)
     hyper, data, state, placed = jax.device_put((hyper, data, state, clocks), shared_out(mesh))
-    return Slab(hyper, jax.random.wrap_key_data(data, impl=fitting.PRNG), state, placed)
+    return TrialBatch(hyper, jax.random.wrap_key_data(data, impl=fitting.PRNG), state, placed)
 
 
-@lru_cache
-def compiled(spec: Spec, mesh: Mesh, epochs: int, *, alone: bool) -> Callable[[Slab, Splits, Array], Advanced]:
-    """A call for slabs on a mesh, of so many epochs; compiles once for each S x P. `alone`: S and P are 1, bits are kept."""
-    program = partial(advance_alone if alone else advance_rows, spec, epochs)
+def batch_shapes(mesh: Mesh, spec: Spec, shape: tuple[int, ...]) -> TrialBatch:
+    """A batch of trials of this shape [devices, S, P] without its arrays: what a program is compiled for."""
+    first = jax.eval_shape(lambda hyper, key: loop.begin(spec, hyper, key), Hyper(), jax.random.key(0))
+    hyper, state = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((*shape, *leaf.shape), leaf.dtype, sharding=shared_out(mesh)),
+        (fitting.typed(Hyper()), first),
+    )
+    key = jax.eval_shape(partial(jax.random.key, impl=fitting.PRNG), 0)
+    keys, clocks = (
+        jax.ShapeDtypeStruct(shape[:2], kind, sharding=shared_out(mesh)) for kind in (key.dtype, np.dtype(np.int32))
+    )
+    return TrialBatch(hyper, keys, state, clocks)  # pyright: ignore[reportArgumentType]
+
+
+def compile_program(spec: Spec, epochs: int, shapes: TrialBatch, splits: Splits, *, alone: bool) -> jax.stages.Compiled:
+    """A call of so many epochs for a batch of trials and data of these shapes; `alone`: of one trial a device, exactly.
+
+    The call takes a batch of trials, splits, and the epoch at which trials halt; it returns `Advanced`.
+    """
+    program = partial(advance_alone if alone else advance_seed_groups, spec, epochs)
     trial, whole = PartitionSpec(AXIS), PartitionSpec()
 
-    def on_device(slab: Slab, splits: Splits, until: Array) -> Advanced:
-        mine = jax.tree.map(lambda leaf: leaf[0], slab)
+    def on_device(batch: TrialBatch, splits: Splits, until: Array) -> Advanced:
+        mine = jax.tree.map(lambda leaf: leaf[0], batch)
         advanced = program(mine.hyper, mine.keys, splits, mine.state, mine.clocks, until)
         return jax.tree.map(lambda leaf: leaf[None], advanced)
 
+    mesh = shapes.clocks.sharding.mesh  # pyright: ignore[reportAttributeAccessIssue]
     sharded = jax.shard_map(on_device, mesh=mesh, in_specs=(trial, whole, whole), out_specs=trial, check_vma=False)
-    return jax.jit(sharded)
+    until = jax.ShapeDtypeStruct((), np.int32, sharding=everywhere(mesh))
+    return jax.jit(sharded).lower(shapes, splits, until).compile()
+
+
+PROGRAMS: dict[Hashable, jax.stages.Compiled] = {}  # of this process
+MOST_PROGRAMS = 128  # the oldest is dropped
 
 
 class Programs:
     """The compiled calls of a spec on some devices, and the data that they work on."""
 
-    def __init__(self, spec: Spec, devices: Devices, epochs: int, *, alone: bool) -> None:
+    def __init__(
+        self, spec: Spec, devices: Devices, epochs: int, *, alone: bool, callbacks: Callbacks | None = None
+    ) -> None:
+        self.spec, self.epochs, self.alone, self.callbacks = spec, epochs, alone, callbacks or Callbacks()
         self.mesh = mesh_of(devices)
-        self.shapes: set[tuple[int, ...]] = set()  # of slabs that were compiled for, before an interruption too
+        self.shapes: set[tuple[int, ...]] = set()  # of batches of trials so far, before an interruption too
+        self.compiles = 0
         self.compile_seconds = 0.0
-        self._program = compiled(spec, self.mesh, epochs, alone=alone)
-        self._ready: set[tuple[int, ...]] = set()
         self._splits: Splits | None = None
 
     def load(self, splits: Splits) -> None:
@@ -174,19 +199,30 @@ class Programs:
         """Drop the data."""
         self._splits = None
 
-    def call(self, slab: Slab, until: int) -> tuple[Advanced, float]:
-        """A slab after a call, and the seconds it took, compiling apart."""
-        shape = jnp.shape(slab.hyper.learning_rate)
-        self.shapes.add(shape)
-        if shape not in self._ready:  # compiled by a call that runs no epoch
-            _, seconds = self._timed(slab, 0)
-            self.compile_seconds += seconds
-            self._ready.add(shape)
-        return self._timed(slab, until)
-
-    def _timed(self, slab: Slab, until: int) -> tuple[Advanced, float]:
+    def call(self, batch: TrialBatch, until: int) -> tuple[Advanced, float]:
+        """A batch of trials after a call, and the seconds it took, without compiling."""
         if self._splits is None:
             raise RuntimeError("load the data first")
+        self.shapes.add(jnp.shape(batch.hyper.learning_rate))
+        program = self._program(shapes_of(batch), shapes_of(self._splits))
         started = time.perf_counter()
-        advanced = jax.block_until_ready(self._program(slab, self._splits, jnp.asarray(until, jnp.int32)))
+        advanced = jax.block_until_ready(program(batch, self._splits, np.int32(until)))
         return advanced, time.perf_counter() - started
+
+    def _program(self, shapes: TrialBatch, splits: Splits) -> jax.stages.Compiled:
+        """The program for these shapes; compiled, unless this process has compiled it before."""
+        key = (self.spec, self.epochs, shapes, splits, self.alone)
+        if key not in PROGRAMS:
+            self.callbacks.on_compile("-".join(map(str, self.spec.sizes)))
+            started = time.perf_counter()
+            PROGRAMS[key] = compile_program(self.spec, self.epochs, shapes, splits, alone=self.alone)
+            self.compiles += 1
+            self.compile_seconds += time.perf_counter() - started
+            if len(PROGRAMS) > MOST_PROGRAMS:
+                del PROGRAMS[next(iter(PROGRAMS))]
+        return PROGRAMS[key]
+
+
+def shapes_of(tree: Any) -> Any:
+    """Arrays without their values: shapes, types, and where they lie."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), tree)

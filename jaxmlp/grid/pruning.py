@@ -1,7 +1,7 @@
 """Successive halving: after so many epochs only the best configurations go on (Jamieson and Talwalkar 2016).
 
-A rung is met by all trials before any is taken out, so the result depends on nothing but the losses: not on time, devices
-or processes. Li et al. 2020 (ASHA) promote without waiting; that is faster where workers are many, and not reproducible.
+All trials reach a rung before any is taken out, so the result depends on nothing but the losses: not on time, devices or
+processes. Li et al. 2020 (ASHA) promote without waiting; that is faster where workers are many, and not reproducible.
 """
 
 import math

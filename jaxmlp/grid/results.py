@@ -1,37 +1,86 @@
-"""What is said of a trial that has ended: a row of results, and its curve. What is not finite or not there is None."""
+"""The one record of a trial: a table of its epochs, how it finished, and its state; and what files hold of it."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxmlp.grid.histories import COLUMNS, History, column
-from jaxmlp.grid.scheduler import Ended
 from jaxmlp.nn.network import Params
+from jaxmlp.spec import Spec, Splits
+from jaxmlp.training.fitting import Epoch, epoch_row
+from jaxmlp.training.loop import EpochLog, TrainState
 
-SPARSE = 1e-3  # a weight of smaller magnitude counts as none
+COLUMNS = (*EpochLog._fields[1:], "seconds")
+SPARSE = 1e-3  # a weight of smaller magnitude counts as zero
 
-
-def row_of(ended: Ended, train: int, validation: int) -> dict[str, Any]:
-    """How it ended and what it came to at its best epoch; of so many training and validation rows."""
-    history, best = ended.history, int(ended.state.stopping.best_epoch)
-    row: dict[str, Any] = {"status": ended.status, "epochs_run": len(history), "best_epoch": best}
-    for split, count in (("validation", validation), ("train", train)):
-        correct = int(column(history, f"{split}_correct")[best - 1]) if best else None
-        row |= {
-            f"{split}_loss": float(column(history, f"{split}_loss")[best - 1]) if best else None,
-            f"{split}_accuracy": None if correct is None else correct / count,
-            f"{split}_correct": correct,
-            f"{split}_count": count,
-        }
-    return row | {"sparsity": sparsity(ended.state.best_params), "cause": cause(ended)}
+History = np.ndarray  # float64 [epochs, columns]: the metrics of each epoch of a trial
 
 
-def rank(row: Mapping[str, Any], trial: int) -> tuple[float, int]:
-    """What orders trials, the best first: by validation loss, of equals by number. One that diverged is never the best."""
-    loss = row["validation_loss"]
-    return math.inf if loss is None or row["status"] == "diverged" else loss, trial
+class TrialResult(NamedTuple):
+    """A trial that has finished: the epochs it ran, why there is no further one, and the state it reached."""
+
+    trial: int
+    status: str  # early_stopping, max_epochs, diverged, pruned, stopped
+    history: History
+    state: TrainState  # NumPy
+
+    @property
+    def rank(self) -> tuple[float, int]:
+        """See `rank`."""
+        best = int(self.state.stopping.best_epoch)
+        return rank(self.trial, self.status, column(self.history, "validation_loss")[best - 1] if best else None)
+
+    def row(self, train: int, validation: int) -> dict[str, Any]:
+        """The line of a table: the metrics of the best epoch, on so many training and validation examples."""
+        best = int(self.state.stopping.best_epoch)
+        row: dict[str, Any] = {"trial": self.trial, "status": self.status}
+        row |= {"epochs_run": len(self.history), "best_epoch": best}
+        for split, count in (("validation", validation), ("train", train)):
+            correct = int(column(self.history, f"{split}_correct")[best - 1]) if best else None
+            row |= {
+                f"{split}_loss": float(column(self.history, f"{split}_loss")[best - 1]) if best else None,
+                f"{split}_accuracy": None if correct is None else correct / count,
+                f"{split}_correct": correct,
+                f"{split}_count": count,
+            }
+        return row | {"sparsity": sparsity(self.state.best_params), "cause": self.cause}
+
+    def curve(self, train: int, validation: int) -> dict[str, list]:
+        """For each column of the history a list of its epochs; accuracies beside exact counts; None where not finite."""
+        lists: dict[str, list] = {}
+        for name in COLUMNS:
+            values = column(self.history, name)
+            if name.endswith("_correct"):
+                lists[name] = [int(value) for value in values]
+                count = train if name.startswith("train") else validation
+                lists[name.replace("correct", "accuracy")] = [value / count for value in lists[name]]
+            else:
+                lists[name] = [float(value) if np.isfinite(value) else None for value in values]
+        return lists
+
+    def epochs(self, spec: Spec, splits: Splits) -> list[Epoch]:
+        """The epochs as `fit` returns them."""
+        columns = self.history[:, :-1].T
+        log = EpochLog(np.ones(len(self.history), bool), *columns)  # pyright: ignore[reportArgumentType]
+        seconds = column(self.history, "seconds")
+        return [epoch_row(spec, splits, log, i, i + 1, float(seconds[i])) for i in range(len(self.history))]
+
+    @property
+    def cause(self) -> str | None:
+        """Of a divergence: which loss was not finite, and when."""
+        if self.status != "diverged":
+            return None
+        last = {name: column(self.history, f"{name}_loss")[-1] for name in ("train", "validation")}
+        name = next(name for name, loss in last.items() if not np.isfinite(loss))
+        return f"{'training' if name == 'train' else name} loss is {last[name]:g} in epoch {len(self.history)}"
+
+
+def rank(trial: int, status: str, loss: float | None) -> tuple[float, int]:
+    """A key that sorts the best trial first: by validation loss, of equals by number.
+
+    A trial that diverged, or has no finite loss, is never the best: its key is infinite.
+    """
+    return math.inf if loss is None or status == "diverged" else float(loss), trial
 
 
 def sparsity(params: Params) -> float:
@@ -39,24 +88,17 @@ def sparsity(params: Params) -> float:
     return float(np.mean(np.concatenate([np.abs(layer.w).ravel() for layer in params]) < SPARSE))
 
 
-def cause(ended: Ended) -> str | None:
-    """Of a divergence: which loss was not finite, and when."""
-    if ended.status != "diverged":
-        return None
-    last = {name: column(ended.history, f"{name}_loss")[-1] for name in ("train", "validation")}
-    name = next(name for name, loss in last.items() if not np.isfinite(loss))
-    return f"{'training' if name == 'train' else name} loss is {last[name]:g} in epoch {len(ended.history)}"
+def column(history: History, name: str) -> np.ndarray:
+    """One metric of every epoch."""
+    return history[:, COLUMNS.index(name)]
 
 
-def curve_of(history: History, train: int, validation: int) -> dict[str, list]:
-    """The epochs as a list for each column of a history, with accuracies beside the exact counts."""
-    found: dict[str, list] = {}
-    for name in COLUMNS:
-        values = column(history, name)
-        if name.endswith("_correct"):
-            found[name] = [int(value) for value in values]
-            count = train if name.startswith("train") else validation
-            found[name.replace("correct", "accuracy")] = [value / count for value in found[name]]
-        else:
-            found[name] = [float(value) if np.isfinite(value) else None for value in values]
-    return found
+def joined(histories: list[History]) -> History:
+    """One after the other; of an empty list, the history of no epoch."""
+    return np.concatenate([np.zeros((0, len(COLUMNS))), *histories])
+
+
+def histories_of(log: EpochLog, seconds: float) -> np.ndarray:
+    """A log of [..., epochs] as histories [..., epochs, columns], with the same seconds in each epoch."""
+    columns = [np.asarray(metric, float) for metric in log[1:]]
+    return np.stack([*columns, np.full(columns[0].shape, seconds)], axis=-1)

@@ -1,278 +1,253 @@
-"""The trials of one spec on the devices of one process: begun, seated in slabs, advanced call by call, and let go."""
+"""The trials of one spec on the devices of one process: waiting, active in batches of trials, finished.
 
-from collections import Counter
+A waiting trial has no slot: it has not begun, or its state is in the memory of the host. An active trial has a slot in a
+batch on the devices, and an epoch left in this stage. A finished trial is returned, and forgotten.
+"""
+
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from jaxmlp.grid import histories, packing, program, snapshots
-from jaxmlp.grid.histories import COLUMNS, History
-from jaxmlp.grid.packing import EMPTY, Layout, Place
-from jaxmlp.grid.program import Devices, Programs, Slab
+from jaxmlp.grid import packing, program, results, snapshots
+from jaxmlp.grid.first_states import FirstStates, Trial
+from jaxmlp.grid.packing import EMPTY, Layout, Packing, SlotRequest
+from jaxmlp.grid.program import Devices, Programs, TrialBatch
+from jaxmlp.grid.results import History, TrialResult, column
 from jaxmlp.grid.snapshots import Snapshot, stacked
-from jaxmlp.spec import Hyper, Spec, Splits
+from jaxmlp.spec import Spec, Splits
 from jaxmlp.training import fitting
+from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.loop import EpochLog, TrainState
-
-Origin = tuple[int, float]  # what a first state follows from: the seed, and init_scale if it is read
-
-
-class Trial(NamedTuple):
-    """What is to be trained: the numbers, and the seed of first weights, orders and dropout."""
-
-    hyper: Hyper
-    seed: int
-
-
-class Packing(NamedTuple):
-    """How trials are put together. The last bits of a result depend on it, so it is kept with a run."""
-
-    chunk: int  # trials of one call on a device, at most: a power of two
-    epochs: int  # of one call
-    resident: int  # trials on the devices at a time; the others wait
-    price: float  # of compiling a new shape, in epochs of a trial
-
-
-class Ended(NamedTuple):
-    """A trial that has come to its end."""
-
-    trial: int
-    status: str  # early_stopping, max_epochs, diverged, pruned
-    history: History
-    state: TrainState  # NumPy
 
 
 class Call(NamedTuple):
-    """What one call of the program came to."""
+    """What happened in one call of a program."""
 
-    ended: list[Ended]
-    epochs: int  # that trials ran, all together
-    seconds: float
+    finished: list[TrialResult]
+    epochs: int = 0  # of all trials together
+    seconds: float = 0.0
 
 
 class Scheduler:
-    """Trials of one spec on some devices. `alone` trains each by the program of a single network, to the same bits."""
+    """Trains trials of one spec on some devices; `alone`: each by the program of a single network, to the same bits."""
 
     def __init__(
         self,
         spec: Spec,
-        numbers: Mapping[int, Trial],
+        trials: Mapping[int, Trial],
         devices: Devices,
         settings: Packing,
         *,
         alone: bool = False,
+        callbacks: Callbacks | None = None,
     ) -> None:
-        self.spec, self.numbers, self.settings = spec, dict(numbers), settings
-        self.programs = Programs(spec, devices, settings.epochs, alone=alone)
-        self.waiting = sorted(numbers)  # not begun
-        self.parked: dict[int, TrainState] = {}  # begun, in no slab; NumPy
-        self.histories: dict[int, list[History]] = {}  # of the trials that have begun and not ended
-        self.best: dict[int, float] = {}  # the lowest finite validation loss so far, of all but those that diverged
-        self.layout: Layout = []
-        self.slabs: list[Slab] = []
-        self.next = 0  # the slab of the next call
-        self.going: set[int] = set()  # trials in slabs that have an epoch left
-        self.until = 0
-        self._unbegun = Counter(map(self._origin, self.waiting))
-        self._first: dict[Origin, TrainState] = {}  # as long as anybody waits who begins so
+        self.spec, self.trials, self.settings = spec, dict(trials), settings
+        self.programs = Programs(spec, devices, settings.epochs, alone=alone, callbacks=callbacks)
+        self.unbegun = sorted(trials)  # waiting trials that have no state yet
+        self.states: dict[int, TrainState] = {}  # of the other waiting trials, in NumPy
+        self.active: set[int] = set()
+        self.layout: Layout = []  # which trial has which slot of the batches
+        self.batches: list[TrialBatch] = []
+        self.next = 0  # the batch of the next call
+        self.until = 0  # the epoch at which this stage ends
+        self.histories: dict[int, list[History]] = {}  # of the trials that have begun and not finished
+        self.lowest_losses: dict[int, float] = {}  # finite validation losses of all trials but the diverged
+        self.first = FirstStates(spec, self.trials, self.unbegun)
 
     def load(self, splits: Splits) -> None:
         """Put the data on every device."""
         self.programs.load(splits)
 
     def unload(self) -> None:
-        """Let the devices' memory go: nobody is seated, and the data are dropped."""
-        self._park_all()
+        """Free the memory of the devices: active trials wait again, and the data are dropped."""
+        self._withdraw()
         self.programs.unload()
 
-    def enter(self, until: int) -> None:
-        """Begin a stage: everybody who has not ended, and has not come to the epoch `until`, is to come there."""
+    def begin_stage(self, until: int) -> None:
+        """Prepare the calls that train all unfinished trials up to epoch `until`."""
         self.until = until
-        self._pack()
+        self._repack()
 
     @property
-    def seated(self) -> bool:
+    def has_call(self) -> bool:
         """Whether there is a next call in this stage."""
-        return bool(self.slabs)
+        return bool(self.batches)
 
     def call(self) -> Call:
-        """Advance the next slab by `settings.epochs` epochs, or as many of them as its trials have left."""
-        at = self.next
-        slab, ids = self.slabs[at], self.layout[at]
-        advanced, seconds = self.programs.call(slab, self.until)
-        self.slabs[at] = slab._replace(state=advanced.state, clocks=advanced.clocks)
-        ran = self._note(ids, advanced.log, seconds)
-        ended = self._let_go(ids, self.slabs[at], np.asarray(advanced.live))
+        """Advance the next batch of trials by `settings.epochs` epochs, or as many as its trials have left."""
+        slots, batch = self.layout[self.next], self.batches[self.next]
+        advanced, seconds = self.programs.call(batch, self.until)
+        self.batches[self.next] = batch._replace(state=advanced.state, clocks=advanced.clocks)
+        epochs = self._record(slots, advanced.log, seconds)
+        finished = self._release(slots, self.batches[self.next], np.asarray(advanced.unfinished))
         self.next += 1
-        if self.next == len(self.slabs):
-            self._pack()
-        return Call(ended, ran, seconds)
+        if self.next == len(self.batches):
+            self._repack()
+        return Call(finished, epochs, seconds)
 
-    def prune(self, unwanted: Iterable[int]) -> list[Ended]:
-        """Take these trials out, those of them that have not ended; nobody may be seated."""
+    def finish(self, trials: Iterable[int], status: str) -> list[TrialResult]:
+        """End these trials, those of them that have begun and not finished; none of them may be active."""
         return [
-            Ended(trial, "pruned", self._history(trial), self.parked.pop(trial))
-            for trial in sorted(unwanted)
-            if trial in self.parked
+            TrialResult(trial, status, self._history(trial), self.states.pop(trial))
+            for trial in sorted(trials)
+            if trial in self.states
         ]
 
+    def finish_all(self) -> list[TrialResult]:
+        """End all unfinished trials where they are, with the status "stopped"."""
+        self._withdraw()
+        self._begin(self.unbegun)
+        return self.finish(list(self.states), "stopped")
+
     def snapshot(self) -> Snapshot:
-        """The state of everybody who has begun and not ended, and how they are seated."""
+        """The states of all trials that have begun and not finished, and the slots they have."""
         facts = {
-            "waiting": self.waiting,
-            "best": {str(trial): loss for trial, loss in self.best.items()},
-            "layout": [ids.tolist() for ids in self.layout],
-            "going": sorted(self.going),
-            "clocks": [np.asarray(slab.clocks).tolist() for slab in self.slabs],
+            "unbegun": self.unbegun,
+            "lowest_losses": {str(trial): loss for trial, loss in self.lowest_losses.items()},
+            "layout": [slots.tolist() for slots in self.layout],
+            "active": sorted(self.active),
+            "clocks": [np.asarray(batch.clocks).tolist() for batch in self.batches],
             "next": self.next,
             "until": self.until,
             "devices": self.programs.mesh.size,
             "shapes": sorted(self.programs.shapes),
         }
-        states = self._states()
-        return snapshots.taken(states, {i: histories.joined(self.histories[i]) for i in states}, facts)
+        states = self._states_of_all()
+        return snapshots.snapshot_of(states, {i: results.joined(self.histories[i]) for i in states}, facts)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go on from a snapshot: seated as it was, if there are as many devices; else packed anew."""
+        """Go on from a snapshot: with the same slots, if there are as many devices; else the trials are repacked."""
         facts = snapshot.facts
-        self.waiting, self.until = list(facts["waiting"]), facts["until"]
-        self._unbegun = Counter(map(self._origin, self.waiting))
-        self.best = {int(trial): loss for trial, loss in facts["best"].items()}
+        self.unbegun, self.until = list(facts["unbegun"]), facts["until"]
+        self.first = FirstStates(self.spec, self.trials, self.unbegun)
+        self.lowest_losses = {int(trial): loss for trial, loss in facts["lowest_losses"].items()}
         for trial, (state, history) in snapshots.trials_of(snapshot).items():
-            self.parked[trial], self.histories[trial] = state, [history]
+            self.states[trial], self.histories[trial] = state, [history]
         if facts["devices"] == self.programs.mesh.size:
             self.programs.shapes = set(map(tuple, facts["shapes"]))
-            found = zip(facts["layout"], facts["clocks"], strict=True)
-            slabs = [(np.asarray(ids), np.asarray(clocks, np.int32)) for ids, clocks in found]
-            alive = [bool(np.isin(ids, facts["going"]).any()) for ids, _ in slabs]  # not all, where a round was cut
-            kept = [slab for slab, some in zip(slabs, alive, strict=True) if some]
-            self._seat([ids for ids, _ in kept], set(facts["going"]), [clocks for _, clocks in kept])
-            self.next = sum(alive[: facts["next"]])
-            if self.until and self.next == len(self.slabs):
-                self._pack()
+            pairs = zip(facts["layout"], facts["clocks"], strict=True)
+            batches = [(np.asarray(slots), np.asarray(clocks, np.int32)) for slots, clocks in pairs]
+            is_active = [bool(np.isin(slots, facts["active"]).any()) for slots, _ in batches]  # others: cut in a round
+            kept = [batch for batch, active in zip(batches, is_active, strict=True) if active]
+            self._fill([slots for slots, _ in kept], set(facts["active"]), [clocks for _, clocks in kept])
+            self.next = sum(is_active[: facts["next"]])
+            if self.until and self.next == len(self.batches):
+                self._repack()
         elif self.until:
-            self._pack()
+            self._repack()
 
-    def _pack(self) -> None:
-        """Between two rounds: those who ended have left their places, those who wait move in, and rows close up."""
+    def _repack(self) -> None:
+        """Between two rounds of calls: give the slots of finished trials to waiting ones, or drop them."""
         self.next = 0
-        left = [self._place(trial) for trial in sorted([*self.going, *self._entering()])]
-        shape = packing.Terms(self.programs.mesh.size, self.settings.chunk, self.settings.price)
-        layout = packing.packed_anew(self.layout, left, shape, self.programs.shapes)
-        kept = {ids.tobytes(): slab for ids, slab in zip(self.layout, self.slabs, strict=True)}
-        if all(ids.tobytes() in kept for ids in layout):
-            self.layout, self.slabs = layout, [kept[ids.tobytes()] for ids in layout]
+        requests = [self._request(trial) for trial in sorted([*self.active, *self._entering()])]
+        terms = packing.Terms(self.programs.mesh.size, self.settings.chunk, self.settings.price)
+        layout = packing.repacked(self.layout, requests, terms, self.programs.shapes)
+        kept = {slots.tobytes(): batch for slots, batch in zip(self.layout, self.batches, strict=True)}
+        if all(slots.tobytes() in kept for slots in layout):
+            self.layout, self.batches = layout, [kept[slots.tobytes()] for slots in layout]
             return
-        self._park_all()
-        self._seat(layout, {place.trial for place in left})
+        self._withdraw()
+        self._fill(layout, {request.trial for request in requests})
 
     def _entering(self) -> list[int]:
-        """Who is to be seated now: once there is room for a whole slab of them, for all of them, or nobody is seated."""
-        queue = [trial for trial in sorted(self.parked) if self._place(trial).epoch < self.until] + self.waiting
-        room = self.settings.resident - len(self.going)
-        if self.going and room < min(len(queue), self.settings.chunk * self.programs.mesh.size):
+        """The waiting trials that get slots now: once there is room for a whole batch, for all, or nothing is active."""
+        queue = [trial for trial in sorted(self.states) if self._request(trial).epoch < self.until] + self.unbegun
+        room = self.settings.resident - len(self.active)
+        if self.active and room < min(len(queue), self.settings.chunk * self.programs.mesh.size):
             return []
         entering = queue[: max(room, 0)]
-        beginning = [trial for trial in entering if trial not in self.parked]
-        self.waiting = self.waiting[len(beginning) :]
-        for trial in beginning:
-            self.parked[trial], self.histories[trial] = self._begin(trial), []
+        self._begin([trial for trial in entering if trial not in self.states])
         return entering
 
-    def _place(self, trial: int) -> Place:
-        return Place(trial, self.numbers[trial].seed, sum(map(len, self.histories[trial])))
+    def _request(self, trial: int) -> SlotRequest:
+        return SlotRequest(trial, self.trials[trial].seed, sum(map(len, self.histories[trial])))
 
-    def _begin(self, trial: int) -> TrainState:
-        """The state before the first epoch: as `loop.begin` makes it, once for all trials that share it."""
-        origin = self._origin(trial)
-        if origin not in self._first:
-            key = jax.random.key(origin[0], impl=fitting.PRNG)
-            state = fitting.compiled_begin(self.spec, fitting.traced(self.numbers[trial].hyper), key)
-            self._first[origin] = jax.device_get(state)
-        self._unbegun[origin] -= 1
-        return self._first[origin] if self._unbegun[origin] else self._first.pop(origin)
+    def _begin(self, trials: list[int]) -> None:
+        """Give the first of the unbegun trials their first states."""
+        for trial in trials:
+            self.states[trial], self.histories[trial] = self.first.take(trial), []
+        self.unbegun = self.unbegun[len(trials) :]
 
-    def _origin(self, trial: int) -> Origin:
-        hyper, seed = self.numbers[trial]
-        return seed, hyper.init_scale if self.spec.network.init == "uniform" else 0.0
+    def _fill(self, layout: Layout, active: set[int], clocks: list[np.ndarray] | None = None) -> None:
+        """Make the batches of a layout from the states of waiting trials, which are `active` then.
 
-    def _seat(self, layout: Layout, going: set[int], clocks: list[np.ndarray] | None = None) -> None:
-        """Make the slabs of a layout from the parked states of those who are `going`.
-
-        The clocks [devices, S] of each slab are the trials' epochs if they are not given.
+        The clocks [devices, S] of each batch are the trials' epochs if they are not given.
         """
-        epochs = {trial: self._place(trial).epoch for trial in going}
-        states = {trial: self.parked.pop(trial) for trial in going}
-        self.layout, self.slabs, self.going = layout, [], going
-        for index, ids in enumerate(layout):
-            at = np.vectorize(lambda trial: epochs.get(int(trial), 0), otypes=[np.int32])(ids).max(axis=-1)
-            self.slabs.append(self._slab(ids, states, at if clocks is None else clocks[index]))
+        epochs = {trial: self._request(trial).epoch for trial in active}
+        states = {trial: self.states.pop(trial) for trial in active}
+        self.layout, self.batches, self.active = layout, [], active
+        for index, slots in enumerate(layout):
+            at = np.vectorize(lambda trial: epochs.get(int(trial), 0), otypes=[np.int32])(slots).max(axis=-1)
+            self.batches.append(self._batch(slots, states, at if clocks is None else clocks[index]))
 
-    def _slab(self, ids: np.ndarray, going: Mapping[int, TrainState], clocks: np.ndarray) -> Slab:
-        """The arrays of a slab. A place of nobody who is going holds a copy of a trial, with no epoch left."""
-        stand_in = next(int(trial) for trial in ids.flat if trial in going)
-        ended = going[stand_in]._replace(epoch=np.asarray(self.spec.training.max_epochs, np.int32))
-        states = stacked([going.get(int(trial), ended) for trial in ids.flat])
-        numbers = [self.numbers[int(trial)] for trial in np.where(ids == EMPTY, stand_in, ids).flat]
-        hyper = stacked([fitting.typed(number.hyper) for number in numbers])
-        state, hyper = jax.tree.map(lambda leaf: leaf.reshape(ids.shape + leaf.shape[1:]), (states, hyper))
-        seeds = [number.seed for number in numbers[:: ids.shape[-1]]]  # of each row: that of its first place
-        return program.slab(self.programs.mesh, hyper, seeds, state, clocks)
+    def _batch(self, slots: np.ndarray, states: Mapping[int, TrainState], clocks: np.ndarray) -> TrialBatch:
+        """A batch on the devices. A slot of no active trial holds a copy of one, with no epoch left."""
+        stand_in = next(int(trial) for trial in slots.flat if trial in states)
+        finished = states[stand_in]._replace(epoch=np.asarray(self.spec.training.max_epochs, np.int32))
+        state = stacked([states.get(int(trial), finished) for trial in slots.flat])
+        trials = [self.trials[int(trial)] for trial in np.where(slots == EMPTY, stand_in, slots).flat]
+        hyper = stacked([fitting.typed(trial.hyper) for trial in trials])
+        state, hyper = jax.tree.map(lambda leaf: leaf.reshape(slots.shape + leaf.shape[1:]), (state, hyper))
+        seeds = [trial.seed for trial in trials[:: slots.shape[-1]]]  # of each seed group: that of its first slot
+        return program.trial_batch(self.programs.mesh, hyper, seeds, state, clocks)
 
-    def _states(self) -> dict[int, TrainState]:
-        """Everybody who has begun and not ended; NumPy."""
-        found = dict(self.parked)
-        for ids, slab in zip(self.layout, self.slabs, strict=True):
-            host = jax.device_get(slab.state)
-            for place in np.ndindex(*ids.shape):
-                if (trial := int(ids[place])) in self.going:
-                    found[trial] = jax.tree.map(lambda leaf, place=place: leaf[place], host)
-        return found
+    def _states_of_all(self) -> dict[int, TrainState]:
+        """The states of all trials that have begun and not finished, in NumPy."""
+        states = dict(self.states)
+        for slots, batch in zip(self.layout, self.batches, strict=True):
+            on_host = jax.device_get(batch.state)
+            for slot in np.ndindex(*slots.shape):
+                if (trial := int(slots[slot])) in self.active:
+                    states[trial] = _in_slot(on_host, slot)
+        return states
 
-    def _park_all(self) -> None:
-        self.parked = self._states()
-        self.layout, self.slabs, self.going, self.next = [], [], set(), 0
+    def _withdraw(self) -> None:
+        """Take all trials from the devices; they wait."""
+        self.states = self._states_of_all()
+        self.layout, self.batches, self.active, self.next = [], [], set(), 0
 
-    def _note(self, ids: np.ndarray, log: EpochLog, seconds: float) -> int:
-        """Add the epochs of a call to the histories, and return how many trials' epochs they are."""
+    def _record(self, slots: np.ndarray, log: EpochLog, seconds: float) -> int:
+        """Add the epochs of a call to the histories; returns how many epochs all trials ran together."""
         log = jax.device_get(log)
-        ran = np.asarray(log.ran)  # [devices, S, P, E]
-        counts = ran.sum(axis=-1)
-        total = int(counts[np.isin(ids, list(self.going))].sum())
-        rows = histories.rows_of(log, seconds / max(total, 1))
-        losses = rows[..., COLUMNS.index("validation_loss")]
-        for place in np.ndindex(*ids.shape):
-            trial = int(ids[place])
-            if trial not in self.going or not counts[place]:
+        counts = np.asarray(log.ran).sum(axis=-1)  # [devices, S, P]
+        total = int(counts[np.isin(slots, list(self.active))].sum())
+        histories = results.histories_of(log, seconds / max(total, 1))
+        for slot in np.ndindex(*slots.shape):
+            trial = int(slots[slot])
+            if trial not in self.active or not counts[slot]:
                 continue
-            self.histories[trial].append(rows[place][: counts[place]])  # epochs that ran come first
-            seen = losses[place][: counts[place]]
-            best = min(self.best.get(trial, np.inf), float(np.min(seen, initial=np.inf, where=np.isfinite(seen))))
-            if np.isfinite(best):
-                self.best[trial] = best
+            history = histories[slot][: counts[slot]]  # epochs that ran come first
+            self.histories[trial].append(history)
+            losses = column(history, "validation_loss")
+            lowest = float(np.min(losses, initial=np.inf, where=np.isfinite(losses)))
+            if np.isfinite(lowest):
+                self.lowest_losses[trial] = min(self.lowest_losses.get(trial, np.inf), lowest)
         return total
 
-    def _let_go(self, ids: np.ndarray, slab: Slab, live: np.ndarray) -> list[Ended]:
-        """The trials of a slab that have ended; those at the end of the stage are parked."""
-        going = live & (np.asarray(slab.clocks) < self.until)[..., None]
-        places = [place for place in np.ndindex(*ids.shape) if int(ids[place]) in self.going and not going[place]]
-        if not places:
+    def _release(self, slots: np.ndarray, batch: TrialBatch, unfinished: np.ndarray) -> list[TrialResult]:
+        """The trials of a batch that have finished; those at the end of the stage wait."""
+        active = unfinished & (np.asarray(batch.clocks) < self.until)[..., None]
+        leaving = [slot for slot in np.ndindex(*slots.shape) if int(slots[slot]) in self.active and not active[slot]]
+        if not leaving:
             return []
-        host, ended = jax.device_get(slab.state), []
-        for place in places:
-            trial = int(ids[place])
-            state = jax.tree.map(lambda leaf, place=place: leaf[place], host)
-            self.going.remove(trial)
-            if live[place]:
-                self.parked[trial] = state
-            else:
-                status = fitting.stop_reason(self.spec, state)
-                if status == "diverged":
-                    self.best.pop(trial, None)
-                ended.append(Ended(trial, status, self._history(trial), state))
-        return ended
+        on_host, finished = jax.device_get(batch.state), []
+        for slot in leaving:
+            trial, state = int(slots[slot]), _in_slot(on_host, slot)
+            self.active.remove(trial)
+            if unfinished[slot]:
+                self.states[trial] = state
+                continue
+            status = fitting.stop_reason(self.spec, state)
+            if status == "diverged":
+                self.lowest_losses.pop(trial, None)
+            finished.append(TrialResult(trial, status, self._history(trial), state))
+        return finished
 
     def _history(self, trial: int) -> History:
-        return histories.joined(self.histories.pop(trial))
+        return results.joined(self.histories.pop(trial))
+
+
+def _in_slot(states: TrainState, slot: tuple[int, ...]) -> TrainState:
+    return jax.tree.map(lambda leaf: leaf[slot], states)

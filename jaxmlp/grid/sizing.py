@@ -6,15 +6,17 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from jaxmlp.grid.first_states import Trial
+from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.program import Devices
-from jaxmlp.grid.scheduler import Packing, Scheduler, Trial
+from jaxmlp.grid.scheduler import Scheduler
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training import loop
 
-CALL_SECONDS = 0.2  # a call of the program is to take about so long: what the host does between two is then little
-MOST_EPOCHS = 10  # of a call: trials that have stopped wait for its end
+CALL_SECONDS = 0.2  # a call of the program takes about so long: what the host does between two is little against it
+MOST_EPOCHS = 10  # of a call: trials that have finished keep their slots until its end
 COMPILE_SECONDS = 2.0
-TOGETHER = {"cpu": 2**18}  # weights of a chunk: on a CPU they are to stay in its cache; elsewhere they are to fill it
+TOGETHER = {"cpu": 2**18}  # weights of a chunk: on a CPU they stay in its cache; elsewhere they fill the device
 TOGETHER_ELSEWHERE = 2**26
 FLOPS = {"cpu": 5e10}  # a device's speed as guessed: for the lengths of calls, not for promises
 FLOPS_ELSEWHERE = 5e12
@@ -23,7 +25,7 @@ BETTER = 0.97  # a larger or smaller chunk must take less than this share of the
 
 
 class Probe(NamedTuple):
-    """What was measured: seconds of a trial's epoch, all devices at work, for each chunk; and of compiling the best."""
+    """The measured seconds of an epoch of one trial, all devices at work, for each chunk; and of compiling the best."""
 
     chunk: int
     seconds: float
@@ -33,7 +35,7 @@ class Probe(NamedTuple):
 
 def settings(
     spec: Spec,
-    rows: int,
+    examples: int,
     devices: Devices,
     *,
     alone: bool = False,
@@ -41,12 +43,12 @@ def settings(
     resident: int | None = None,
     seconds: float | None = None,
 ) -> Packing:
-    """How trials of a spec are put together for so many training rows: given, or guessed.
+    """How trials of a spec are put together, for so many training examples: as given, or guessed.
 
-    `seconds` of a trial's epoch are as a probe measured them.
+    `seconds` of an epoch of one trial are as a probe measured them.
     """
     chunk = 1 if alone else chunk or guessed_chunk(spec, devices[0].platform)
-    seconds = seconds or guessed_seconds(spec, rows, devices)
+    seconds = seconds or guessed_seconds(spec, examples, devices)
     epochs = int(np.clip(CALL_SECONDS / (seconds * chunk * len(devices)), 1, MOST_EPOCHS))
     if resident is None:
         resident = len(devices) if alone else max(chunk * len(devices), memory_for_trials(devices) // state_bytes(spec))
@@ -59,10 +61,10 @@ def guessed_chunk(spec: Spec, platform: str) -> int:
     return 1 << max(0, round(np.log2(together / weights(spec))))
 
 
-def guessed_seconds(spec: Spec, rows: int, devices: Devices) -> float:
-    """Of a trial's epoch: 6 operations for each weight and example (Kaplan et al. 2020, section 2.1)."""
+def guessed_seconds(spec: Spec, examples: int, devices: Devices) -> float:
+    """Of an epoch of one trial: 6 operations for each weight and example (Kaplan et al. 2020, section 2.1)."""
     flops = FLOPS.get(devices[0].platform, FLOPS_ELSEWHERE)
-    return 6 * weights(spec) * rows / (flops * len(devices))
+    return 6 * weights(spec) * examples / (flops * len(devices))
 
 
 def weights(spec: Spec) -> int:
@@ -87,17 +89,17 @@ def memory_for_trials(devices: Devices) -> int:
 
 
 def probe(spec: Spec, splits: Splits, devices: Devices, trials: int, seeds: int, *, chunk: int | None = None) -> Probe:
-    """Try chunks, from the guessed one up or down as long as that pays, on the first rows of the data.
+    """Try chunks, from the guessed one up or down as long as that pays, on the first examples of the data.
 
     `trials` of a spec have `seeds` different seeds: that says how many of them can share a batch. With a `chunk`, only
     that one is tried. A few compiles, and PROBED_STEPS steps of each.
     """
-    rows = min(len(splits.train.x), PROBED_STEPS * spec.training.batch_size)
-    few = jax.tree.map(lambda leaf: leaf[:rows], splits.train)
+    examples = min(len(splits.train.x), PROBED_STEPS * spec.training.batch_size)
+    few = jax.tree.map(lambda leaf: leaf[:examples], splits.train)
     some = Splits(few, *(jax.tree.map(lambda leaf: leaf[:1], part) for part in splits[1:]))
     per_seed = -(-trials // seeds)
     most = 1 << (max(1, -(-trials // len(devices))) - 1).bit_length()
-    scale = len(splits.train.x) / rows
+    scale = len(splits.train.x) / examples
     tried: dict[int, float] = {}
     compiled: dict[int, float] = {}
 
@@ -116,15 +118,15 @@ def probe(spec: Spec, splits: Splits, devices: Devices, trials: int, seeds: int,
 
 
 def _timed(spec: Spec, splits: Splits, devices: Devices, chunk: int, per_seed: int) -> tuple[float, float]:
-    """Seconds of an epoch of one trial, when so many are on each device; and of compiling for that."""
+    """Seconds of an epoch of one trial, with so many on each device; and of compiling their program."""
     count = chunk * len(devices)
-    numbers = {i: Trial(Hyper(learning_rate=1e-3, patience=0), i // per_seed) for i in range(count)}
-    scheduler = Scheduler(spec, numbers, devices, Packing(chunk, 1, count, 0.0))
+    trials = {i: Trial(Hyper(learning_rate=1e-3, patience=0), i // per_seed) for i in range(count)}
+    scheduler = Scheduler(spec, trials, devices, Packing(chunk, 1, count, 0.0))
     scheduler.load(splits)
-    scheduler.enter(spec.training.max_epochs)
+    scheduler.begin_stage(spec.training.max_epochs)
     calls = []
     started = time.perf_counter()
-    while scheduler.seated and len(calls) < 4 and (len(calls) < 2 or time.perf_counter() - started < 1):
+    while scheduler.has_call and len(calls) < 4 and (len(calls) < 2 or time.perf_counter() - started < 1):
         call = scheduler.call()
         calls.append(call.seconds / call.epochs)
     return min(calls), scheduler.programs.compile_seconds

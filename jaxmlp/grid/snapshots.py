@@ -1,4 +1,4 @@
-"""All it takes to go on with trials that have begun: as arrays and facts, from one process or from several."""
+"""All it takes to resume trials that have begun and not finished: arrays and facts, of one process or of several."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -6,58 +6,60 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxmlp.grid.histories import History, joined
+from jaxmlp.grid.results import History, joined
 from jaxmlp.training.loop import TrainState
 
 
 class Snapshot(NamedTuple):
-    """The trials of a scheduler that have begun and not ended, and what JSON can hold of the rest."""
+    """The trials of a scheduler that have begun and not finished, and what JSON can hold of the others."""
 
-    states: TrainState | None  # NumPy, [left, ...], in the order of `left`; None where there are none
+    states: TrainState | None  # NumPy, [trials, ...], in the order of facts["trials"]; None where there are none
     histories: History  # one after the other
-    facts: dict[str, Any]  # `left`: their numbers; `epochs`: of each; the others are the scheduler's own
+    facts: dict[str, Any]  # `trials`: their numbers; `epochs`: of each; the others are the scheduler's own
 
 
-def taken(states: Mapping[int, TrainState], histories: Mapping[int, History], facts: Mapping[str, Any]) -> Snapshot:
+def snapshot_of(
+    states: Mapping[int, TrainState], histories: Mapping[int, History], facts: Mapping[str, Any]
+) -> Snapshot:
     """The snapshot of these trials, in the order of their numbers."""
-    left = sorted(states)
-    epochs = [len(histories[trial]) for trial in left]
+    trials = sorted(states)
+    epochs = [len(histories[trial]) for trial in trials]
     return Snapshot(
-        stacked([states[trial] for trial in left]),
-        joined([histories[trial] for trial in left]),
-        {"left": left, "epochs": epochs} | dict(facts),
+        stacked([states[trial] for trial in trials]),
+        joined([histories[trial] for trial in trials]),
+        {"trials": trials, "epochs": epochs} | dict(facts),
     )
 
 
 def trials_of(snapshot: Snapshot) -> dict[int, tuple[TrainState, History]]:
-    """What a snapshot holds of each trial."""
+    """The state and the history of each trial of a snapshot."""
     ends = np.cumsum(snapshot.facts["epochs"], dtype=int)
-    found = {}
-    for index, (trial, epochs) in enumerate(zip(snapshot.facts["left"], snapshot.facts["epochs"], strict=True)):
+    trials = {}
+    for index, (trial, epochs) in enumerate(zip(snapshot.facts["trials"], snapshot.facts["epochs"], strict=True)):
         state = jax.tree.map(lambda leaf, index=index: leaf[index], snapshot.states)
-        found[trial] = (state, snapshot.histories[ends[index] - epochs : ends[index]])
-    return found
+        trials[trial] = (state, snapshot.histories[ends[index] - epochs : ends[index]])
+    return trials
 
 
-def merged(snapshots: Sequence[Snapshot], numbers: Iterable[int]) -> Snapshot:
-    """What the snapshots of several processes hold of some trials: to go on with another number of processes."""
-    wanted = set(numbers)
-    found = {trial: held for snapshot in snapshots for trial, held in trials_of(snapshot).items() if trial in wanted}
-    waiting = {trial for snapshot in snapshots for trial in snapshot.facts["waiting"]}
-    best = {number: loss for snapshot in snapshots for number, loss in snapshot.facts["best"].items()}
+def merged(snapshots: Sequence[Snapshot], trials: Iterable[int]) -> Snapshot:
+    """The snapshot of some trials, from those of several processes: to resume with another number of processes."""
+    wanted = set(trials)
+    held = {trial: pair for snapshot in snapshots for trial, pair in trials_of(snapshot).items() if trial in wanted}
+    unbegun = {trial for snapshot in snapshots for trial in snapshot.facts["unbegun"]}
+    lowest = {trial: loss for snapshot in snapshots for trial, loss in snapshot.facts["lowest_losses"].items()}
     facts = {
-        "waiting": sorted(wanted & waiting),
-        "best": {number: loss for number, loss in best.items() if int(number) in wanted},
+        "unbegun": sorted(wanted & unbegun),
+        "lowest_losses": {trial: loss for trial, loss in lowest.items() if int(trial) in wanted},
         "layout": [],
-        "going": [],
+        "active": [],
         "clocks": [],
         "next": 0,
         "until": max(snapshot.facts["until"] for snapshot in snapshots),
-        "devices": 0,  # so that nobody takes the layout for theirs
+        "devices": 0,  # so that no process takes the layout for its own
         "shapes": [],
     }
-    states = {trial: state for trial, (state, _) in found.items()}
-    return taken(states, {trial: history for trial, (_, history) in found.items()}, facts)
+    states = {trial: state for trial, (state, _) in held.items()}
+    return snapshot_of(states, {trial: history for trial, (_, history) in held.items()}, facts)
 
 
 def stacked(trees: Sequence[Any]) -> Any:

@@ -12,11 +12,11 @@ from jaxmlp.cli import parsing, progress
 from jaxmlp.cli.devices import Device, choose_device, use_all_cores
 from jaxmlp.cli.signals import interruptible
 from jaxmlp.errors import UsageError
+from jaxmlp.fields import value_of
 from jaxmlp.perceptron.runner import PERCEPTRON, PerceptronExperiment, learn, write_run
 from jaxmlp.runs import directory, files
 from jaxmlp.runs.runner import read_data
 from jaxmlp.text import short_path
-from jaxmlp.training.validation import check_range
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def main(arguments: list[str]) -> int:
 
 def _check(command: Perceptron) -> None:
     """Raise UsageError for a number of seeds that makes no sense."""
-    check_range("--seeds", command.seeds, Annotated[int, Ge(1)])
+    value_of("--seeds", command.seeds, Annotated[int, Ge(1)])
 
 
 def _check_new(path: Path, *, overwrite: bool) -> None:

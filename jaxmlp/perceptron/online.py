@@ -24,7 +24,7 @@ from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Measured
 from jaxmlp.training.fitting import PRNG
 from jaxmlp.training.loop import evaluate
-from jaxmlp.training.validation import check_ranges
+from jaxmlp.training.validation import check_section
 
 BLOCK = 32  # steps between two updates of w; 64 are as fast for one trial, and slower for many
 WINDOWS = 1024  # of the curve, at most
@@ -184,7 +184,7 @@ def fit_online(
     """
     callbacks = callbacks or Callbacks()
     for online, _ in trials:
-        check_ranges("online", online)
+        check_section("online", online)
     devices = jax.local_devices()[: len(trials)]
     share = -(-len(trials) // len(devices))  # of a device
     slots = [min(i, len(trials) - 1) for i in range(share * len(devices))]  # what pads the last device never runs

@@ -6,13 +6,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from jaxmlp import plots
 from jaxmlp.data.sources import Data
-from jaxmlp.errors import UsageError, unknown
-from jaxmlp.nn.network import INITS
+from jaxmlp.errors import UsageError
 from jaxmlp.perceptron.online import Learnt, Online, OnlineFit, fit_online, one_layer
-from jaxmlp.plots import canvas
 from jaxmlp.runs import directory, files, model, runner
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.directory import RunKind
@@ -41,18 +38,13 @@ class PerceptronExperiment(AnyExperiment):
     network: OneLayer = OneLayer()
     online: Online = Online()
 
-    def check_names(self) -> None:
-        one_layer(self.network.output_activation, self.network.init, 1, 2)
-        if self.network.init not in INITS:
-            raise unknown("network.init", self.network.init, INITS)
-
     def reads(self) -> frozenset[str]:
         return frozenset(Online._fields) - (frozenset() if self.network.init == "uniform" else {"init_scale"})
 
-    def refuse_unread(self, numbers: Iterable[str]) -> None:
-        for number in numbers:
-            if number not in self.reads():
-                raise UsageError(f"online.{number} is set, but not read by init {self.network.init!r}: leave it out")
+    def refuse_unread(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self.reads():
+                raise UsageError(f"online.{name} is set, but not read by init {self.network.init!r}: leave it out")
 
     def in_common(self) -> Experiment:
         """The same data and seed: all that reading data and naming a run directory ask of an experiment."""
@@ -118,7 +110,8 @@ def write_run(
     learnt = Model(spec_of(experiment, data), first.params, data.preparation)
     model.save(path, learnt)
     runner.draw(path / directory.PLOTS, learnt, [], 0, data.splits)
-    error_curves(path / directory.PLOTS / directory.CURVES, [trial.curve for trial in fit.trials])
+    errors = {experiment.network.output_activation: [trial.curve for trial in fit.trials]}
+    plots.perceptron_errors(errors, experiment.online.threshold).save(path / directory.PLOTS / directory.CURVES)
     summary = summarise(experiment, fit)
     directory.write_json(path / directory.SUMMARY, summary)
     return summary
@@ -152,21 +145,3 @@ def _ended(trial: Learnt, seed: int) -> dict[str, Any]:
         "test": trial.test.to_json(),
         "validation": trial.validation.to_json(),
     }
-
-
-def error_curves(path: Path, curves: Sequence[Sequence[tuple[int, float]]]) -> None:
-    """The mean error of an example over the steps: a thin line for each seed."""
-    figure = canvas.page(800, 400)
-    axes = canvas.panel(figure, (70, 55, 700, 290))
-    for curve in curves:
-        whole = curve[:-1] if len(curve) > 1 else curve  # the last window may hold a few steps only
-        steps, errors = zip(*whole, strict=True) if whole else ((), ())
-        axes.plot(steps, errors, color=canvas.TRAIN, lw=1.8 if len(curves) == 1 else 0.8, marker="." * (len(whole) < 2))
-    if any(error > 0 and np.isfinite(error) for curve in curves for _, error in curve):
-        axes.set_yscale("log")
-    axes.set_title("Mean error of an example, window by window", loc="left", y=1.0, fontsize=12, color=canvas.INK)
-    axes.set_xlabel("step", color=canvas.QUIET)
-    axes.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
-    axes.grid(axis="y", color=canvas.RULE, lw=0.8)
-    axes.spines[["top", "right"]].set_visible(False)
-    canvas.write(path, figure)

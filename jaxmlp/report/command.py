@@ -126,7 +126,7 @@ class Progress(runner.ReportCallbacks):
         self.name = name
         self.bar.update(self.task, description=name, completed=done, total=parts)
 
-    def on_call_end(self, progress: tuple[int, int]) -> None:
-        """So many trials are running, and so many epochs of trials are done."""
-        running, epochs = progress
-        self.bar.update(self.task, description=f"{self.name}: {running} seeds running, {epochs} epochs done")
+    def on_call_end(self, progress: Any) -> None:
+        """Show how many seeds are running, and how many epochs all have run."""
+        text = f"{self.name}: {progress.running} seeds running, {progress.epochs} epochs done"
+        self.bar.update(self.task, description=text)

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from jaxmlp import plots
 from jaxmlp.grid.results import SPARSE
-from jaxmlp.plots import figures as report_figures
 from jaxmlp.plots import page
 from jaxmlp.report.published import CRITERION, ERRATA, EXPERIMENTS, GRADIENTS, PERCEPTRON, THRESHOLD_ACCURACY
+from jaxmlp.report.readings import NEAR
 from jaxmlp.report.runner import summarise
 from jaxmlp.runs import checkpoints, files
 from jaxmlp.runs.directory import write_json
@@ -19,7 +20,7 @@ WEIGHTS = {"momentum": "no penalty", "l2": "L2", "l1": "L1"}  # whose first laye
 def write(out: Path, parts: dict[str, dict[str, Any]], about: dict[str, Any]) -> None:
     """Write results.json, the figures, report.html and report.md into `out`, from the results by part.
 
-    `about` says what they were made with: data, whole (whether these are the documents' data), seeds, machine, versions.
+    `about` says how they were made: data, whole (whether these are the documents' data), seeds, machine, versions.
     """
     trained = {name: parts[name] for name in EXPERIMENTS if name in parts}
     summaries = {name: summarise(result) for name, result in trained.items()}
@@ -38,6 +39,7 @@ def write(out: Path, parts: dict[str, dict[str, Any]], about: dict[str, Any]) ->
         "thresholds": parts.get("thresholds"),
         "published_perceptron": PERCEPTRON,
         "published_thresholds": THRESHOLD_ACCURACY,
+        "near": NEAR,
         "readings": {name: part for name, part in parts.items() if name.startswith("readings_")},
         "errata": ERRATA,
         "sparse": SPARSE,
@@ -51,13 +53,13 @@ def write(out: Path, parts: dict[str, dict[str, Any]], about: dict[str, Any]) ->
 
 def results(about: dict[str, Any], summaries: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
     """results.json: `experiments.NAME.report` and `.ours` under the same keys, then all parts as they were kept."""
-    theirs = {
+    published = {
         name: {"test_accuracy": p.test_accuracy, "test_loss": p.test_loss, "stopped_epoch": p.stop_epoch}
         for name, p in EXPERIMENTS.items()
     }
     return {
         "about": about,
-        "experiments": {name: {"report": theirs[name], "ours": ours} for name, ours in summaries.items()},
+        "experiments": {name: {"report": published[name], "ours": ours} for name, ours in summaries.items()},
         "parts": parts,
     }
 
@@ -67,24 +69,31 @@ def draw(folder: Path, trained: dict[str, Any], parts: dict[str, Any]) -> dict[s
     files.make_directory(folder)
     captions = {}
     for name, result in trained.items():
-        told = EXPERIMENTS[name]
-        report_figures.curves(folder / name, result["runs"], told.stop_epoch)
-        number = f"Figure {told.figure} of the report" if told.figure else "No figure in the report"
-        captions[name] = f"{number}: {told.title}. Every seed thin, the median thick, the chosen epochs ringed."
+        published = EXPERIMENTS[name]
+        _save(plots.seed_curves(result["runs"], published.stop_epoch), folder / name)
+        number = f"Figure {published.figure} of the report" if published.figure else "No figure in the report"
+        captions[name] = f"{number}: {published.title}. Every seed thin, the median thick, the chosen epochs ringed."
     layers = {}
     for name, title in WEIGHTS.items():
         if name in trained:
             w = checkpoints.load_tensors(folder.parent / "parts" / f"{name}.safetensors")[0]["w"]
             layers[f"{title}: {100 * float(np.mean(np.abs(w) < SPARSE)):.1f} % below {SPARSE:g}"] = w
     if layers and len(next(iter(trained.values()))["image_shape"]) == 2:
-        report_figures.weights(folder / "weights", layers, next(iter(trained.values()))["image_shape"])
+        shape = next(iter(trained.values()))["image_shape"]
+        _save(plots.first_layer_weights(layers, shape, units=64), folder / "weights")
         captions["weights"] = "First-layer weights of the first seed: 64 units of each network, on one scale."
     if "gradcheck" in parts:
-        report_figures.eps_errors(folder / "eps", parts["gradcheck"]["curves"], 1e-2)
+        _save(plots.eps_errors(parts["gradcheck"]["curves"], 1e-2), folder / "eps")
         captions["eps"] = "How central differences err over eps: by eps squared from above, by round-off from below."
     learnt = {name.removeprefix("perceptron_"): part for name, part in parts.items() if name.startswith("perceptron_")}
     if learnt:
-        curves = {name: part["runs"][0]["curve"] for name, part in learnt.items()}
-        report_figures.perceptrons(folder / "perceptron", curves, 3e-6)
+        curves = {name: [part["runs"][0]["curve"]] for name, part in learnt.items()}
+        _save(plots.perceptron_errors(curves, 3e-6), folder / "perceptron")
         captions["perceptron"] = "The perceptron learns from one example after another: first seed of each activation."
     return captions
+
+
+def _save(picture: "plots.Picture", stem: Path) -> None:
+    """As PNG for the page, and as SVG."""
+    picture.save(stem.with_suffix(".png"))
+    picture.save(stem.with_suffix(".svg"))

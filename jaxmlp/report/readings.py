@@ -1,9 +1,11 @@
 """Where the report can be read in more than one way: each reading is trained, and set beside the report's numbers."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from jaxmlp.fields import changed
 from jaxmlp.report.published import EXPERIMENTS, Published
 from jaxmlp.report.runner import Part, ReportCallbacks, read_experiment, settings_of, statistics_of, summarise, train
 from jaxmlp.runs import config
@@ -64,9 +66,10 @@ def readings(part: str, seeds: int, data_name: str | None, callbacks: ReportCall
     def run() -> dict[str, Any]:
         rows = []
         for title, experiment in variants:
-            result = train(experiment, seeds, callbacks)[0]
-            rows.append({"name": title} | comparison(EXPERIMENTS[name], result["runs"]) | summarise(result))
-        return {"experiment": name, "seeds": seeds, "readings": rows}
+            result, first_weights = train(experiment, seeds, callbacks)
+            zeros = {"zeros": float(np.mean(first_weights == 0))}
+            rows.append({"name": title} | comparison(EXPERIMENTS[name], result["runs"]) | summarise(result) | zeros)
+        return {"experiment": name, "seeds": seeds, "readings": rows, "conclusion": conclusion(EXPERIMENTS[name], rows)}
 
     return Part(part, settings, run)
 
@@ -94,11 +97,32 @@ def comparison(published: Published, runs: Sequence[dict[str, Any]]) -> dict[str
     }
 
 
-def changed(experiment: Experiment, changes: dict[str, Any]) -> Experiment:
-    """The experiment with other values for some keys, given by their full names."""
-    for key, value in changes.items():
-        section, field = key.split(".")
-        part = getattr(experiment, section)
-        part = part._replace(**{field: value}) if section == "hyper" else replace(part, **{field: value})
-        experiment = replace(experiment, **{section: part})
-    return experiment
+def conclusion(published: Published, rows: Sequence[dict[str, Any]]) -> str:
+    """What comes out under which reading, in words."""
+    stated = " and ".join(rows[0]["off"])
+    most = max(len(row["fits"]) for row in rows)
+    best = [row for row in rows if len(row["fits"]) == most]
+    if most == len(rows[0]["off"]):
+        text = f"The report's {stated} come out {_under(best)}."
+    elif most:
+        text = f"No reading gives the report's {stated} together. Nearest: " + "; ".join(
+            f"{' and '.join(row['fits'])} {_under([row])}" for row in best
+        )
+        text += "."
+    else:
+        text = f"Neither {stated.replace(' and ', ' nor ')} of the report comes out under any reading."
+    if published.stop_epoch is None:
+        return text
+    exact = [
+        f"{_under([row])} by {seeds} of {len(row['stopped_epochs'])} seeds, with epochs counted {counted}"
+        for row in rows
+        for counted, seeds in row["seeds_at_epoch"].items()
+        if seeds
+    ]
+    nearest = min(rows, key=lambda row: abs(row["off"]["epoch"]))
+    met = "; ".join(exact) or f"by no seed; nearest is one {_under([nearest])}, off by {nearest['off']['epoch']:+d}"
+    return f"{text} Epoch {published.stop_epoch} itself is met {met}."
+
+
+def _under(rows: Sequence[dict[str, Any]]) -> str:
+    return "; ".join(row["name"] if row["name"] == "as configured" else f"with {row['name']!r}" for row in rows)

@@ -88,13 +88,7 @@ def train(experiment: Experiment, seeds: int, callbacks: ReportCallbacks) -> tup
     data = data_of(experiment.data)
     spec = spec_of(experiment, data.splits, data.preparation)
     numbers = range(experiment.seed, experiment.seed + seeds)
-    fits = fit_trials(
-        spec,
-        [experiment.hyper] * seeds,
-        numbers,
-        data.splits,
-        on_call=lambda *progress: callbacks.on_call_end(progress),
-    )
+    fits = fit_trials(spec, [experiment.hyper] * seeds, numbers, data.splits, callbacks=callbacks)
     result = {
         "sizes": list(spec.sizes),
         "rows": [len(part.x) for part in data.splits],

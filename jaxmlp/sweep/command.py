@@ -19,14 +19,15 @@ from jaxmlp.runs import config, directory
 from jaxmlp.runs.config import Experiment
 from jaxmlp.sweep import config as sweep_config
 from jaxmlp.sweep import processes, store
-from jaxmlp.sweep.config import Sweep, SweepTrial
+from jaxmlp.sweep.config import Sweep
+from jaxmlp.sweep.options import Options
 from jaxmlp.sweep.progress import SweepBar
+from jaxmlp.sweep.trials import SweepTrials
 from jaxmlp.text import count, duration, short_path
 from jaxmlp.training.validation import check_chunk
 
 if TYPE_CHECKING:
     from jaxmlp.sweep.groups import SweepGroup
-    from jaxmlp.sweep.runner import Options
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def _check(command: SweepCommand) -> None:
 def main(arguments: list[str]) -> int:
     """Parse, train, print a table."""
     command, sweep = read(arguments)
-    trials = sweep_config.trials(sweep)
+    trials = sweep.trials
     use_all_cores(len(trials))
     if command.distributed:
         if not command.quiet:
@@ -154,7 +155,7 @@ def main(arguments: list[str]) -> int:
         devices = partial(choose_device, command.device)
         processes.connect(command.coordinator, command.processes, command.process_id, devices=devices)
     bar = SweepBar(quiet=command.quiet or processes.index() > 0)
-    repeats = sweep_config.repeats(sweep, trials)
+    repeats = sweep.repeats
     if repeats:
         bar.on_message(f"{count(repeats, 'trial')} left out: they equal others in all that they read")
     try:
@@ -164,7 +165,7 @@ def main(arguments: list[str]) -> int:
         processes.disconnect()
 
 
-def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: SweepBar) -> int:
+def _sweep(command: SweepCommand, sweep: Sweep, trials: SweepTrials, bar: SweepBar) -> int:
     if command.out is not None and not command.resume and not command.dry_run and processes.index() == 0:
         store.check_new(command.out, overwrite=command.overwrite)
     summary = store.ended(command.out) if command.resume and command.out else None
@@ -177,9 +178,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: S
     from jaxmlp.sweep import runner
 
     groups = sweep_groups.groups_of(trials)
-    options = runner.Options(
-        command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds
-    )
+    options = Options(command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds)
     if command.dry_run:
         return _dry_run(options, sweep, groups, bar)
     out = command.out or directory.fresh(sweep.experiment, "sweep-")
@@ -192,7 +191,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: S
     bar.on_train_end()
     if outcome.stopped:
         bar.on_message(
-            f"stopped after {outcome.epochs:,} trial-epochs, saved ({outcome.done:,} of {len(trials):,} trials have"
+            f"stopped after {outcome.epochs:,} trial-epochs, saved ({outcome.finished:,} of {len(trials):,} trials have"
             f" ended); go on with: {typed('sweep', '--out', short_path(out), '--resume')}"
         )
         return 128 + (interruption.number or signal.SIGTERM)
@@ -200,7 +199,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: S
     return 128 + interruption.number if interruption.asked() else code
 
 
-def _dry_run(options: "Options", sweep: Sweep, groups: "list[SweepGroup]", bar: SweepBar) -> int:
+def _dry_run(options: Options, sweep: Sweep, groups: "list[SweepGroup]", bar: SweepBar) -> int:
     """Say what the sweep would take."""
     import jax
     from rich.table import Table

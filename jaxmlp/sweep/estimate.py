@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import psutil
 
 from jaxmlp.grid import pruning, sizing
+from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.program import Devices
 from jaxmlp.grid.pruning import Prune
-from jaxmlp.grid.scheduler import Packing
 from jaxmlp.sweep import groups as sweep_groups
-from jaxmlp.sweep.groups import Asked, SweepGroup
+from jaxmlp.sweep.groups import SweepGroup
+from jaxmlp.sweep.options import Options
 
 FOUR = 4  # bytes of a number
 COMPILER = 290 * 2**20  # bytes that the first compile leaves in a process, as measured (JAX 0.10.2, x86)
@@ -47,7 +48,7 @@ class Estimate(NamedTuple):
 def estimate(
     groups: Sequence[SweepGroup],
     devices: Devices,
-    asked: Asked,
+    options: Options,
     processes: int,
     checkpoint_seconds: float,
     prune: Prune | None,
@@ -56,8 +57,8 @@ def estimate(
     held = psutil.Process().memory_info().rss  # the data among it; what compiling adds is added below
     found, packings = [], []
     for group, differs in zip(groups, differences(groups), strict=True):
-        measured = sweep_groups.probed(group, devices, chunk=1 if asked.sequential else asked.chunk)
-        packings.append(sweep_groups.settings_of(group, devices, asked, measured))
+        measured = sweep_groups.probed(group, devices, chunk=1 if options.sequential else options.chunk)
+        packings.append(sweep_groups.settings_of(group, devices, options, measured))
         epoch = measured.seconds * len(group.trials) / processes
         most = epoch * group.spec.training.max_epochs
         about = (group.spec.sizes, len(group.trials), measured.chunk, epoch, most, measured.compile_seconds)
@@ -77,12 +78,8 @@ def estimate(
 
 def differences(groups: Sequence[SweepGroup]) -> list[str]:
     """For each group the values of those keys in which groups, but not the trials of one, differ."""
-    values: list[dict[str, Any]] = []
-    for group in groups:
-        first = group.trials[0].values
-        fixed = {key for key in first if all(trial.values.get(key) == first[key] for trial in group.trials)}
-        values.append({key: first[key] for key in fixed})
-    keys = [key for key in groups[0].trials[0].values if all(key in found for found in values)]
+    values = [group.common() for group in groups]
+    keys = [key for key in values[0] if all(key in found for found in values)]
     keys = [key for key in keys if len({str(found[key]) for found in values}) > 1]
     return [", ".join(_shown(found[key]) for key in keys) for found in values]
 

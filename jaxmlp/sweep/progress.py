@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from jaxmlp.cli.progress import Lines
-from jaxmlp.sweep.callbacks import Progress as State
+from jaxmlp.grid.progress import Progress as State
 from jaxmlp.text import duration
 
 SHORTEST_BAR, LONGEST_BAR, LINE = 5, 40, 160  # characters
@@ -27,7 +27,9 @@ class SweepBar(Lines):
         if self.quiet or not self.console.is_terminal:
             if time.monotonic() - self.told >= PAUSE:
                 self.told = time.monotonic()
-                self.on_message(f"{progress.done:,} of {progress.trials:,} trials have ended, {_told(progress, LINE)}")
+                self.on_message(
+                    f"{progress.finished:,} of {progress.trials:,} trials have ended, {_told(progress, LINE)}"
+                )
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -39,7 +41,7 @@ class SweepBar(Lines):
             self.bar.add_task("", total=progress.trials, text="")
             self.bar.start()
         self.bar.columns[1].bar_width = min(LONGEST_BAR, max(SHORTEST_BAR, room - len(text)))
-        self.bar.update(self.bar.task_ids[0], completed=progress.done, text=text)
+        self.bar.update(self.bar.task_ids[0], completed=progress.finished, text=text)
 
     def on_train_end(self) -> None:
         """Take the bar away."""

@@ -3,51 +3,34 @@
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
 from jaxmlp.errors import RunError, UsageError
-from jaxmlp.grid.groups import Grid, Rungs
+from jaxmlp.grid.groups import Grid, Stopped
+from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.program import Devices
-from jaxmlp.grid.scheduler import Packing
 from jaxmlp.runs import runner
 from jaxmlp.runs.directory import SUMMARY, read_json, write_json
 from jaxmlp.sweep import config, estimate, finish, processes, store
 from jaxmlp.sweep import groups as sweep_groups
-from jaxmlp.sweep.callbacks import Stopped, SweepHost
-from jaxmlp.sweep.config import Sweep, SweepTrial, configuration
+from jaxmlp.sweep.config import Sweep
+from jaxmlp.sweep.exchange import SweepExchange
 from jaxmlp.sweep.groups import SweepGroup
+from jaxmlp.sweep.options import Options
 from jaxmlp.sweep.recorder import Recorder
 from jaxmlp.sweep.store import GROUPS
+from jaxmlp.sweep.trials import SweepTrial
 from jaxmlp.training.callbacks import Callbacks
-
-CHECKPOINT_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a sweep is run; nothing of it changes what its trials come to, but for the last bits (by packing)."""
-
-    mode: str | None = None  # packed, sequential; None: packed, or as the sweep was begun that goes on
-    chunk: int | None = None
-    resident: int | None = None
-    test_all: bool = False
-    checkpoint_seconds: float = CHECKPOINT_SECONDS
-
-    @property
-    def sequential(self) -> bool:
-        """Whether one trial is on a device at a time, by the program of a single network."""
-        return self.mode == "sequential"
 
 
 class Outcome(NamedTuple):
     """How a sweep ended: its summary, or None where it was asked to stop (or another process writes it)."""
 
     summary: dict[str, Any] | None
-    done: int  # trials that have ended
+    finished: int  # trials
     epochs: int  # of trials, all together
     stopped: bool
 
@@ -58,7 +41,7 @@ def run(
     groups: Sequence[SweepGroup],
     path: Path,
     callbacks: Callbacks,
-    options: Options = Options(),
+    options: Options,
 ) -> Outcome:
     """Train the trials of `sweep` in the directory `path` (`store.create`, `reopen`), going on where it stopped.
 
@@ -74,51 +57,44 @@ def run(
         runner.record_environment(sweep.experiment, path, groups[0].data(), callbacks)
     terms = _agreed(sweep, groups, path, devices, options, callbacks)
     mine = [group.for_process(index, count) for group in groups]
-    settings = [Packing(**found["packing"]) for found in terms["groups"]]
-    grid = Grid(mine, settings, devices, _rungs(sweep, every), alone=terms["sequential"])
+    packings = [Packing(**group["packing"]) for group in terms["groups"]]
+    configurations = sweep.trials.grid.configurations if sweep.prune else []
+    grid = Grid(mine, packings, devices, sweep.prune, configurations, alone=terms["sequential"], callbacks=callbacks)
     saved = store.restore(path, specs, index, count, [list(group.trials) for group in mine])
     if saved is not None:
-        grid.restore(saved.snapshots, saved.at)
+        grid.restore(saved.grid)
         epochs = int(saved.totals["epochs"])
         callbacks.on_message(
             f"going on after {epochs:,} trial-epochs; {saved.lines:,} of {len(every):,} trials had ended"
         )
     recorder = Recorder(every, groups, test=terms["test_all"])
-    host = SweepHost(path, callbacks, recorder, saved, checkpoint_seconds=options.checkpoint_seconds)
+    exchange = SweepExchange(path, callbacks, recorder, saved, checkpoint_seconds=options.checkpoint_seconds)
     try:
-        grid.run(host)
+        grid.run(exchange)
     except Stopped:
-        return Outcome(None, host.done, host.epochs, stopped=True)
-    host.save(grid)
+        return Outcome(None, exchange.lines, exchange.tally.epochs, stopped=True)
+    exchange.save(grid)
     callbacks.on_train_end()
     processes.exchange({})  # by now all have written their parts
     if index != 0:
-        return Outcome(None, host.done, host.epochs, stopped=False)
+        return Outcome(None, exchange.lines, exchange.tally.epochs, stopped=False)
     store.remove_others(path, count)
-    best = store.best_of(path, specs, host.calls, count)
+    best = store.best_of(path, specs, exchange.calls, count)
     work = finish.Work(
         compiles=grid.compiles,
-        epochs=host.epochs,
-        seconds=host.seconds,
+        epochs=exchange.tally.epochs,
+        seconds=exchange.tally.seconds,
         compile_seconds=grid.compile_seconds,
         total_seconds=time.perf_counter() - started,
         processes=count,
         peak_bytes=estimate.peak_bytes(),
     )
     try:
-        summary = finish.finish(path, sweep, every, groups, host.rows, best, work, callbacks)
+        summary = finish.finish(path, sweep, every, groups, exchange.tally.rows, best, work, callbacks)
         write_json(path / SUMMARY, summary)
     except RunError as error:
         raise RunError(f"{error}; all trials are trained, and saved: then go on with --resume") from error
-    return Outcome(summary, host.done, host.epochs, stopped=False)
-
-
-def _rungs(sweep: Sweep, every: Sequence[SweepTrial]) -> Rungs:
-    if sweep.prune is None:
-        return Rungs()
-    numbers: dict[Any, int] = {}
-    configurations = [numbers.setdefault(configuration(trial), len(numbers)) for trial in every]
-    return Rungs(sweep.prune.rung_epochs, sweep.prune.keep, configurations)
+    return Outcome(summary, exchange.lines, exchange.tally.epochs, stopped=False)
 
 
 def _agreed(

@@ -3,8 +3,8 @@
 config.toml          the sweep, resolved
 environment.json     versions, devices, where the data came from
 groups.json          what is compiled, and how trials are packed: kept, so that resuming packs alike
-results.jsonl        a line a trial, as they end; sorted at the end, and beside it results.csv
-curves.jsonl         the epochs of each trial, as they end
+results.jsonl        a line a trial, as they finish; sorted at the end, and beside it results.csv
+curves.jsonl         the epochs of each trial, as they finish
 checkpoints/K-of-N/  the state of the trials of process K
 best/                the run directory of the best trial
 plots/, sweep.html   pictures, and a page
@@ -25,14 +25,14 @@ import jax
 import numpy as np
 
 from jaxmlp.errors import RunError, UsageError
-from jaxmlp.grid.histories import COLUMNS
+from jaxmlp.grid.groups import Best, GridSnapshot
+from jaxmlp.grid.results import COLUMNS, TrialResult
 from jaxmlp.grid.snapshots import Snapshot, merged
 from jaxmlp.runs import checkpoints, directory, files
 from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, PLOTS, SUMMARY, RunKind, finite, read_json
 from jaxmlp.spec import Hyper, Spec
 from jaxmlp.sweep import config
 from jaxmlp.sweep.config import Sweep
-from jaxmlp.sweep.recorder import Best
 from jaxmlp.training import loop
 from jaxmlp.training.loop import TrainState
 
@@ -56,14 +56,12 @@ Curve = dict[str, list[float | None]]
 
 
 class Saved(NamedTuple):
-    """A sweep at a call, as one process keeps it, or as it finds it."""
+    """A sweep after a call, as one process saves it."""
 
     call: int  # calls made
-    snapshots: list[Snapshot]  # a group each
-    at: dict[str, Any]  # where the grid stands
+    grid: GridSnapshot
     lines: int  # of the results that had been written
     totals: dict[str, float]  # of the work done: epochs, seconds
-    best: Best | None
 
 
 def check_new(path: Path, *, overwrite: bool) -> list[Path]:
@@ -135,20 +133,24 @@ def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def save(path: Path, index: int, count: int, saved: Saved) -> None:
     """Write the part of process `index` of `count`. RunError if the disk refuses; what was there before still is."""
+    groups, position, best = saved.grid
     tree = {
-        "groups": {str(i): (found.states, found.histories) for i, found in enumerate(saved.snapshots)},
-        "best": None if saved.best is None else saved.best.state,
+        "groups": {str(i): (group.states, group.histories) for i, group in enumerate(groups)},
+        "best": None if best is None else (best.result.state, best.result.history),
     }
-    about = {
-        "facts": [found.facts for found in saved.snapshots],
-        "at": saved.at,
+    facts: dict[str, Any] = {
+        "groups": [group.facts for group in groups],
+        "position": position,
+        "best": None,
         "lines": saved.lines,
         "totals": saved.totals,
-        "best": None if saved.best is None else saved.best[:3],
     }
+    if best is not None:
+        group, (trial, status, history, _) = best
+        facts["best"] = {"group": group, "trial": trial, "status": status, "epochs": len(history)}
     for name in (RESULTS, CURVES) if index == 0 else ():  # the checkpoint counts on their lines
         files.flush(path / name)
-    checkpoints.save(_part(path, index, count), saved.call, tree, {"sweep": json.dumps(about)})
+    checkpoints.save(_part(path, index, count), saved.call, tree, {"sweep": json.dumps(facts)})
 
 
 def restore(path: Path, specs: Sequence[Spec], index: int, count: int, mine: Sequence[Sequence[int]]) -> Saved | None:
@@ -163,18 +165,20 @@ def restore(path: Path, specs: Sequence[Spec], index: int, count: int, mine: Seq
     like = [_shapes(spec) for spec in specs]
     if parts == count:
         return _read(_part(path, index, count), call, like)
-    all_parts = [_read(_part(path, part, parts), call, like) for part in range(parts)]
-    snapshots = [merged([part.snapshots[g] for part in all_parts], numbers) for g, numbers in enumerate(mine)]
-    bests = [part.best for part in all_parts if part.best is not None]
-    best = min(bests, key=lambda found: (found.loss, found.trial), default=None)
-    return all_parts[0]._replace(snapshots=snapshots, best=best)
+    saved = [_read(_part(path, part, parts), call, like) for part in range(parts)]
+    groups = [merged([part.grid.groups[group] for part in saved], trials) for group, trials in enumerate(mine)]
+    best = _better([part.grid.best for part in saved])
+    return saved[0]._replace(grid=GridSnapshot(groups, saved[0].grid.position, best))
 
 
 def best_of(path: Path, specs: Sequence[Spec], call: int, count: int) -> Best | None:
-    """The best trial that the parts of a call hold."""
+    """The best trial of all processes, as they saved it at a call."""
     like = [_shapes(spec) for spec in specs]
-    found = [_read(_part(path, index, count), call, like).best for index in range(count)]
-    return min((one for one in found if one is not None), key=lambda one: (one.loss, one.trial), default=None)
+    return _better([_read(_part(path, index, count), call, like).grid.best for index in range(count)])
+
+
+def _better(candidates: Sequence[Best | None]) -> Best | None:
+    return min((best for best in candidates if best is not None), key=lambda best: best.result.rank, default=None)
 
 
 def remove_others(path: Path, count: int) -> None:
@@ -212,27 +216,31 @@ def _newest(path: Path) -> tuple[int, int] | None:
 
 
 def _read(part: Path, call: int, like: Sequence[TrainState]) -> Saved:
-    def shaped(metadata: dict[str, str]) -> dict[str, Any]:
-        about = json.loads(metadata["sweep"])
+    def shapes(metadata: dict[str, str]) -> dict[str, Any]:
+        facts = json.loads(metadata["sweep"])
         groups = {}
-        for i, (facts, state) in enumerate(zip(about["facts"], like, strict=True)):
-            states = _many(state, len(facts["left"])) if facts["left"] else None
-            groups[str(i)] = (states, jax.ShapeDtypeStruct((sum(facts["epochs"]), len(COLUMNS)), np.float64))
-        return {"groups": groups, "best": None if about["best"] is None else like[about["best"][0]]}
+        for i, (of_group, state) in enumerate(zip(facts["groups"], like, strict=True)):
+            trials = len(of_group["trials"])
+            groups[str(i)] = (_many(state, trials) if trials else None, _history(sum(of_group["epochs"])))
+        best = facts["best"]
+        return {"groups": groups, "best": best and (like[best["group"]], _history(best["epochs"]))}
 
-    found = checkpoints.restore(part, shaped, call)
+    found = checkpoints.restore(part, shapes, call)
     if found is None:
         raise RunError(f"{part} holds no checkpoint of call {call}: another process is writing there; try again")
-    about = json.loads(found.metadata["sweep"])
-    snapshots = []
-    for i, facts in enumerate(about["facts"]):
-        states, histories = found.tree["groups"][str(i)]
-        snapshots.append(Snapshot(states, histories, facts))
-    best = None
-    if about["best"] is not None:
-        group, trial, loss = about["best"]
-        best = Best(group, trial, loss, found.tree["best"])
-    return Saved(call, snapshots, about["at"], about["lines"], about["totals"], best)
+    facts, best = json.loads(found.metadata["sweep"]), None
+    arrays = found.tree["groups"]
+    groups = [Snapshot(*arrays[str(i)], facts=of_group) for i, of_group in enumerate(facts["groups"])]
+    if facts["best"] is not None:
+        state, history = found.tree["best"]
+        best = Best(
+            facts["best"]["group"], TrialResult(facts["best"]["trial"], facts["best"]["status"], history, state)
+        )
+    return Saved(call, GridSnapshot(groups, facts["position"], best), facts["lines"], facts["totals"])
+
+
+def _history(epochs: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((epochs, len(COLUMNS)), np.float64)
 
 
 def _shapes(spec: Spec) -> TrainState:

@@ -10,13 +10,17 @@ from scipy import stats
 
 from jaxmlp.grid import program
 from jaxmlp.grid.axes import axes_of
+from jaxmlp.grid.first_states import Trial
 from jaxmlp.grid.fit_grid import fit_grid, fit_trials
-from jaxmlp.grid.groups import Grid, Group, Rungs
-from jaxmlp.grid.histories import COLUMNS
-from jaxmlp.grid.scheduler import Packing, Scheduler, Trial
+from jaxmlp.grid.groups import Exchange, Grid, Group, Stopped
+from jaxmlp.grid.packing import Packing
+from jaxmlp.grid.pruning import Prune
+from jaxmlp.grid.results import COLUMNS
+from jaxmlp.grid.scheduler import Scheduler
 from jaxmlp.grid.snapshots import merged
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training import loop
+from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.fitting import fit, typed
 
 SPEC = Spec(Network((5,)), Training(max_epochs=9, batch_size=8), inputs=4, classes=3)
@@ -70,6 +74,7 @@ def same_run(one, other):
     assert [row.train.correct for row in one.epochs] == [row.train.correct for row in other.epochs]
 
 
+@pytest.mark.users_flags
 def test_one_after_the_other_they_equal_their_solo_runs_to_the_bit(splits, alone):
     assert jax.device_count() > 1, "the suite is meant to run on two CPU devices"
     found = fit_trials(SPEC, NUMBERS["relu"], SEEDS, splits, mode="sequential")
@@ -79,6 +84,7 @@ def test_one_after_the_other_they_equal_their_solo_runs_to_the_bit(splits, alone
         assert [row.validation.loss for row in one.epochs] == [row.validation.loss for row in single.epochs]
 
 
+@pytest.mark.users_flags
 @pytest.mark.parametrize("name", SPECS)
 def test_side_by_side_they_equal_their_solo_runs_to_rounding(splits, name):
     """After an epoch to rounding; after all of them as far as rounding grows on so small a network."""
@@ -111,6 +117,7 @@ def test_over_many_seeds_their_results_are_distributed_as_those_of_solo_runs(spl
         assert abs(values.mean() - others.mean()) < 0.1 * others.std()
 
 
+@pytest.mark.users_flags
 def test_many_trials_with_many_rows_have_the_losses_of_solo_runs():
     """More than 2^15 losses at a time, which some versions of XLA get wrong (jaxmlp.xla_flags)."""
     generator = np.random.default_rng(0)
@@ -132,7 +139,7 @@ def test_a_row_shares_its_batches(splits):
         lambda leaf: np.broadcast_to(leaf, (1, 5, *leaf.shape)), loop.begin(SPEC, Hyper(), jax.random.key(0))
     )
     text = str(
-        jax.make_jaxpr(lambda *a: program.advance_rows(SPEC, 1, *a))(
+        jax.make_jaxpr(lambda *a: program.advance_seed_groups(SPEC, 1, *a))(
             hyper, keys, splits, state, np.zeros(1, np.int32), np.int32(9)
         )
     )
@@ -159,10 +166,10 @@ def test_however_few_are_in_memory_all_come_to_their_end(splits, alone, chunk, r
     group.load(splits)
     ended = {}
     for until in (3, 9):  # a rung
-        group.enter(until)
-        while group.seated:
-            assert len(group.going) <= resident
-            ended |= {one.trial: one for one in group.call().ended}
+        group.begin_stage(until)
+        while group.has_call:
+            assert len(group.active) <= resident
+            ended |= {one.trial: one for one in group.call().finished}
     assert sorted(ended) == sorted(numbers)
     for i, single in enumerate(alone):
         assert (ended[i].status, len(ended[i].history)) == (single.stop_reason, len(single.epochs))
@@ -192,13 +199,13 @@ def test_wherever_it_is_cut_it_goes_on_alike_to_the_bit(splits, settings, sequen
         """To the end, but with another scheduler, which goes on from a snapshot, after so many calls."""
         ended, layouts = {}, []
         for until in stages:
-            group.enter(until)
-            while group.seated:
+            group.begin_stage(until)
+            while group.has_call:
                 if len(layouts) == cut:
                     snapshot, group = group.snapshot(), scheduler()
                     group.restore(snapshot)
-                layouts.append((group.next, [ids.tolist() for ids in group.layout if group.going & set(ids.flat)]))
-                ended |= {one.trial: one for one in group.call().ended}
+                layouts.append((group.next, [ids.tolist() for ids in group.layout if group.active & set(ids.flat)]))
+                ended |= {one.trial: one for one in group.call().finished}
         return ended, layouts
 
     expected, layouts = run(scheduler(), None)
@@ -225,15 +232,15 @@ def test_another_number_of_processes_goes_on_to_rounding(splits, alone):
 
     def run(group, calls):
         ended = {}
-        while group.seated and calls:
-            ended |= {one.trial: one for one in group.call().ended}
+        while group.has_call and calls:
+            ended |= {one.trial: one for one in group.call().finished}
             calls -= 1
         return ended
 
     parts = [scheduler(mine, jax.devices()[:1]) for mine in shares]
     ended = {}
     for part in parts:
-        part.enter(9)
+        part.begin_stage(9)
         ended |= run(part, 4)
     one = scheduler(numbers, jax.devices())
     one.restore(merged([part.snapshot() for part in parts], numbers))
@@ -252,9 +259,9 @@ def traces_of(monkeypatch, run):
     """How many times the program of an epoch is traced."""
     epoch, traces = counting(loop.epoch)
     monkeypatch.setattr(loop, "epoch", epoch)
-    program.compiled.cache_clear()
+    program.PROGRAMS.clear()
     run()
-    program.compiled.cache_clear()
+    program.PROGRAMS.clear()
     return len(traces)
 
 
@@ -331,13 +338,13 @@ def test_a_trial_that_diverged_has_no_score_at_a_rung(splits):
         Packing(2, 1, 9, 0),
     )
     group.load(splits)
-    group.enter(8)
-    assert 0 not in {one.trial for one in group.call().ended}
-    assert sorted(group.best) == [0, 1]
-    while 0 in group.going:
-        ended = group.call().ended
+    group.begin_stage(8)
+    assert 0 not in {one.trial for one in group.call().finished}
+    assert sorted(group.lowest_losses) == [0, 1]
+    while 0 in group.active:
+        ended = group.call().finished
     assert [one.status for one in ended] == ["diverged"]
-    assert sorted(group.best) == [1]
+    assert sorted(group.lowest_losses) == [1]
 
 
 def test_the_best_is_none_where_all_diverge(splits):
@@ -346,12 +353,56 @@ def test_the_best_is_none_where_all_diverge(splits):
     assert (found.best, found.params, found.test) == (-1, None, None)
 
 
-def test_it_tells_how_many_are_running(splits):
-    told = []
-    fits = fit_trials(
-        SPEC, NUMBERS["relu"][:3], SEEDS[:3], splits, mode="packed", on_call=lambda *call: told.append(call)
-    )
-    assert told[-1] == (0, sum(len(one.epochs) for one in fits))
+class Watch(Callbacks):
+    """Keeps what it is told; asks to stop after so many calls."""
+
+    def __init__(self, calls=-1):
+        self.progress, self.compiled, self.ends, self.calls = [], [], 0, calls
+
+    def on_compile(self, what):
+        self.compiled.append(what)
+
+    def on_call_end(self, progress):
+        self.progress.append(progress)
+        self.calls -= 1
+
+    def on_train_end(self):
+        self.ends += 1
+
+    def should_stop(self):
+        return self.calls == 0
+
+
+def test_callbacks_see_every_call(splits):
+    watch, spec = Watch(), Spec(Network((7,)), Training(max_epochs=9, batch_size=8), 4, 3)
+    found = fit_grid(spec, Hyper(patience=0), splits, {"learning_rate": [0.1, 0.2, 1e30]}, callbacks=watch)
+    first, last = watch.progress[0], watch.progress[-1]
+    assert (first.trials, first.finished + first.running) == (3, 3)
+    assert (last.finished, last.running, last.epochs) == (3, 0, sum(found.table["epochs_run"]))
+    assert last.by_status == {"diverged": 1, "max_epochs": 2}
+    assert last.best == found.rows[found.best]
+    assert watch.compiled == ["4-7-3"] * found.compiles
+    assert watch.ends == 1
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+def test_callbacks_stop_a_grid(splits, calls):
+    """Trials end where they are, or before their first epoch; the table has them all."""
+    grid = {"hidden": [(5,), (6,)], "learning_rate": [0.1, 0.2]}
+    spec = replace(SPEC, training=replace(SPEC.training, max_epochs=50))
+    found = fit_grid(spec, Hyper(patience=0), splits, grid, chunk=1, callbacks=Watch(calls))
+    assert found.table["status"] == ["stopped"] * 4
+    assert found.table["epochs_run"] == [10 * calls] * 2 + [0, 0]
+    assert found.table["validation_loss"][2:] == [None, None]
+    assert found.best in (0, 1)
+    fits = fit_trials(spec, [Hyper(patience=0)] * 2, [0, 1], splits, callbacks=Watch(calls))
+    assert [(one.stop_reason, len(one.epochs)) for one in fits] == [("stopped", 10 * calls)] * 2
+
+
+def test_a_program_that_this_process_has_compiled_is_not_compiled_again(splits):
+    spec = Spec(Network((6,)), Training(max_epochs=2, batch_size=16), 4, 3)
+    first, second = (fit_grid(spec, Hyper(rate), splits, {}) for rate in (0.1, 0.2))
+    assert (first.compiles, second.compiles, second.compile_seconds) == (1, 0, 0.0)
 
 
 RATE = {"learning_rate": [0.1, 0.3]}
@@ -373,25 +424,25 @@ RATE = {"learning_rate": [0.1, 0.3]}
         ({"learning_rate": []}, ["grid.learning_rate is []", "a list of different values"]),
         ({"learning_rate": [0.1, 0.3, 0.1]}, ["grid.learning_rate has 0.1 twice", "different values"]),
         ({"learning_rate": [1, 1.0]}, ["grid.learning_rate has 1.0 twice"]),
-        ({"hidden": [(4,), [4]]}, ["grid.hidden has (4,) twice"]),
+        ({"hidden": [(4,), [4]]}, ["grid.hidden has [4] twice"]),
         ({"learning_rate": ["a"]}, ["grid.learning_rate is 'a'", "a number"]),
         ({"learning_rate": [True]}, ["grid.learning_rate is True", "a number"]),
         ({"learning_rate": [None]}, ["grid.learning_rate is None", "a number"]),
         ({"learning_rate": [np.ones((2, 2))]}, ["grid.learning_rate is [[1.0", "a number"]),
         ({"learning_rate": [0.1, -1]}, ["grid.learning_rate is -1.0", "a finite number above 0"]),
         ({"learning_rate": [np.nan]}, ["grid.learning_rate is nan", "a finite number above 0"]),
-        ({"learning_rate": [10**400]}, ["grid.learning_rate is 1000", "a number"]),
+        ({"learning_rate": [10**400]}, ["grid.learning_rate is 1000", "a finite number above 0 and of at most"]),
         ({"patience": [2.5]}, ["grid.patience is 2.5", "a whole number"]),
         ({"patience": [-1]}, ["grid.patience is -1", "a whole number of at least 0"]),
         ({"patience": [2**31]}, ["grid.patience is 2147483648", "of at most 2147483647"]),
-        ({"hidden": 32}, ["grid.hidden is 32", "such as [(32,)]"]),
-        ({"hidden": [32]}, ["grid.hidden is 32", "a list or tuple, such as (32,)"]),
-        ({"hidden": (32, 16)}, ["grid.hidden is 32", "a list or tuple, such as (32,)"]),
+        ({"hidden": 32}, ["grid.hidden is 32", "such as [[32]]"]),
+        ({"hidden": [32]}, ["grid.hidden is 32", "a list, such as [32]"]),
+        ({"hidden": (32, 16)}, ["grid.hidden is 32", "a list, such as [32]"]),
         ({"hidden": [(32, 0)]}, ["grid.hidden is 0", "of at least 1"]),
         ({"hidden": [(32, "a")]}, ["grid.hidden is 'a'", "a whole number"]),
         ({"activation": ["relu", "tan"]}, ["'tan' is unknown", "did you mean tanh"]),
         ({"activation": [None]}, ["grid.activation is None", "text in quotes"]),
-        ({"dropout": [1]}, ["grid.dropout is 1", "True or False"]),
+        ({"dropout": [1]}, ["grid.dropout is 1", "true or false"]),
         ({"beta1": [0.1]}, ["beta1", "not read"]),
     ],
     ids=str,
@@ -496,14 +547,22 @@ def test_a_description_that_makes_no_sense_is_refused(splits, spec, hyper, words
 @pytest.mark.parametrize(
     ("part", "change", "words"),
     [
-        ("train", {"x": np.zeros((35, 2, 2), np.float32)}, ["splits.train.x has the shape [35, 2, 2]", "[rows, 4]"]),
+        (
+            "train",
+            {"x": np.zeros((35, 2, 2), np.float32)},
+            ["splits.train.x has the shape [35, 2, 2]", "[examples, 4]"],
+        ),
         ("validation", {"x": np.zeros((15, 3), np.float32)}, ["splits.validation.x has 3 columns"]),
-        ("train", {"labels": np.zeros(34, np.int32)}, ["splits.train.labels has the shape [34]", "35 rows"]),
+        ("train", {"labels": np.zeros(34, np.int32)}, ["splits.train.labels has the shape [34]", "35 examples"]),
         ("train", {"labels": np.zeros(35, np.float32)}, ["splits.train.labels", "float32", "a whole number"]),
         ("test", {"labels": np.full(10, 3)}, ["splits.test.labels go from 3 to 3", "classes=4"]),
         ("test", {"labels": np.full(10, -1)}, ["splits.test.labels go from -1 to -1", "from 0"]),
-        ("train", {"weights": np.ones(34, np.float32)}, ["splits.train.weights has the shape [34]", "35 rows"]),
-        ("validation", {"weights": np.zeros(15, np.float32)}, ["splits.validation has no rows that count"]),
+        ("train", {"weights": np.ones(34, np.float32)}, ["splits.train.weights has the shape [34]", "35 examples"]),
+        (
+            "validation",
+            {"weights": np.zeros(15, np.float32)},
+            ["splits.validation has no examples of a weight above 0"],
+        ),
     ],
 )
 def test_data_that_make_no_sense_are_refused(splits, part, change, words):
@@ -552,53 +611,47 @@ def test_a_trial_that_diverged_is_never_the_best(splits):
     assert fit_grid(SPEC, late, splits, {"l2": [1e4]}).best == -1
 
 
-def test_the_host_may_leave_and_the_grid_goes_on(splits):
-    """An exception between two calls, a snapshot, another grid: the same bits, over groups and rungs."""
+class Collect(Exchange):
+    """Keeps the finished trials; stops after so many calls, with a snapshot."""
+
+    def __init__(self, calls=-1):
+        self.finished, self.calls = {}, calls
+
+    def after_call(self, grid, call):
+        self.finished |= {result.trial: result for result in call.finished}
+        self.calls -= 1
+        if not self.calls:
+            self.snapshot = grid.snapshot()
+            raise Stopped
+        return grid.scheduler.has_call
+
+
+def test_a_grid_that_stopped_resumes_to_the_same_bits(splits):
+    """At any call, over groups and rungs."""
     other = Spec(Network((4,)), Training(max_epochs=9, batch_size=8), 4, 3)
-    numbers = [Hyper(0.3, patience=0), Hyper(0.1, patience=0), Hyper(1e-4, patience=0)]
+    hypers = [Hyper(0.3, patience=0), Hyper(0.1, patience=0), Hyper(1e-4, patience=0)]
     groups = [
-        Group(SPEC, {i: Trial(h, 0) for i, h in enumerate(numbers)}, lambda: splits),
-        Group(other, {i + 3: Trial(h, 0) for i, h in enumerate(numbers)}, lambda: splits),
+        Group(SPEC, {i: Trial(hyper, 0) for i, hyper in enumerate(hypers)}, lambda: splits),
+        Group(other, {i + 3: Trial(hyper, 0) for i, hyper in enumerate(hypers)}, lambda: splits),
     ]
-    rungs = Rungs((2, 4), 0.5, range(6))
-    settings = [Packing(2, 1, 10, 0.0)] * 2
 
-    class Leaves(Exception):  # noqa: N818
-        pass
+    def grid():
+        return Grid(groups, [Packing(2, 1, 10, 0.0)] * 2, jax.devices(), Prune((2, 4), 0.5), range(6))
 
-    class Host:
-        def __init__(self, calls):
-            self.ended, self.calls = {}, calls
-
-        def called(self, grid, call):
-            if call is not None:
-                self.ended |= {one.trial: one for one in call.ended}
-            self.calls -= 1
-            if not self.calls:
-                self.at = grid.snapshot()
-                raise Leaves
-            return grid.scheduler.seated
-
-        def gathered(self, scores):
-            return scores
-
-        def pruned(self, grid, ended):
-            self.ended |= {one.trial: one for found in ended.values() for one in found}
-
-    whole = Host(-1)
-    Grid(groups, settings, jax.devices(), rungs).run(whole)
+    whole, first = Collect(), grid()
+    first.run(whole)
     calls = -whole.calls - 1
     assert calls > 8
     for cut in range(1, calls, 3):
-        first = Host(cut)
-        with pytest.raises(Leaves):
-            Grid(groups, settings, jax.devices(), rungs).run(first)
-        second = Host(-1)
-        second.ended = first.ended
-        grid = Grid(groups, settings, jax.devices(), rungs)
-        grid.restore(*first.at)
-        grid.run(second)
-        assert sorted(second.ended) == list(range(6))
-        for i, one in second.ended.items():
-            assert (one.status, len(one.history)) == (whole.ended[i].status, len(whole.ended[i].history))
-            assert_same(one.state, whole.ended[i].state)
+        before, after, resumed = Collect(cut), Collect(), grid()
+        with pytest.raises(Stopped):
+            grid().run(before)
+        resumed.restore(before.snapshot)
+        resumed.run(after)
+        finished = before.finished | after.finished
+        assert sorted(finished) == list(range(6))
+        for trial, result in finished.items():
+            expected = whole.finished[trial]
+            assert (result.status, len(result.history)) == (expected.status, len(expected.history))
+            jax.tree.map(np.testing.assert_array_equal, result.state, expected.state)
+        assert resumed.best.result.rank == first.best.result.rank

@@ -1,4 +1,4 @@
-"""Successive halving keeps the best share, by the mean over seeds; what diverged goes first."""
+"""Successive halving keeps the best share, by the mean over seeds; configurations that diverged go first."""
 
 import math
 
@@ -20,9 +20,9 @@ from jaxmlp.grid.pruning import survivors
         ({0: [math.inf], 1: [math.inf]}, 0.5, {0}),
     ],
 )
-def test_who_goes_on(scores, keep, expected):
+def test_the_best_share_goes_on(scores, keep, expected):
     assert survivors(scores, keep) == expected
 
 
-def test_ten_tenths_are_no_eleventh():
+def test_a_share_is_rounded_up_but_not_for_binary_fractions():
     assert len(survivors({i: [float(i)] for i in range(10)}, 0.3)) == 3  # 0.3 * 10 is a little more than 3 in binary

@@ -1,12 +1,11 @@
 """`python -m jaxmlp.train --data-parallel`: the run of one device to rounding, also where one is resumed as the other."""
 
 import json
-import os
 import signal
 
 import numpy as np
 import pytest
-from helpers import command, end_of, run_of, save_clouds, signalling, start
+from helpers import command, end_of, run_of, save_clouds, signalling, start, users_environment
 
 from jaxmlp.cli import progress
 from jaxmlp.runs import model, runner
@@ -69,14 +68,10 @@ def test_a_run_goes_on_with_data_parallelism_or_without(tmp_path, small, on_one_
         assert run_of(out) == run_of(tmp_path / "whole")
 
 
-def environment_with(devices):
-    """Of a process that has so many CPU devices, made in the way that the refusal names."""
-    flags = {"XLA_FLAGS": "--xla_backend_optimization_level=0", "JAX_PLATFORMS": "cpu"}
-    return os.environ | flags | {"JAX_NUM_CPU_DEVICES": str(devices)}
-
-
 def test_four_devices_give_the_run_of_one(tmp_path, small, on_one_device):
-    process = start(COMMAND, *small, *DROPOUT, SPLIT, "--out", tmp_path / "run", env=environment_with(4))
+    process = start(
+        COMMAND, *small, *DROPOUT, SPLIT, "--out", tmp_path / "run", env=users_environment(JAX_NUM_CPU_DEVICES=4)
+    )
     code, out, error = end_of(process)
     assert (code, error) == (0, "")
     assert "every minibatch is split over 4 devices" in out
@@ -92,7 +87,9 @@ def test_four_devices_give_the_run_of_one(tmp_path, small, on_one_device):
     ],
 )
 def test_devices_that_cannot_share_a_batch_cost_one_line(tmp_path, small, devices, code, words):
-    found, out, error = end_of(start(COMMAND, *small, SPLIT, cwd=tmp_path, env=environment_with(devices)))
+    found, out, error = end_of(
+        start(COMMAND, *small, SPLIT, cwd=tmp_path, env=users_environment(JAX_NUM_CPU_DEVICES=devices))
+    )
     assert found == code
     assert "run directory" not in out
     assert error.startswith("error: ")

@@ -3,11 +3,10 @@
 import os
 import random
 import signal
-import subprocess
 import time
 
 import pytest
-from helpers import command, end_of, run_of, start, wait_until
+from helpers import command, end_of, finish, run_of, start, wait_until
 
 COMMAND = command("train")
 DIGITS = ["--data.name", "digits", "--network.hidden", "64", "--training.max-epochs", "120", "--hyper.patience", "0"]
@@ -22,7 +21,7 @@ def epochs_of(out):
 def whole(tmp_path_factory):
     """The bits of the run that no signal comes to."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    subprocess.run([*COMMAND, *DIGITS, "--out", str(out), "--quiet"], check=True)
+    finish(COMMAND, *DIGITS, "--out", out, "--quiet")
     return run_of(out)
 
 
@@ -45,7 +44,7 @@ def test_signals_and_kills_change_no_bit(tmp_path, whole):
             assert "go on with" in said
         assert not (out / "summary.json").exists()
         epochs = epochs_of(out)
-    subprocess.run([*COMMAND, "--resume", "--out", str(out), "--quiet"], check=True, timeout=60)
+    finish(COMMAND, "--resume", "--out", out, "--quiet")
     assert run_of(out) == whole, seed
 
 

@@ -1,10 +1,9 @@
 """Commands whose files or whose reader fail them: one line, and no traceback."""
 
-import os
 import re
 
 import pytest
-from helpers import command, end_of, limited, save_clouds, start
+from helpers import command, end_of, limited, save_clouds, start, users_environment
 
 DIGITS = ["--data.name", "digits", "--network.hidden", "64", "--training.max-epochs", "120", "--hyper.patience", "0"]
 TRAIN = command("train")
@@ -36,7 +35,7 @@ def test_a_reader_that_goes_away_sees_no_traceback(tmp_path, arguments):
 
 
 def test_no_gpu_here_is_told_in_one_line(tmp_path):
-    environment = {key: value for key, value in os.environ.items() if key != "JAX_PLATFORMS"}
+    environment = {name: value for name, value in users_environment().items() if name != "JAX_PLATFORMS"}
     code, out, error = end_of(start(TRAIN, *DIGITS, "--device", "gpu", cwd=tmp_path, env=environment))
     if code == 0:
         pytest.skip("there is a GPU here")

@@ -3,10 +3,9 @@
 import os
 import random
 import re
-import subprocess
 
 import pytest
-from helpers import command, end_of, free_port, json_lines, save_clouds, start, summary_of, sweep_of, wait_until
+from helpers import command, end_of, finish, free_port, json_lines, save_clouds, start, summary_of, sweep_of, wait_until
 
 from jaxmlp.sweep import store
 
@@ -34,7 +33,7 @@ def killed(tmp_path_factory):
     (folder / "a.toml").write_text(KILLED)
     data = save_clouds(folder / "clouds.npz")
     flags = [folder / "a.toml", "--data.name", data, "--data.normalise", "none", "--chunk", "2"]
-    subprocess.run([*COMMAND, *map(str, flags), "--out", str(folder / "whole"), "--quiet"], check=True, timeout=120)
+    finish(COMMAND, *flags, "--out", folder / "whole", "--quiet")
     return flags, sweep_of(folder / "whole")
 
 
@@ -62,7 +61,7 @@ def test_kills_change_no_bit(tmp_path, killed):
             break  # it was faster
         assert code == (-9 if number == 9 else 143), (seed, said, error)
         assert "Traceback" not in error
-    subprocess.run([*COMMAND, "--resume", "--out", str(out), "--quiet"], check=True, timeout=120)
+    finish(COMMAND, "--resume", "--out", out, "--quiet")
     assert sweep_of(out) == expected, seed
 
 

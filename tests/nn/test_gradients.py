@@ -89,6 +89,7 @@ def assert_all_agree(spec, hyper, params, batch, key=None):
         np.testing.assert_allclose(derived, difference, rtol=0, atol=2e-9)
 
 
+@pytest.mark.users_flags
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation(activation):
     spec = make(activation=activation)
@@ -119,6 +120,7 @@ def test_full_product_at_one_depth(activation, loss, dropout, weighted):
     assert_agree(*derived(spec, hyper, weights_of(spec), examples(weighted), jax.random.key(5)))
 
 
+@pytest.mark.users_flags
 @pytest.mark.parametrize("hidden", DEPTHS[1:], ids=str)
 def test_dropout_and_weights_against_differences(hidden):
     spec, hyper = make(hidden, dropout=True), Hyper(l2=0.1, dropout_rate=0.5)
@@ -143,6 +145,7 @@ def test_every_initialiser(name):
     assert_agree(*derived(spec, Hyper(l1=0.1, l2=0.1), params, examples(), None))
 
 
+@pytest.mark.users_flags
 def test_difference_shrinks_as_eps_squared():
     spec = make(activation="tanh")
     params, batch = weights_of(spec), examples()
@@ -155,6 +158,7 @@ def test_difference_shrinks_as_eps_squared():
     np.testing.assert_allclose(slopes, 2, atol=0.05)
 
 
+@pytest.mark.users_flags
 def test_float32_agrees_to_its_rounding():
     """In float32 the two derived routes agree to some 1e-7 of the largest component, not to 1e-12."""
     with jax.enable_x64(False):
@@ -162,6 +166,7 @@ def test_float32_agrees_to_its_rounding():
         assert_agree(*derived(spec, Hyper(l1=0.1, l2=0.1), weights_of(spec), examples(), None), tolerance=2e-6)
 
 
+@pytest.mark.users_flags
 def test_worked_example():
     """A network of 2-2-2 with tanh, worked on paper: forward, deltas and gradients as separate numbers."""
     spec = Spec(Network((2,), "tanh"), Training(), 2, 2)

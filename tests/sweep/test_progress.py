@@ -6,8 +6,8 @@ import re
 import pytest
 from rich.console import Console
 
+from jaxmlp.grid.progress import Progress
 from jaxmlp.sweep import progress
-from jaxmlp.sweep.callbacks import Progress
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,8 @@ from jaxmlp.sweep.callbacks import Progress
             "60 running, best 0.1234 (97.00 %), 3 diverged, 37 early stopping, 55.5 trial-epochs/s, ~3 min left",
         ),
         (100, "60 running, best 0.1234 (97.00 %), 3 diverged, 37 early stopping, ~3 min left"),
-        (80, "60 running, best 0.1234 (97.00 %), ~3 min left"),
+        (80, "60 running, best 0.1234 (97.00 %), 3 diverged, ~3 min left"),
+        (76, "60 running, best 0.1234 (97.00 %), ~3 min left"),
         (60, "60 running, ~3 min left"),
         (50, "60 running, ~3 min left"),
     ],

@@ -124,6 +124,7 @@ CASES = {
 }
 
 
+@pytest.mark.users_flags
 @pytest.mark.parametrize("name", CASES)
 def test_every_epoch_as_in_plain_numpy(name):
     """Weights and every metric, exact counts included, after each of three epochs of explicit batches."""
@@ -152,6 +153,7 @@ def test_logged_rate_is_that_of_the_last_step():
 # --- chunks, traces, stops
 
 
+@pytest.mark.users_flags
 def test_chunks_never_change_a_bit():
     """12, 12 x 1, 5 + 5 + 2 and 11 + 1 epochs, with all that draws or remembers: order, dropout, schedule, best."""
     spec = spec_of(dropout=True, schedule="cosine", max_epochs=12)
@@ -193,6 +195,7 @@ def test_state_and_log_keep_their_types():
     assert all(row.shape == (2,) and not row.weak_type for row in log)
 
 
+@pytest.mark.users_flags
 @pytest.mark.parametrize("rule", STOP_RULES)
 def test_early_stop_keeps_the_best_and_then_leaves_all_as_it_is(rule):
     """Noise is learnt until the validation loss rises; the epochs are those of a plain count over the log."""
@@ -319,6 +322,7 @@ def trained_by(gradient, dropout):
     return train(spec, hyper_of(learning_rate=0.5, l1=0.001, dropout_rate=0.3), splits_of(), 4)
 
 
+@pytest.mark.users_flags
 @pytest.mark.parametrize("dropout", [False, True], ids=["whole", "dropout"])
 def test_the_derived_gradients_train_alike(dropout):
     autodiff, delta_rule, both = (trained_by(name, dropout) for name in ("autodiff", "delta_rule", "both"))
@@ -415,6 +419,7 @@ def test_the_order_is_a_new_one_in_every_epoch(monkeypatch):
     assert sorted(asked) == sorted((N, tuple(np.asarray(data).tolist())) for data in expected)
 
 
+@pytest.mark.users_flags
 def test_trials_of_a_grid_equal_their_solo_runs():
     """vmap over the numbers, with one key and one trace; also where one trial stops before the others."""
     spec, splits = spec_of(max_epochs=12), splits_of(noise=2.0)

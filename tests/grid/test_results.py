@@ -1,0 +1,108 @@
+"""The record of a trial: exact counts, the cause of a divergence, and which of two trials is the better one."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxmlp.grid.progress import Tally
+from jaxmlp.grid.results import COLUMNS, TrialResult, rank, sparsity
+from jaxmlp.nn.network import Layer
+from jaxmlp.statistics import accuracy_interval
+from jaxmlp.training.loop import TrainState
+from jaxmlp.training.stopping import Stopping
+
+
+@pytest.mark.parametrize(("correct", "count"), [(0, 10), (10, 10), (5, 10), (9771, 10_000), (1, 1)])
+def test_the_interval_is_wilsons(correct, count):
+    expected = stats.binomtest(correct, count).proportion_ci(0.95, "wilson")
+    assert accuracy_interval(correct, count) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def state_of(w, best_epoch=1):
+    params = (Layer(np.asarray(w, np.float32), np.zeros(np.shape(w)[1], np.float32)),)
+    stopping = Stopping(np.float32(1), np.float32(1), np.int32(best_epoch), np.int32(0), np.bool_(False))
+    return TrainState(params, (), params, stopping, np.int32(best_epoch))
+
+
+def result(trial=0, status="max_epochs", best_epoch=1, **last):
+    """Two epochs, all of whose metrics are 1 but for those of the last."""
+    history = np.ones((2, len(COLUMNS)))
+    for name, value in last.items():
+        history[-1, COLUMNS.index(name)] = value
+    return TrialResult(trial, status, history, state_of([[1.0]], best_epoch))
+
+
+def test_sparsity_counts_the_weights_of_all_layers_and_no_biases():
+    params = state_of([[0.5, 0.0], [1e-4, -2.0]]).best_params
+    assert sparsity(params) == 0.5
+    assert sparsity((*params, Layer(np.ones((2, 2), np.float32), np.zeros(2, np.float32)))) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("status", "last", "expected"),
+    [
+        ("early_stopping", {}, None),
+        ("diverged", {"validation_loss": np.nan}, "validation loss is nan in epoch 2"),
+        ("diverged", {"train_loss": np.inf, "validation_loss": np.nan}, "training loss is inf in epoch 2"),
+    ],
+)
+def test_the_cause_of_a_divergence(status, last, expected):
+    assert result(status=status, **last).cause == expected
+
+
+def test_a_row_holds_the_best_epoch_and_exact_counts():
+    row = result(7, best_epoch=2, validation_loss=0.25, validation_correct=3, train_loss=0.5, train_correct=9).row(
+        10, 4
+    )
+    assert list(row)[:4] == ["trial", "status", "epochs_run", "best_epoch"]
+    assert (row["trial"], row["epochs_run"], row["best_epoch"]) == (7, 2, 2)
+    assert [row[f"validation_{name}"] for name in ("loss", "accuracy", "correct", "count")] == [0.25, 0.75, 3, 4]
+    assert [row[f"train_{name}"] for name in ("loss", "accuracy", "correct", "count")] == [0.5, 0.9, 9, 10]
+    none = result(best_epoch=0).row(10, 4)
+    assert (none["validation_loss"], none["train_correct"], none["train_count"]) == (None, None, 10)
+
+
+def test_a_curve_holds_none_where_a_number_is_not_finite():
+    curve = result(validation_loss=np.inf, train_correct=5).curve(10, 4)
+    assert curve["validation_loss"] == [1.0, None]
+    assert (curve["train_correct"], curve["train_accuracy"]) == ([1, 5], [0.1, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        ((3, "pruned", 0.4), (2, "max_epochs", 0.5)),
+        ((2, "max_epochs", 0.5), (3, "max_epochs", 0.5)),  # of equals the lower number
+        ((3, "max_epochs", 0.5), (2, "diverged", 0.1)),
+        ((3, "max_epochs", 0.5), (2, "diverged", None)),
+    ],
+)
+def test_which_of_two_trials_is_the_better(better, worse):
+    assert rank(*better) < rank(*worse)
+    rows = [dict(zip(("trial", "status", "validation_loss"), key, strict=True)) for key in (worse, better)]
+    tally = Tally(2, 9)
+    tally.add_rows([row | {"epochs_run": 1} for row in rows])
+    assert tally.best is not None
+    assert tally.best["trial"] == better[0]
+
+
+def test_a_trial_without_a_finite_loss_is_never_the_best():
+    assert result(status="diverged").rank == (math.inf, 0)
+    assert result(best_epoch=0).rank == (math.inf, 0)
+    assert result(best_epoch=2, validation_loss=0.5).rank == (0.5, 0)
+    tally = Tally(1, 9)
+    tally.add_rows([result(status="diverged", train_loss=np.nan).row(1, 1)])
+    assert tally.best is None
+
+
+def test_the_time_left_follows_from_the_trials_that_were_not_pruned():
+    tally = Tally(trials=10, max_epochs=8, epochs=12, seconds=3.0)
+    assert tally.progress(running=10).seconds_left == (10 * 8 - 12) / 4
+    row = {"validation_loss": 1.0}
+    tally.add_rows([{"trial": i, "status": "pruned", "epochs_run": 1} | row for i in range(4)])
+    tally.add_rows([{"trial": 5, "status": "early_stopping", "epochs_run": 4} | row])
+    progress = tally.progress(running=5)
+    assert (progress.finished, progress.by_status) == (5, {"early_stopping": 1, "pruned": 4})
+    assert (progress.rate, progress.seconds_left) == (4.0, (4 * 6 - 12) / 4)
