@@ -243,7 +243,7 @@ def test_killed_before_the_first_epoch_it_starts_anew_and_says_so(npz, tmp_path,
 
 def test_a_new_run_says_nothing_of_resuming(whole):
     assert len(whole[2].messages) == 1
-    assert "48 / 12 / 30 train, validation, test rows" in whole[2].messages[0]
+    assert "48 / 12 / 30 train, validation, test examples" in whole[2].messages[0]
 
 
 @pytest.mark.usefixtures("without_pictures")
