@@ -15,7 +15,7 @@ def test_what_is_marked_passes_at_the_flags_of_users(tmp_path, file):
     flags = ["-n", 0, "-q", "-m", "users_flags", "-p", "no:cacheprovider", "--basetemp", tmp_path / "nested"]
     environment = users_environment(XLA_FLAGS="", JAX_NUM_CPU_DEVICES=2)
     process = start([sys.executable, "-m", "pytest"], *flags, f"tests/{file}", cwd=ROOT, env=environment)
-    code, out, error = end_of(process, timeout=300)
+    code, out, error = end_of(process, timeout=900)
     assert code == 0, out + error
 
 
