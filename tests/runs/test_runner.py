@@ -120,7 +120,7 @@ def whole(npz, tmp_path_factory):
 def test_a_run_leaves_all_its_files_and_no_others(whole):
     out, _, _ = whole
     found = {path.relative_to(out).as_posix() for path in out.rglob("*")}
-    fixed = {name for name in directory.OURS if "*" not in name}
+    fixed = {name for name in directory.RUN.patterns if "*" not in name}
     checkpoints = found - fixed
     assert fixed <= found
     assert len(checkpoints) == 2
@@ -243,7 +243,7 @@ def test_killed_before_the_first_epoch_it_starts_anew_and_says_so(npz, tmp_path,
 
 def test_a_new_run_says_nothing_of_resuming(whole):
     assert len(whole[2].messages) == 1
-    assert "48 / 12 / 30 train, validation, test rows" in whole[2].messages[0]
+    assert "48 / 12 / 30 train, validation, test examples" in whole[2].messages[0]
 
 
 @pytest.mark.usefixtures("without_pictures")
