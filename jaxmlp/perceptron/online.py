@@ -174,13 +174,14 @@ def fit_online(
     The same `spec` and count of trials compile once.
 
     Args:
-        spec: as `one_layer` makes it.
-        trials: hyperparameters and a seed for each perceptron.
-        splits: training, validation and test examples.
-        callbacks: `on_call_end` gets the steps of the furthest trial after every call of the program, some tenths of a
-            second; may stop the training.
+        spec: As `one_layer` makes it.
+        trials: Hyperparameters and a seed for each perceptron.
+        splits: Training, validation and test examples.
+        callbacks: Its `on_call_end` gets the steps of the furthest trial after every call of the program, some tenths of a
+            second; its `should_stop` ends the training.
 
-    Raises UsageError for a value out of its range.
+    Raises:
+        UsageError: for a value out of its range.
     """
     callbacks = callbacks or Callbacks()
     for online, _ in trials:

@@ -92,16 +92,18 @@ def advance(
     for every trial; `grid.program` has the loop for many trials.
 
     Args:
-        spec: the network and the training, static.
-        hyper: the hyperparameters, arrays.
-        key: the one `begin` was given.
-        splits: training and validation examples.
-        state: where training stands.
-        epochs: how many at most, static.
-        shard: where a minibatch is computed, for one network on many devices (see `data_parallel`).
+        spec: The network and the training, static.
+        hyper: The hyperparameters, arrays.
+        key: The one `begin` was given.
+        splits: Training and validation examples.
+        state: What the epochs so far have changed.
+        epochs: How many to train at most, static.
+        shard: On which devices a minibatch is computed, for one network on many (see `data_parallel`).
 
-    Returns the new state, and the metrics of each epoch of the chunk.
+    Returns:
+        The new state, and the metrics of each epoch of the chunk.
 
+    Example:
         state = jaxmlp.begin(spec, hyper, key)
         state, log = jax.jit(jaxmlp.advance, static_argnums=(0, 5))(spec, hyper, key, splits, state, 10)
     """
