@@ -22,8 +22,8 @@ from jaxmlp.nn.network import Layer, Params
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Measured
+from jaxmlp.training.evaluation import evaluate
 from jaxmlp.training.fitting import PRNG
-from jaxmlp.training.loop import evaluate
 from jaxmlp.training.validation import check_section
 
 BLOCK = 32  # steps between two updates of w; 64 are as fast for one trial, and slower for many

@@ -15,7 +15,8 @@ from jaxmlp.spec import Examples, Hyper, Spec, Splits, Training
 from jaxmlp.training import data_parallel as parallel
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch, Measured
-from jaxmlp.training.loop import EpochLog, TrainState, advance, begin, evaluate, running
+from jaxmlp.training.evaluation import evaluate
+from jaxmlp.training.loop import EpochLog, TrainState, advance, begin, running
 from jaxmlp.training.validation import check, check_data, counted
 
 PRNG = "threefry2x32"  # counter-based and the same on every backend; recorded with a run
