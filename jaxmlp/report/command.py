@@ -102,13 +102,13 @@ def _about(command: Report, arguments: list[str], device: str, parts: dict[str, 
 
 
 class Progress(runner.ReportCallbacks):
-    """A bar over the parts that knows which one runs, and how far it is. Nothing where there is no terminal."""
+    """A bar over the parts that knows which one runs, and how far it is. Where there is no terminal, a line a part."""
 
     def __init__(self, *, quiet: bool) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-        console = Console(stderr=True)
+        self.console = console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("parts  {task.description}"), TimeElapsedColumn())
         self.bar = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
         self.task = self.bar.add_task("", total=None)
@@ -125,6 +125,13 @@ class Progress(runner.ReportCallbacks):
         """Part `name` begins, after `done` of so many."""
         self.name = name
         self.bar.update(self.task, description=name, completed=done, total=parts)
+        if name:
+            self.on_message(f"part {done + 1} of {parts}: {name}")
+
+    def on_message(self, text: str) -> None:
+        """Print a line where there is no bar."""
+        if not self.console.is_terminal:
+            self.console.print(text, markup=False)
 
     def on_call_end(self, progress: Any) -> None:
         """Show how many seeds are running, and how many epochs all have run."""
