@@ -75,14 +75,14 @@ def main(arguments: list[str]) -> int:
         parts = runner.compute(
             report_parts.parts(wanted, command.seeds, command.data.name, out, progress), out, progress
         )
-    about = _about(command, arguments, device, parts) | {"seconds": time.perf_counter() - started}
-    page.write(out, parts, about)
+    provenance = _provenance(command, arguments, device, parts) | {"seconds": time.perf_counter() - started}
+    page.write(out, parts, provenance)
     if not command.quiet:
         print(f"{short_path(out / 'report.html')}, report.md, results.json and figures/")
     return 0
 
 
-def _about(command: Report, arguments: list[str], device: str, parts: dict[str, Any]) -> dict[str, Any]:
+def _provenance(command: Report, arguments: list[str], device: str, parts: dict[str, Any]) -> dict[str, Any]:
     """What the page was made with."""
     import jax
 
