@@ -12,7 +12,7 @@ from jaxmlp.cli import parsing, progress
 from jaxmlp.cli.devices import Device, choose_device, use_all_cores
 from jaxmlp.cli.signals import interruptible
 from jaxmlp.errors import UsageError
-from jaxmlp.perceptron.runner import PERCEPTRON, PerceptronExperiment, learn, leave
+from jaxmlp.perceptron.runner import PERCEPTRON, PerceptronExperiment, learn, write_run
 from jaxmlp.runs import directory, files
 from jaxmlp.runs.runner import read_data
 from jaxmlp.text import short_path
@@ -52,26 +52,15 @@ COMMAND = parsing.Command(
 
 
 class StepBar(progress.Lines):
-    """On a terminal, the steps made so far."""
+    """The steps that were made, of at most so many."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, max_steps: int, *, quiet: bool) -> None:
         super().__init__(quiet=quiet)
-        self.status: Any = None
+        self.max_steps = max_steps
 
     def on_call_end(self, progress: int) -> None:
-        """Show the steps."""
-        if self.quiet or not self.console.is_terminal:
-            return
-        if self.status is None:
-            self.status = self.console.status("learning")
-            self.status.start()
-        self.status.update(f"step {progress:,}")
-
-    def on_train_end(self) -> None:
-        """Take the status away."""
-        if self.status is not None:
-            self.status.stop()
-            self.status = None
+        """Move the bar on."""
+        self.show("step", progress, self.max_steps, None, [])
 
 
 def read(arguments: list[str]) -> tuple[Perceptron, PerceptronExperiment]:
@@ -82,25 +71,27 @@ def read(arguments: list[str]) -> tuple[Perceptron, PerceptronExperiment]:
 def main(arguments: list[str]) -> int:
     """Parse, learn, write, print. Until all is learnt nothing is written, so an interruption leaves nothing."""
     command, experiment = read(arguments)
-    bar = StepBar(quiet=command.quiet)
+    bar = StepBar(experiment.online.max_steps, quiet=command.quiet)
     if command.out is not None:
         _check_new(command.out, overwrite=command.overwrite)
     if command.seeds > 1:
         use_all_cores(command.seeds)
     bar.on_message(f"device: {choose_device(command.device)}")
+    bar.on_message(f"reading {experiment.data.name}")
     data = read_data(experiment.in_common(), progress=not command.quiet and bar.console.is_terminal)
     bar.on_message(data.described())
+    bar.on_message(f"compiling, then learning for at most {experiment.online.max_steps:,} steps")
     with interruptible() as bar.interruption:
         try:
             fit = learn(experiment, data, command.seeds, bar)
         finally:
-            bar.on_train_end()
+            bar.clear()
     if bar.interruption.asked():
         return 128 + bar.interruption.number
     out = command.out or directory.fresh(experiment.in_common())
     directory.create(out, experiment, PERCEPTRON, overwrite=command.overwrite)
     files.make_directory(out / directory.PLOTS)
-    summary = leave(experiment, data, fit, out, bar)
+    summary = write_run(experiment, data, fit, out, bar)
     if not command.quiet:
         _print(bar, out, summary)
     if "diverged" not in summary["stop_reason"]:

@@ -162,7 +162,7 @@ def main(arguments: list[str]) -> int:
     try:
         return _sweep(command, sweep, trials, bar)
     finally:
-        bar.on_train_end()
+        bar.clear()
         processes.disconnect()
 
 
@@ -189,12 +189,11 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: SweepTrials, bar: SweepB
     with interruptible("saving after this call") as interruption:
         bar.interruption = interruption
         outcome = runner.run(sweep, trials, groups, out, bar, options)
-    bar.on_train_end()
+    bar.clear()
     if outcome.stopped:
-        bar.on_message(
-            f"stopped after {outcome.epochs:,} trial-epochs, saved ({outcome.finished:,} of {len(trials):,} trials have"
-            f" ended); go on with: {typed('sweep', '--out', short_path(out), '--resume')}"
-        )
+        done = f"{outcome.finished:,} of {len(trials):,} trials have ended"
+        stopped = f"stopped after {outcome.epochs:,} trial-epochs, saved ({done}); go on with"
+        bar.quote(stopped, typed("sweep", "--out", short_path(out), "--resume"))
         return 128 + (interruption.number or signal.SIGTERM)
     code = 0 if outcome.summary is None else _end(bar, out, outcome.summary, sweep)
     return 128 + interruption.number if interruption.asked() else code

@@ -78,6 +78,7 @@ def main(arguments: list[str]) -> int:
 
     if command.data_parallel:
         bar.on_message(f"every minibatch is split over {mesh_for(experiment.training).size} devices")
+    bar.on_message(f"reading {experiment.data.name}")
     data = read_data(experiment, progress=not command.quiet and bar.console.is_terminal)
     out = command.out or directory.fresh(experiment)
     if command.resume:
@@ -95,10 +96,10 @@ def main(arguments: list[str]) -> int:
                 data_parallel=command.data_parallel,
             )
         finally:
-            bar.on_train_end()
+            bar.clear()
     if outcome.summary is None:
         again = typed("train", "--out", short_path(out), "--resume", *["--data-parallel"] * command.data_parallel)
-        bar.on_message(f"stopped after epoch {outcome.epochs_run}, saved; go on with: {again}")
+        bar.quote(f"stopped after epoch {outcome.epochs_run}, saved; go on with", again)
         return 128 + bar.interruption.number
     code = _end(bar, out, outcome.summary)
     return 128 + bar.interruption.number if bar.interruption.asked() else code  # asked too late: all is done, and saved
