@@ -27,7 +27,7 @@ class Preparation(NamedTuple):
 
     normalise: str
     mean: np.ndarray  # float32: [D] for per_feature, [1] for global and unit, else empty
-    deviation: np.ndarray  # as mean
+    std: np.ndarray  # standard deviation (or scale), of the shape of mean
     classes: tuple[int, ...] | tuple[str, ...]  # labels in order: class k is classes[k]
     image_shape: tuple[int, ...]
 
@@ -47,7 +47,7 @@ class Preparation(NamedTuple):
         return x
 
     def _scaled(self, chunk: np.ndarray) -> np.ndarray:
-        return (chunk - self.mean.astype(float)) / self.deviation.astype(float) if self.mean.size else chunk
+        return (chunk - self.mean.astype(float)) / self.std.astype(float) if self.mean.size else chunk
 
 
 def prepare(dataset: Dataset, data: Data) -> tuple[Splits, Preparation]:
@@ -150,21 +150,21 @@ def _statistics(images: np.ndarray, normalise: str) -> tuple[np.ndarray, np.ndar
     over_pixels = np.mean if normalise == "global" else np.asarray
     mean = np.atleast_1d(over_pixels(sum(chunk.sum(0, dtype=float) for chunk in chunks) / len(images)))
     squares = sum(np.square(chunk - mean).sum(0) for chunk in chunks) / len(images)
-    deviation = np.sqrt(np.atleast_1d(over_pixels(squares)))
+    std = np.sqrt(np.atleast_1d(over_pixels(squares)))
     lowest, highest = images.min(0), images.max(0)
     constant = lowest == highest if normalise == "per_feature" else np.atleast_1d(lowest.min() == highest.max())
-    return _as_float32(mean, np.where(constant, 1.0, deviation))
+    return _as_float32(mean, np.where(constant, 1.0, std))
 
 
-def _as_float32(mean: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    deviation = deviation.astype(np.float32)
-    return mean.astype(np.float32), np.where(deviation == 0, np.float32(1), deviation)
+def _as_float32(mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    std = std.astype(np.float32)
+    return mean.astype(np.float32), np.where(std == 0, np.float32(1), std)
 
 
 def _per_image(chunk: np.ndarray) -> np.ndarray:
     """Each image with mean 0 and standard deviation 1, or zeros where all its pixels are equal (compared, not computed)."""
     varied = chunk.min(1) != chunk.max(1)  # [n]
     centred = chunk - chunk.mean(1, keepdims=True, dtype=float)  # [n, D]
-    deviation = np.sqrt(np.einsum("nd,nd->n", centred, centred) / chunk.shape[1])
-    centred *= np.divide(1.0, deviation, where=varied & (deviation > 0), out=np.zeros_like(deviation))[:, None]
+    std = np.sqrt(np.einsum("nd,nd->n", centred, centred) / chunk.shape[1])
+    centred *= np.divide(1.0, std, where=varied & (std > 0), out=np.zeros_like(std))[:, None]
     return centred

@@ -71,7 +71,7 @@ def advance_seed_groups(
         return (state, clocks + 1), log
 
     def skip_epoch(state: TrainState) -> tuple[TrainState, EpochLog]:
-        return jax.vmap(jax.vmap(loop.rest))(state)
+        return jax.vmap(jax.vmap(loop.skip_epoch))(state)
 
     (state, clocks), log = jax.lax.scan(step, (state, clocks), length=epochs)
     log = jax.tree.map(lambda column: jnp.moveaxis(column, 0, -1), log)  # [S, P, E]
@@ -85,7 +85,7 @@ def advance_alone(
     state, hyper = jax.tree.map(lambda leaf: leaf[0, 0], (state, hyper))
 
     def skip_epoch(state: TrainState) -> tuple[TrainState, EpochLog]:
-        state, log = loop.rest(state)
+        state, log = loop.skip_epoch(state)
         return state, jax.tree.map(lambda column: column[None], log)
 
     def step(state: TrainState, _: None) -> tuple[TrainState, EpochLog]:

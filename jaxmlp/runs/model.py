@@ -60,7 +60,7 @@ compiled_forward = jax.jit(forward, static_argnums=0)
 
 def save(run: Path, model: Model) -> None:
     """Write `model.safetensors`: tensors w0, b0, w1, ... and the description as JSON in its metadata."""
-    tensors = {"mean": model.preparation.mean, "deviation": model.preparation.deviation}
+    tensors = {"mean": model.preparation.mean, "deviation": model.preparation.std}
     for index, layer in enumerate(model.params):
         tensors |= {f"w{index}": np.asarray(layer.w), f"b{index}": np.asarray(layer.b)}
     description = {

@@ -93,7 +93,7 @@ def advance(
         def next_epoch(state: TrainState) -> tuple[TrainState, EpochLog]:
             return epoch(spec, hyper, key, splits, state, state.epoch, shard)
 
-        return jax.lax.cond(running(spec, hyper, state), next_epoch, rest, state)
+        return jax.lax.cond(running(spec, hyper, state), next_epoch, skip_epoch, state)
 
     return jax.lax.scan(epoch_or_skip, state, length=epochs)
 
@@ -152,7 +152,7 @@ def epoch(
     return TrainState(params, opt_state, best_params, after, done), log
 
 
-def rest(state: TrainState) -> tuple[TrainState, EpochLog]:
+def skip_epoch(state: TrainState) -> tuple[TrainState, EpochLog]:
     """A skipped epoch: the state stays as it is."""
     zero, none = jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32)
     return state, EpochLog(jnp.asarray(False), zero, zero, none, zero, none, zero)

@@ -45,7 +45,7 @@ def test_types_and_shapes(normalise):
         assert examples.weights is None
     assert preparation.normalise == normalise
     assert preparation.image_shape == (3, 4)
-    assert preparation.mean.dtype == preparation.deviation.dtype == np.float32
+    assert preparation.mean.dtype == preparation.std.dtype == np.float32
 
 
 def numbered(rows=60):
@@ -125,7 +125,7 @@ def test_constant_pixels_are_no_nan(normalise, value):
     splits, preparation = prepare(dataset(train_images=images, test_images=images[:10]), Data(normalise=normalise))
     np.testing.assert_allclose(splits.train.x, 0, atol=abs(value) * 1e-7)
     np.testing.assert_allclose(splits.test.x, 0, atol=abs(value) * 1e-7)
-    assert (preparation.deviation == 1).all()  # not what rounding leaves of 0
+    assert (preparation.std == 1).all()  # not what rounding leaves of 0
 
 
 @pytest.mark.parametrize("rows", [1, 511, 512, 513, 1500])
@@ -141,11 +141,11 @@ def test_per_feature_and_global_are_those_of_the_training_rows(rows):
     plain = prepare(raw, Data(normalise="none"))[0].train.x.astype(float)
     splits, preparation = prepare(raw, Data(normalise="per_feature"))
     np.testing.assert_allclose(preparation.mean, plain.mean(0), rtol=1e-6)
-    np.testing.assert_allclose(preparation.deviation, plain.std(0), rtol=1e-6)
+    np.testing.assert_allclose(preparation.std, plain.std(0), rtol=1e-6)
     np.testing.assert_allclose(splits.train.x, (plain - plain.mean(0)) / plain.std(0), atol=1e-5)
     splits, preparation = prepare(raw, Data(normalise="global"))
     np.testing.assert_allclose(preparation.mean, [plain.mean()], rtol=1e-6)
-    np.testing.assert_allclose(preparation.deviation, [plain.std()], rtol=1e-6)
+    np.testing.assert_allclose(preparation.std, [plain.std()], rtol=1e-6)
     np.testing.assert_allclose(splits.train.x, (plain - plain.mean()) / plain.std(), atol=1e-5)
 
 
@@ -157,7 +157,7 @@ def test_unit_divides_by_255_or_the_largest_magnitude(dtype, scale):
         train_images=np.tile(np.array([0, 50, 200]), (50, 1)).astype(dtype), test_images=np.zeros((10, 3), dtype)
     )
     splits, preparation = prepare(raw, Data(normalise="unit"))
-    assert preparation.deviation == scale
+    assert preparation.std == scale
     np.testing.assert_allclose(splits.train.x, raw.train_images[:40].astype(np.float32) / scale, rtol=1e-6)
 
 
@@ -172,7 +172,7 @@ def test_validation_and_test_rows_do_not_leak(seed, normalise):
     )
     (splits, preparation), (other_splits, other_preparation) = prepare(raw, data), prepare(other, data)
     np.testing.assert_array_equal(preparation.mean, other_preparation.mean)
-    np.testing.assert_array_equal(preparation.deviation, other_preparation.deviation)
+    np.testing.assert_array_equal(preparation.std, other_preparation.std)
     np.testing.assert_array_equal(splits.train.x, other_splits.train.x)
 
 

@@ -40,7 +40,7 @@ def test_a_run_leaves_what_train_leaves(tmp_path):
     assert (again.steps, again.test.correct) == (summary["steps"], summary["test"]["correct"])
     trained = model.load(tmp_path / "run")
     np.testing.assert_array_equal(trained.params[0].w, again.params[0].w)
-    images = data.splits.test.x * data.preparation.deviation
+    images = data.splits.test.x * data.preparation.std
     labels = np.asarray(data.preparation.classes)[np.asarray(data.splits.test.labels)]
     found = trained.predict(images.reshape(-1, *data.preparation.image_shape))
     assert int(np.sum(found == labels)) == summary["test"]["correct"]
