@@ -14,9 +14,10 @@ from jaxmlp.runs import checkpoints, directory, files, runner
 from jaxmlp.runs.directory import CHECKPOINTS, PLOTS, SUMMARY, append_metrics, write_json
 from jaxmlp.statistics import accuracy_interval
 from jaxmlp.sweep import page, store
-from jaxmlp.sweep.config import Sweep, SweepTrial
+from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.groups import SweepGroup
 from jaxmlp.sweep.store import BEST
+from jaxmlp.sweep.trials import SweepTrial
 from jaxmlp.training.callbacks import Callbacks
 
 

@@ -4,20 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from jaxmlp.grid.progress import Tally
 from jaxmlp.grid.results import COLUMNS, TrialResult, rank, sparsity
 from jaxmlp.nn.network import Layer
-from jaxmlp.statistics import accuracy_interval
 from jaxmlp.training.loop import TrainState
 from jaxmlp.training.stopping import Stopping
-
-
-@pytest.mark.parametrize(("correct", "count"), [(0, 10), (10, 10), (5, 10), (9771, 10_000), (1, 1)])
-def test_the_interval_is_wilsons(correct, count):
-    expected = stats.binomtest(correct, count).proportion_ci(0.95, "wilson")
-    assert accuracy_interval(correct, count) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def state_of(w, best_epoch=1):
@@ -37,6 +29,7 @@ def result(trial=0, status="max_epochs", best_epoch=1, **last):
 def test_sparsity_counts_the_weights_of_all_layers_and_no_biases():
     params = state_of([[0.5, 0.0], [1e-4, -2.0]]).best_params
     assert sparsity(params) == 0.5
+    assert sparsity(params, below=0.0) == 0.25
     assert sparsity((*params, Layer(np.ones((2, 2), np.float32), np.zeros(2, np.float32)))) == 0.25
 
 
