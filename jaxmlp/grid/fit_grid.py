@@ -33,7 +33,7 @@ SHOWN = 5  # trials in a notebook, the best first
 class GridFit(NamedTuple):
     """A grid of trained networks: a table of all, and the best by validation loss.
 
-    `pandas.DataFrame(found.table)` is a data frame of the trials; `jaxmlp.plots.sweep` draws `found.rows`.
+    `pandas.DataFrame(found.table)` is a data frame of the trials; `jaxmlp.plots` draws `found.rows`.
     """
 
     table: dict[str, list]  # columns, one value a trial: trial, the keys of the grid, seed, status, metrics

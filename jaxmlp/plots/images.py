@@ -21,9 +21,8 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[Any]) -> Picture:
     have their counts written out.
     """
     K, names = len(classes), [_short(name, 14) for name in classes]
-    side, room = min(max(0.52 * K, 2.8), 6.4), 0.08 * max(map(len, names))  # inches
-    upright = room > side / K
-    figure = Picture(side + room + 1, side + (room if upright else 0) + 0.8)
+    side = min(max(0.52 * K, 2.8), 6.4)  # inches
+    figure = Picture(side + 0.08 * max(map(len, names)) + 1, side + 0.8)
     axes = figure.subplots()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)  # [K, K]
     axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1.15)
@@ -32,7 +31,7 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[Any]) -> Picture:
         size = min(11, 90 * side / K / max(len(text), 3))
         axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=size)
     ticks = np.arange(0, K, math.ceil(K / 50))
-    axes.set_xticks(ticks, [names[i] for i in ticks], rotation=90 if upright else 0)
+    axes.set_xticks(ticks, [names[i] for i in ticks])
     axes.set_yticks(ticks, [names[i] for i in ticks])
     axes.set(xlabel="predicted", ylabel="true")
     axes.grid(visible=False)

@@ -20,6 +20,7 @@ from jaxmlp.plots.trials import (
     Rows,
     best_of,
     ceiling,
+    cut,
     described,
     diverged,
     failure,
@@ -63,7 +64,7 @@ def learning_curves(rows: Rows, axes: Sequence[str], curves: Curves, best: int |
                 ring(place, epoch, line[epoch - 1], text, size=8, fill="white")
         if any(map(pruned, shown)):
             place.plot([], [], color=PRUNED, lw=1.3, label="pruned", gid="pruned")
-        place.set_title(measure.capitalize() + (f" (cut at {top:.2g})" if every.size and every.max() > top else ""))
+        place.set_title(measure.capitalize() + cut(every, top))
         place.set(xlabel="epoch", xlim=(0.5, max(map(len, lines), default=1) + 0.5))
         whole_numbers(place.xaxis)
     sampled = f" ({len(shown):,} of {len(known):,} drawn)" if len(shown) < len(known) else ""
@@ -93,9 +94,7 @@ def parallel_coordinates(rows: Rows, axes: Sequence[str], best: int | None) -> P
     place = figure.subplots()
     place.set(xlim=(0, len(scales)), ylim=(0, 1), yticks=[])
     place.spines[:].set_visible(False)
-    names = [short(scale.name, int(20 * step)) for scale in [*scales, last]]
-    staggered = max(map(len, names)) > 11 * step
-    place.set_xticks(range(len(names)), ["\n" * (i % 2 and staggered) + name for i, name in enumerate(names)])
+    place.set_xticks(range(len(scales) + 1), [short(scale.name, 24) for scale in [*scales, last]])
     place.tick_params(axis="x", length=0, labelsize=10, labelcolor=INK)
     norm, extend = colouring(measured(whole, LOSS))
     if coloured := _lines(place, paths, shown, norm, winner):

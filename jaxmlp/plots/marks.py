@@ -1,6 +1,7 @@
 """What the pictures of a sweep share: losses as colours and along axes, and the marks of diverged and pruned trials."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -9,8 +10,19 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from jaxmlp.plots.picture import FOURTH, TRAIN, per_cent, powers
-from jaxmlp.plots.trials import Rows, ceiling, diverged, logarithmic, pruned
+from jaxmlp.plots.picture import FOURTH, TRAIN, per_cent, powers, ring
+from jaxmlp.plots.trials import (
+    LOSS,
+    Rows,
+    best_of,
+    ceiling,
+    described,
+    diverged,
+    logarithmic,
+    measured,
+    numbers,
+    pruned,
+)
 from jaxmlp.plots.values import label
 
 COLOURS, LOST, PRUNED = "viridis", "#8c8c8c", FOURTH  # dark is a low loss; grey a diverged trial, purple a pruned one
@@ -60,15 +72,22 @@ def crosses(place: Axes, x: np.ndarray) -> None:
         place.plot(x, np.full(len(x), 0.97), "x", transform=place.get_xaxis_transform(), **style)
 
 
-def dots(place: Axes, x: np.ndarray, y: np.ndarray, rows: Rows, size: float | int) -> None:
-    """Every trial that did not diverge as a dot; pruned ones have a colour of their own."""
+def dots(place: Axes, x: np.ndarray, rows: Rows, axes: Sequence[str], best: int | None, size: float | int) -> None:
+    """The loss of every trial over x: the best is ringed, pruned ones have a colour of their own, diverged ones a cross."""
+    losses = measured(rows, LOSS)
+    top = ceiling(losses)
+    measure_axis(place, np.minimum(losses, top))
+    heights = np.minimum(numbers([row.get(LOSS) for row in rows]), top)
     early, lost = (np.array([of(row) for row in rows], bool) for of in (pruned, diverged))
     style = {"ms": size, "mew": 0, "alpha": opacity(rows)}
-    place.plot(x[~early & ~lost], y[~early & ~lost], "o", color=TRAIN, **style)
+    place.plot(x[~early & ~lost], heights[~early & ~lost], "o", color=TRAIN, **style)
     if early.any():
         text = f"pruned ({early.sum():,}): the loss of fewer epochs"
-        place.plot(x[early], y[early], "o", color=PRUNED, label=text, gid="pruned", **style)
+        place.plot(x[early], heights[early], "o", color=PRUNED, label=text, gid="pruned", **style)
     crosses(place, x[lost])
+    if winner := best_of(rows, best):
+        at = list(rows).index(winner)
+        ring(place, x[at], heights[at], described([winner], axes))
 
 
 def opacity(rows: Rows) -> float:

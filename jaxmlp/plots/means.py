@@ -23,6 +23,7 @@ from jaxmlp.plots.trials import (
     Rows,
     best_group,
     ceiling,
+    cut,
     described,
     diverged,
     failure,
@@ -73,9 +74,7 @@ def heat_map(rows: Rows, axes: Sequence[str], best: int | None) -> Picture:
     framed = best_group(cells.trials, best)
     H, W = len(cells.up), len(cells.across)
     width, height = float(np.clip(0.62 * W, 2.4, 5.2)), float(np.clip(0.46 * H, 1.4, 5.2))  # of a map, in inches
-    longest = 0.08 * max(map(len, cells.across))
-    upright = longest + 0.1 > width / W
-    figure = Picture(2 * width + 0.08 * max(map(len, cells.up)) + 2.2, height + (longest if upright else 0) + 1.5)
+    figure = Picture(2 * width + 0.08 * max(map(len, cells.up)) + 2.2, height + 1.5)
     panels = figure.subplots(1, 2, sharey=True)
     for place, key, name in zip(panels, (LOSS, ACCURACY), ("Loss", "Accuracy"), strict=True):
         _map(place, cells, key, (width / W, height / H))
@@ -84,7 +83,7 @@ def heat_map(rows: Rows, axes: Sequence[str], best: int | None) -> Picture:
             frame = {"ec": VALIDATION, "fc": "none", "lw": 2.6, "zorder": 5, "clip_on": False, "gid": "best"}
             place.add_patch(Rectangle((framed[1] - 0.5, framed[0] - 0.5), 1, 1, label=text, **frame))
         place.set(title=name, xlabel=short(last(axes[0]), 40))
-        place.set_xticks(range(W), cells.across, rotation=90 if upright else 0)
+        place.set_xticks(range(W), cells.across)
         place.set_yticks(range(H), cells.up)
     panels[0].set_ylabel(short(last(axes[1]), 40))
     figure.head(
@@ -141,13 +140,11 @@ def lines_over_axis(rows: Rows, axis: str, best: int | None, by: str | None = No
     names = {LOSS: "Validation loss", ACCURACY: "Validation accuracy"}
     names |= {"sparsity": "Sparsity: weights below 1e-3"} if shares.size and np.ptp(shares) > 0.01 else {}
     width, top, seeds = 5 if len(names) == 2 else 4, ceiling(losses), max(map(len, groups.values()))
-    upright = 0.08 * max(map(len, scale.levels.values())) if scale.letters > 12 * width else 0
-    figure = Picture(len(names) * width + (1.5 if len(hues) > 1 else 0), 4.2 + upright)
+    figure = Picture(len(names) * width + (1.5 if len(hues) > 1 else 0), 4.2)
     lines = {}
     for place, (key, name) in zip(figure.subplots(1, len(names)), names.items(), strict=True):
         high = top if key == LOSS else math.inf
-        cut = f" (cut at {top:.2g})" if key == LOSS and losses.size and losses.max() > top else ""
-        place.set_title(name + cut)
+        place.set_title(name + (cut(losses, top) if key == LOSS else ""))
         measure_axis(place, np.minimum(losses, top) if key == LOSS or not losses.size else None)
         for hue, colour in zip(hues, HUES, strict=False):
             part = {x: trials for (which, x), trials in groups.items() if which == hue}
@@ -159,7 +156,7 @@ def lines_over_axis(rows: Rows, axis: str, best: int | None, by: str | None = No
             place.plot([], [], "o", mfc="white", mec=QUIET, ms=5, label="mean with pruned trials")
         if ringed is not None and math.isfinite(at := mean(groups[ringed], key)):
             ring(place, ringed[1], min(at, high), described(groups[ringed], [axis, by] if by else [axis]))
-        scale.below(place, 12 * width)
+        scale.below(place)
     if len(hues) > 1 and by:
         words = [short(label(value), 22) for value in hues.values()]
         figure.legend(

@@ -1,6 +1,7 @@
 """What every picture is drawn on: a figure in one style that matplotlib lays out, notebooks show and files keep."""
 
 import io
+import re
 import textwrap
 import warnings
 from pathlib import Path
@@ -12,6 +13,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from jaxmlp.plots.values import label
@@ -45,6 +47,7 @@ STYLE: dict[Any, Any] = {
     "ytick.labelsize": 9,
 }
 RENDERED: dict[Any, Any] = {**STYLE, "text.parse_math": True}  # ticks that are made only then are numbers
+NUMBER = re.compile(r"–|-?[\d.]+(e[+-]?\d+)?( %)?")  # as ticks are written
 styled = matplotlib.rc_context(STYLE)  # decorates the functions that draw
 
 
@@ -82,10 +85,24 @@ class Picture(Figure):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph")  # a class name in a script that the font lacks is drawn as boxes
             self.draw_without_rendering()
+            self._turn_words()
             for axis in (axis for axes in self.axes for axis in (axes.xaxis, axes.yaxis)):
-                _thin_out(axis)
+                for text in _touching(axis):
+                    text.set_visible(False)
             self.savefig(buffer, format=kind, metadata=dated)
         return buffer.getvalue()
+
+    def _turn_words(self) -> None:
+        """Words below an axis that would touch each other stand upright, in a figure that is higher by their length."""
+        longest = 0.0
+        for axes in self.axes:
+            texts = _seen(axes.xaxis)
+            if _touching(axes.xaxis) and not all(NUMBER.fullmatch(text.get_text()) for text in texts):
+                longest = max(longest, *(text.get_window_extent().width for text in texts))
+                axes.tick_params(axis="x", rotation=90)
+        if longest:
+            self.set_figheight(self.get_figheight() + longest / self.dpi)
+            self.draw_without_rendering()
 
     def save(self, path: Path) -> None:
         """Write it as SVG if the name of the file ends so, and as PNG otherwise."""
@@ -95,18 +112,22 @@ class Picture(Figure):
         return self.rendered()
 
 
-def _thin_out(axis: Axis) -> None:
-    """Hide the labels of ticks that would touch one before."""
+def _seen(axis: Axis) -> list[Text]:
+    """The labels of the ticks that are within the limits of an axis."""
     low, high = sorted(axis.get_view_interval())
-    kept: list[Any] = []
-    for text in [
-        tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high and tick.label1.get_text()
-    ]:
+    labels = [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+    return [text for text in labels if text.get_text() and text.get_visible()]
+
+
+def _touching(axis: Axis) -> list[Text]:
+    """The labels that touch one before which is not itself among them."""
+    kept, touching = [], []
+    for text in _seen(axis):
         box = text.get_window_extent().padded(1)
-        if any(box.overlaps(other) for other in kept[-2:]):
-            text.set_visible(False)
-        else:
-            kept.append(box)
+        close = any(box.overlaps(other) for other in kept[-2:])
+        touching += [text] * close
+        kept += [box] * (not close)
+    return touching
 
 
 def per_cent(axis: Axis) -> None:

@@ -77,20 +77,14 @@ class Scale(NamedTuple):
         axis.set_ticks(list(ticks), [short(text, letters) for text in ticks.values()])
         axis.set_minor_locator(NullLocator())
 
-    def below(self, axes: Axes, letters: float | int) -> None:
-        """Make it the x-axis of a panel as wide as so many letters: words that do not fit side by side stand upright."""
+    def below(self, axes: Axes) -> None:
+        """Make it the x-axis of a panel, broken between its values and what stands apart."""
         self.on(axes.xaxis)
-        axes.tick_params(axis="x", rotation=90 if self.letters > letters else 0)
         axes.set_xlabel(short(self.name, 40))
         apart, real = self._parts()
         if apart and real:
             middle = self.shares(np.array([max(apart), min(real)])).mean()
             axes.text(middle, 0, "//", transform=axes.transAxes, color=QUIET, ha="center", va="center", fontsize=9)
-
-    @property
-    def letters(self) -> int:
-        """How many letters its words need side by side; 0 for numbers, of which those that do not fit are left out."""
-        return len(self.levels) * (2 + max(map(len, self.levels.values()))) if self.kind == "text" else 0
 
     def _parts(self) -> tuple[list[float], list[float]]:
         """The positions of 0 on a logarithmic axis and of trials without the key; all others."""

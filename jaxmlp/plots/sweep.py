@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from jaxmlp.plots.lines import Curves, learning_curves, parallel_coordinates, varying
-from jaxmlp.plots.marks import dots, measure_axis
+from jaxmlp.plots.marks import dots
 from jaxmlp.plots.means import HUES, Cells, heat_map, lines_over_axis
 from jaxmlp.plots.picture import INK, QUIET, TRAIN, Picture, per_cent, ring, styled, whole_numbers
 from jaxmlp.plots.scale import Scale, sidesteps
@@ -19,12 +19,12 @@ from jaxmlp.plots.trials import (
     Rows,
     best_of,
     ceiling,
+    cut,
     described,
     diverged,
     failure,
     measured,
     number,
-    numbers,
 )
 from jaxmlp.plots.values import distinct
 from jaxmlp.statistics import SeedStatistics
@@ -129,25 +129,15 @@ def scatter(rows: Rows, axes: Sequence[str], best: int | None) -> Picture:
     names = varying(rows, axes)
     columns = min(len(names), 3 if len(names) in (5, 6, 9) else 4)
     down = math.ceil(len(names) / columns)
-    winner, losses = best_of(rows, best), measured(rows, LOSS)
-    top, scales = ceiling(losses), [Scale.of(rows, key) for key in names]
-    heights = np.minimum(numbers([row.get(LOSS) for row in rows]), top)
-    width = max(2.9, 5.2 / columns)  # of a panel
-    longest = max((max(map(len, scale.levels.values())) for scale in scales if scale.letters > 11 * width), default=0)
-    figure = Picture(width * columns + 0.4, (2.6 + 0.08 * longest) * down + 0.9)
+    losses, scales = measured(rows, LOSS), [Scale.of(rows, key) for key in names]
+    figure = Picture(max(2.9 * columns, 5.2) + 0.4, 2.6 * down + 0.9)
     panels = figure.subplots(down, columns, sharey=True, squeeze=False).flat
     for place, scale in zip(panels, scales, strict=False):
-        x = scale.positions_at(scale.jittered())
-        measure_axis(place, np.minimum(losses, top))
-        dots(place, x, heights, rows, size=4 if len(rows) < 400 else 2.5)
-        if winner is not None:
-            at = rows.index(winner)
-            ring(place, x[at], heights[at], described([winner], axes), size=9)
-        scale.below(place, letters=11 * width)
+        dots(place, scale.positions_at(scale.jittered()), rows, axes, best, size=4 if len(rows) < 400 else 2.5)
+        scale.below(place)
     for place in list(figure.axes)[len(scales) :]:
         place.remove()
-    cut = f" (cut at {top:.2g})" if losses.size and losses.max() > top else ""
-    figure.head(f"Validation loss over each axis{cut}{failure(rows)}")
+    figure.head(f"Validation loss over each axis{cut(losses, ceiling(losses))}{failure(rows)}")
     return figure
 
 
@@ -156,19 +146,12 @@ def cost_against_quality(rows: Rows, axes: Sequence[str], best: int | None) -> P
     """What each trial cost and how good it became, and how many were still training: the rungs of pruning are steps."""
     epochs = np.array([row["epochs_run"] for row in rows], float)
     early = np.array([row["status"] == "pruned" for row in rows])
-    losses, winner, longest = measured(rows, LOSS), best_of(rows, best), int(epochs.max(initial=1))
-    top, rungs = ceiling(losses), np.unique(epochs[early]).astype(int)
-    heights = np.minimum(numbers([row.get(LOSS) for row in rows]), top)
-    x = epochs + sidesteps(epochs, width=min(0.006 * longest, 0.15))  # of an epoch
-
+    losses, longest, rungs = measured(rows, LOSS), int(epochs.max(initial=1)), np.unique(epochs[early]).astype(int)
     figure = Picture(10, 4.4)
     place, stairs = figure.subplots(1, 2)
-    measure_axis(place, np.minimum(losses, top))
-    dots(place, x, heights, rows, size=5)
-    if winner is not None:
-        at = list(rows).index(winner)
-        ring(place, x[at], heights[at], described([winner], axes))
-    place.set_title("Validation loss" + (f" (cut at {top:.2g})" if losses.size and losses.max() > top else ""))
+    sideways = sidesteps(epochs, width=min(0.006 * longest, 0.15))  # of an epoch
+    dots(place, epochs + sideways, rows, axes, best, size=5)
+    place.set_title(f"Validation loss{cut(losses, ceiling(losses))}")
 
     training = [(epochs > epoch).sum() for epoch in range(longest)]
     stairs.stairs(training, np.arange(longest + 1), fill=True, color=TRAIN, alpha=0.25)

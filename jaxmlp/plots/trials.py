@@ -98,6 +98,11 @@ def ceiling(losses: np.ndarray) -> float:
     return min(float(losses.max()), 30 * float(np.median(losses)) or math.inf) if losses.size else 1.0
 
 
+def cut(losses: np.ndarray, top: float | int) -> str:
+    """What a title says besides where some lie above the picture."""
+    return f" (cut at {top:.2g})" if losses.size and losses.max() > top else ""
+
+
 def logarithmic(losses: np.ndarray) -> bool:
     """Whether they differ so much that a logarithmic axis shows more."""
     return bool(losses.size and losses.min() > 0 and losses.max() > 3 * losses.min())

@@ -60,3 +60,25 @@ def test_matplotlib_waits_for_the_first_picture(code):
 
 def test_every_public_name_is_there():
     assert all(callable(getattr(plots, name)) for name in plots.__all__)
+
+
+@pytest.mark.parametrize(
+    ("labels", "upright", "shown"),
+    [
+        (["relu", "tanh"], False, 2),
+        (["a word too long to write", "another word too long"], True, 2),
+        (["512-256-128-64-32-16", "512-256-128-64-32-8"], True, 2),
+        (["0.123456789012345678", "0.123456789012345679"], False, 1),
+        (["97.50000000000000001 %", "97.50000000000000002 %"], False, 1),
+    ],
+)
+def test_words_that_would_touch_stand_upright_and_numbers_are_left_out(labels, upright, shown):
+    figure = plots.Picture(3, 3)
+    axes = figure.subplots()
+    axes.set_xticks([0.0, 0.4], labels)
+    axes.set_xlim(-0.2, 1.0)
+    figure.rendered()
+    ticks = axes.xaxis.get_major_ticks()
+    assert {tick.label1.get_rotation() for tick in ticks} == {90 if upright else 0}
+    assert sum(tick.label1.get_visible() for tick in ticks) == shown
+    assert (figure.get_figheight() > 3) == upright

@@ -61,13 +61,6 @@ def test_ticks_are_the_values_or_round_numbers_where_those_are_many(values, expe
     assert {tick.label1.get_text() for tick in axes.xaxis.get_major_ticks()} == set(expected)
 
 
-@pytest.mark.parametrize(("words", "rotation"), [(["relu", "tanh"], 0), (["a long word", "another long word"], 90)])
-def test_words_that_are_too_long_stand_upright(words, rotation):
-    axes = Figure().subplots()
-    Scale.of([{"x": word} for word in words], "x").below(axes, letters=20)
-    assert {label.get_rotation() for label in axes.get_xticklabels()} == {rotation}
-
-
 def test_trials_of_one_value_move_apart():
     positions = np.array([1.0, 2.0, 1.0, 1.0])
     assert sidesteps(positions, 0.1).tolist() == [-0.1, 0, 0, 0.1]

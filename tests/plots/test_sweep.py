@@ -222,6 +222,15 @@ def test_lines_of_two_axes_have_a_colour_for_each_value():
     assert "Validation loss and accuracy over learning_rate, a colour for each hidden" in texts(figure)
 
 
+def test_numbers_over_a_few_words_are_lines_with_their_sparsity(tmp_path, figures):
+    rows = table({L1: [0, 1e-4, 1e-2], "training.l1_step": ["subgradient", "proximal"]}, [0.3, 0.2], 2)
+    rows = [r | {"sparsity": 10 * r[L1]} for r in rows]
+    assert plots.draw_sweep(tmp_path, rows, [L1, "training.l1_step"], {}, 1, False) == ["lines_over_axis.png"]
+    assert len(figures[0].axes) == 3
+    assert_readable(figures[0])
+    assert {"l1_step", "subgradient", "proximal"} <= set(texts(figures[0]))
+
+
 PRUNED = [row(0, 0.2), row(1, 0.5, status="pruned"), row(2, 0.6, status="pruned"), row(3, None, status="pruned")]
 WHERE = {RATE: [0.1, 0.1, 1.0, 1.0], MOMENTUM: [0.0, 0.9, 0.0, 0.9], L1: [0, 0, 1, 1]}
 
