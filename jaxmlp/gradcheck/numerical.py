@@ -43,11 +43,11 @@ def numerical(
 
     Runs in blocks of one shape, so that a precision compiles once; `on_block` gets the number of weights after each.
     """
-    found = [np.zeros(0, problem.params[0].w.dtype)]
+    measured = [np.zeros(0, problem.params[0].w.dtype)]
     for block, steps, size in _blocks(coordinates, eps):
-        found.append(np.asarray(compiled_differences(*problem, block, steps))[:size])
+        measured.append(np.asarray(compiled_differences(*problem, block, steps))[:size])
         on_block(size)
-    return np.concatenate(found)
+    return np.concatenate(measured)
 
 
 def crossings(
@@ -62,10 +62,10 @@ def crossings(
     kinked = (network.activation in KINKED and network.hidden) or network.output_activation in KINKED
     if not kinked and np.asarray(problem.hyper.l1) == 0:
         return np.zeros(len(coordinates), bool)
-    found = [np.zeros(0, bool)]
+    crossed = [np.zeros(0, bool)]
     for block, steps, size in _blocks(coordinates, eps):
-        found.append(np.asarray(_compiled_crossed(*problem, block, steps))[:size])
-    return np.concatenate(found)
+        crossed.append(np.asarray(_compiled_crossed(*problem, block, steps))[:size])
+    return np.concatenate(crossed)
 
 
 def flat(params: Params) -> Float[np.ndarray, " P"]:

@@ -76,13 +76,13 @@ def main(arguments: list[str]) -> int:
         progress.on_message(f"device: {device}; reading {command.data.name}")
         chosen = report_parts.parts(wanted, command.seeds, command.data.name, out, progress)
         parts = runner.compute(chosen, out, progress)
-    about = _about(command, arguments, device, parts) | {"seconds": time.perf_counter() - started}
-    page.write(out, parts, about)
+    provenance = _provenance(command, arguments, device, parts) | {"seconds": time.perf_counter() - started}
+    page.write(out, parts, provenance)
     progress.on_message(f"{short_path(out / 'report.html')}, report.md, results.json and figures/")
     return 0
 
 
-def _about(command: Report, arguments: list[str], device: str, parts: dict[str, Any]) -> dict[str, Any]:
+def _provenance(command: Report, arguments: list[str], device: str, parts: dict[str, Any]) -> dict[str, Any]:
     """What the page was made with."""
     import jax
 
@@ -107,7 +107,7 @@ class Progress(Lines, runner.ReportCallbacks):
     def on_part_begin(self, name: str, done: int, parts: int) -> None:
         """Part `name` begins, after `done` of so many."""
         self.name, self.done, self.parts = name, done, parts
-        if not self.on_terminal:
+        if name and not self.on_terminal:
             self.on_message(f"part {done + 1} of {parts}: {name}")
         self.show("parts", done, parts, None, [name])
 

@@ -17,17 +17,17 @@ from jaxmlp.runs.directory import write_json
 WEIGHTS = {"momentum": "no penalty", "l2": "L2", "l1": "L1"}  # whose first layers stand side by side
 
 
-def write(out: Path, parts: dict[str, dict[str, Any]], about: dict[str, Any]) -> None:
+def write(out: Path, parts: dict[str, dict[str, Any]], provenance: dict[str, Any]) -> None:
     """Write results.json, the figures, report.html and report.md into `out`, from the results by part.
 
-    `about` says how they were made: data, whole (whether these are the documents' data), seeds, machine, versions.
+    `provenance` says how they were made: data, whole (whether these are the documents' data), seeds, machine, versions.
     """
     trained = {name: parts[name] for name in EXPERIMENTS if name in parts}
     summaries = {name: summarise(result) for name, result in trained.items()}
-    write_json(out / "results.json", results(about, summaries, parts))
+    write_json(out / "results.json", results(provenance, summaries, parts))
     figures = draw(out / "figures", trained, parts)
     shared = {
-        "about": about,
+        "provenance": provenance,
         "published": EXPERIMENTS,
         "trained": trained,
         "summaries": summaries,
@@ -51,14 +51,14 @@ def write(out: Path, parts: dict[str, dict[str, Any]], about: dict[str, Any]) ->
         )
 
 
-def results(about: dict[str, Any], summaries: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+def results(provenance: dict[str, Any], summaries: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
     """results.json: `experiments.NAME.report` and `.ours` under the same keys, then all parts as they were kept."""
     published = {
         name: {"test_accuracy": p.test_accuracy, "test_loss": p.test_loss, "stopped_epoch": p.stop_epoch}
         for name, p in EXPERIMENTS.items()
     }
     return {
-        "about": about,
+        "provenance": provenance,
         "experiments": {name: {"report": published[name], "ours": ours} for name, ours in summaries.items()},
         "parts": parts,
     }

@@ -17,12 +17,12 @@ from jaxmlp.statistics import SeedStatistics
 
 PERCEPTRONS = ("sigmoid", "tanh", "arctan", "identity")
 THRESHOLDS = (0.03, 0.01, 1e-4, 3e-6)
-LEAST_SEEDS = 20  # of the table over thresholds, where more than one seed is asked for
+LEAST_SEEDS = 20  # of the table over thresholds, unless the report has one seed
 PARTS = (*EXPERIMENTS, "gradcheck", "perceptron_sigmoid", "thresholds", *(f"perceptron_{n}" for n in PERCEPTRONS[1:]))
 
 
 def chosen(only: Sequence[str], known: Iterable[str]) -> list[str]:
-    """The names that are asked for, all of them by default. Raises UsageError for one that is not known."""
+    """The names of `only`, or all that are known where it is empty. Raises UsageError for one that is not known."""
     known = list(known)
     for name in only:
         if name not in known:
@@ -32,19 +32,19 @@ def chosen(only: Sequence[str], known: Iterable[str]) -> list[str]:
 
 def parts(names: Sequence[str], seeds: int, data_name: str | None, out: Path, callbacks: ReportCallbacks) -> list[Part]:
     """The parts of these names (of PARTS and READINGS), in the order of the page."""
-    found = []
-    for name in names:
+
+    def part(name: str) -> Part:
         if name in EXPERIMENTS:
-            found.append(trained(name, read_experiment(name, data_name), seeds, out, callbacks))
-        elif name in READINGS:
-            found.append(readings(name, min(seeds, READING_SEEDS), data_name, callbacks))
-        elif name == "gradcheck":
-            found.append(gradients(data_name))
-        elif name == "thresholds":
-            found.append(thresholds(max(seeds, LEAST_SEEDS) if seeds > 1 else 1, data_name))
-        else:
-            found.append(perceptron(name, seeds, data_name))
-    return found
+            return trained(name, read_experiment(name, data_name), seeds, out, callbacks)
+        if name in READINGS:
+            return readings(name, min(seeds, READING_SEEDS), data_name, callbacks)
+        if name == "gradcheck":
+            return gradients(data_name)
+        if name == "thresholds":
+            return thresholds(max(seeds, LEAST_SEEDS) if seeds > 1 else 1, data_name)
+        return perceptron(name, seeds, data_name)
+
+    return [part(name) for name in names]
 
 
 def gradients(data_name: str | None) -> Part:
@@ -56,7 +56,7 @@ def gradients(data_name: str | None) -> Part:
 
 
 def perceptron(name: str, seeds: int, data_name: str | None) -> Part:
-    """The perceptron of configs/perceptron/*.toml that the part `name` means, over seeds."""
+    """The perceptron of configs/perceptron/*.toml of the part `name`, over seeds."""
     experiment = _read_perceptron(name.removeprefix("perceptron_"), data_name)
     return Part(name, settings_of(experiment, seeds), partial(_perceptron, experiment, seeds))
 
@@ -77,8 +77,8 @@ def _read_perceptron(name: str, data_name: str | None) -> PerceptronExperiment:
 
 def _perceptron(experiment: PerceptronExperiment, seeds: int) -> dict[str, Any]:
     fit = learn(experiment, data_of(experiment.data), seeds)
-    found = summarise(experiment, fit)
-    runs = found.get("runs", [found])
+    summary = summarise(experiment, fit)
+    runs = summary.get("runs", [summary])
     return {
         "steps": SeedStatistics.of([run["steps"] for run in runs])._asdict(),
         "test_accuracy": statistics_of(runs, "test", "accuracy"),
@@ -89,8 +89,8 @@ def _perceptron(experiment: PerceptronExperiment, seeds: int) -> dict[str, Any]:
 
 def _thresholds(experiment: PerceptronExperiment, seeds: int) -> dict[str, Any]:
     data = data_of(experiment.data)
-    numbers = range(experiment.seed, experiment.seed + seeds)
-    rows = compare_thresholds(spec_of(experiment, data), experiment.online, THRESHOLDS, numbers, data.splits)
+    every_seed = range(experiment.seed, experiment.seed + seeds)
+    rows = compare_thresholds(spec_of(experiment, data), experiment.online, THRESHOLDS, every_seed, data.splits)
     return {
         "seeds": seeds,
         "rows": [

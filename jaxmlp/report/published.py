@@ -1,10 +1,10 @@
-"""What the two documents say, as numbers: what the report page sets ours beside."""
+"""The results of the two documents, as printed: the report page has ours beside them."""
 
 from typing import NamedTuple
 
 
 class Published(NamedTuple):
-    """A result of the report: where it stands, and what it says. None: the report does not say."""
+    """A result of the report, and its section. None: the report does not say."""
 
     section: str
     title: str

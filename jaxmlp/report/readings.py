@@ -66,6 +66,7 @@ def readings(part: str, seeds: int, data_name: str | None, callbacks: ReportCall
     def run() -> dict[str, Any]:
         rows = []
         for title, experiment in variants:
+            callbacks.on_message(f"  {title}")
             result, first_weights = train(experiment, seeds, callbacks)
             zeros = {"zeros": float(np.mean(first_weights == 0))}
             rows.append({"name": title} | comparison(EXPERIMENTS[name], result["runs"]) | summarise(result) | zeros)
@@ -99,18 +100,18 @@ def comparison(published: Published, runs: Sequence[dict[str, Any]]) -> dict[str
 
 def conclusion(published: Published, rows: Sequence[dict[str, Any]]) -> str:
     """What comes out under which reading, in words."""
-    stated = " and ".join(rows[0]["off"])
+    stated = _listed(list(rows[0]["off"]))
     most = max(len(row["fits"]) for row in rows)
     best = [row for row in rows if len(row["fits"]) == most]
     if most == len(rows[0]["off"]):
         text = f"The report's {stated} come out {_under(best)}."
     elif most:
         text = f"No reading gives the report's {stated} together. Nearest: " + "; ".join(
-            f"{' and '.join(row['fits'])} {_under([row])}" for row in best
+            f"{_listed(row['fits'])} {_under([row])}" for row in best
         )
         text += "."
     else:
-        text = f"Neither {stated.replace(' and ', ' nor ')} of the report comes out under any reading."
+        text = f"None of the report's {stated} comes out under any reading."
     if published.stop_epoch is None:
         return text
     exact = [
@@ -122,6 +123,11 @@ def conclusion(published: Published, rows: Sequence[dict[str, Any]]) -> str:
     nearest = min(rows, key=lambda row: abs(row["off"]["epoch"]))
     met = "; ".join(exact) or f"by no seed; nearest is one {_under([nearest])}, off by {nearest['off']['epoch']:+d}"
     return f"{text} Epoch {published.stop_epoch} itself is met {met}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    """a; a and b; a, b and c."""
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
 
 
 def _under(rows: Sequence[dict[str, Any]]) -> str:

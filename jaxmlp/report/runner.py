@@ -1,4 +1,4 @@
-"""The report: every experiment over many seeds, kept one by one so that an interrupted report goes on, then summed up."""
+"""Parts of the report, kept as they are computed, so that an interrupted report goes on; and an experiment over seeds."""
 
 import json
 import math
@@ -30,10 +30,10 @@ class ReportCallbacks(Callbacks):
 
 
 class Part(NamedTuple):
-    """A part of the report: its name, and how it is computed where it has not been kept."""
+    """A part of the report: its name, and the function that computes it where no result is kept."""
 
     name: str
-    settings: dict[str, Any]  # what it depends on: another setting is computed anew
+    settings: dict[str, Any]  # all it depends on: with other settings it is computed anew
     compute: Callable[[], dict[str, Any]]
 
 
@@ -87,21 +87,21 @@ def train(experiment: Experiment, seeds: int, callbacks: ReportCallbacks) -> tup
     """The results of all seeds, and the first-layer weights [D, H] of the first."""
     data = data_of(experiment.data)
     spec = spec_of(experiment, data.splits, data.preparation)
-    numbers = range(experiment.seed, experiment.seed + seeds)
-    fits = fit_trials(spec, [experiment.hyper] * seeds, numbers, data.splits, callbacks=callbacks)
+    every_seed = range(experiment.seed, experiment.seed + seeds)
+    fits = fit_trials(spec, [experiment.hyper] * seeds, every_seed, data.splits, callbacks=callbacks)
     result = {
         "sizes": list(spec.sizes),
         "rows": [len(part.x) for part in data.splits],
         "image_shape": list(data.preparation.image_shape),
         "origin": data.origin,
         "compile_seconds": fits[0].compile_seconds,
-        "runs": [_run(seed, fit) for seed, fit in zip(numbers, fits, strict=True)],
+        "runs": [_run(seed, fit) for seed, fit in zip(every_seed, fits, strict=True)],
     }
     return result, np.asarray(jax.device_get(fits[0].params[0].w))
 
 
 def _run(seed: int, fit: Fit) -> dict[str, Any]:
-    """One seed: how it ended, and its curves."""
+    """The results of one seed: how training finished, and its curves."""
     weights = np.asarray(jax.device_get(fit.params[0].w))
     return {
         "seed": seed,

@@ -6,7 +6,7 @@ from jaxmlp.fields import changed
 from jaxmlp.report.published import EXPERIMENTS
 from jaxmlp.report.readings import comparison, conclusion, readings_of
 from jaxmlp.report.runner import read_experiment
-from jaxmlp.training.validation import check_names, refuse_unread
+from jaxmlp.training.validation import check_section, check_together, refuse_unread
 
 SOFTMAX, L1 = EXPERIMENTS["softmax"], EXPERIMENTS["l1"]  # stops at 20; does not say when it stops
 
@@ -26,7 +26,9 @@ def test_every_reading_changes_its_experiment_to_one_that_can_be_trained(name):
     for reading in others:
         experiment = changed(base, reading.changes)
         assert experiment != base
-        check_names(experiment.network, experiment.training)
+        for section in ("network", "training"):
+            check_section(section, getattr(experiment, section))
+        check_together(experiment.network, experiment.training)
         refuse_unread(experiment.network, experiment.training, [key.removeprefix("hyper.") for key in reading.changes])
 
 
@@ -58,20 +60,20 @@ def test_epochs_are_counted_from_1_and_from_0():
         (
             SOFTMAX,
             {"as configured": ([30], {"accuracy": 0.1}), "other": ([21, 25], {})},
-            "accuracy and loss and epoch come out with 'other'. Epoch 20 itself is met with 'other' by 1 of 2 seeds, with"
+            "accuracy, loss and epoch come out with 'other'. Epoch 20 itself is met with 'other' by 1 of 2 seeds, with"
             " epochs counted from 0.",
         ),
         (
             SOFTMAX,
             {"as configured": ([30], {}), "other": ([18], {"loss": 1.0})},
-            "No reading gives the report's accuracy and loss and epoch together. Nearest: accuracy and loss as configured;"
+            "No reading gives the report's accuracy, loss and epoch together. Nearest: accuracy and loss as configured;"
             " accuracy and epoch with 'other'. Epoch 20 itself is met by no seed; nearest is one with 'other', off by -2.",
         ),
         (L1, {"as configured": ([30], {})}, "The report's accuracy and loss come out as configured."),
         (
             L1,
             {"as configured": ([30], {"accuracy": 1.0, "loss": 1.0})},
-            "Neither accuracy nor loss of the report comes out under any reading.",
+            "None of the report's accuracy and loss comes out under any reading.",
         ),
     ],
 )
