@@ -1,3 +1,4 @@
+from . import plots as plots
 from .data.preparing import Preparation as Preparation
 from .data.preparing import prepare as prepare
 from .data.sources import Data as Data

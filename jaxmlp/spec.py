@@ -9,6 +9,8 @@ from typing import Annotated, NamedTuple
 from annotated_types import Ge, Gt, Interval
 from jaxtyping import Array, Float, Int
 
+from jaxmlp import display
+
 
 @dataclass(frozen=True)
 class Network:
@@ -115,6 +117,9 @@ class Examples(NamedTuple):
     labels: Int[Array, " N"]  # 0 to K-1
     weights: Float[Array, " N"] | None = None  # None: every example counts once, and no time is spent on it
 
+    def __repr__(self) -> str:
+        return display.fields(self)
+
 
 class Splits(NamedTuple):
     """The three parts of the data. Test rows are read once, after training."""
@@ -122,3 +127,11 @@ class Splits(NamedTuple):
     train: Examples
     validation: Examples
     test: Examples
+
+    def __repr__(self) -> str:
+        parts = "".join(f"\n  {name}={part!r}," for name, part in self._asdict().items())
+        return f"Splits({parts}\n)"
+
+    def _repr_html_(self) -> str:
+        rows = [(name, *map(display.summary, part)) for name, part in self._asdict().items()]
+        return display.table("Splits", ("split", *Examples._fields), rows)

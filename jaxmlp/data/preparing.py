@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxmlp import display
 from jaxmlp.data.bundled import hold_out
 from jaxmlp.data.sources import Data, Dataset
 from jaxmlp.errors import DataError, unknown
@@ -29,6 +30,9 @@ class Preparation(NamedTuple):
     deviation: np.ndarray  # as mean
     classes: tuple[int, ...] | tuple[str, ...]  # labels in order: class k is classes[k]
     image_shape: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        return display.fields(self)
 
     def apply(self, images: np.ndarray) -> np.ndarray:
         """Normalised rows, float32 [N, D], of images [N, *image_shape]. Raises DataError for another shape, or NaN."""

@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from annotated_types import Ge, Interval
 
+from jaxmlp import display
 from jaxmlp.data import bundled, idx, npz, tfds
 from jaxmlp.data.npz import Four
 from jaxmlp.errors import DataError, UsageError, nearest
@@ -53,6 +54,9 @@ class Dataset(NamedTuple):
     test_images: np.ndarray
     test_labels: np.ndarray
     origin: str  # where they were found, in one line for people
+
+    def __repr__(self) -> str:
+        return display.fields(self)
 
 
 class _Absent(Exception):  # noqa: N818

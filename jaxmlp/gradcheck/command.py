@@ -4,16 +4,16 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from jaxmlp.cli import parsing
 from jaxmlp.cli.devices import Device, choose_device
 from jaxmlp.cli.progress import Lines
+from jaxmlp.fields import annotations, value_of
 from jaxmlp.gradcheck.checks import REPORT_EPS, CheckCallbacks, Findings, Options, as_tree, check_gradients, epoch_ratio
 from jaxmlp.runs.config import Experiment
-from jaxmlp.training.validation import check_range
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -65,8 +65,8 @@ def main(arguments: list[str]) -> int:
 
 def _check_options(command: GradCheck) -> None:
     """Raise UsageError for a number out of its range."""
-    for name, annotation in get_type_hints(Options, include_extras=True).items():
-        check_range("--" + name.replace("_", "-"), getattr(command, name), annotation)
+    for name, annotation in annotations(Options).items():
+        value_of("--" + name.replace("_", "-"), getattr(command, name), annotation)
 
 
 class _Progress(Lines, CheckCallbacks):

@@ -5,7 +5,7 @@ else delta = (y - d) f'(z) = d eps/dz, and w -= learning_rate outer(x, delta), b
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, NamedTuple
 
@@ -20,10 +20,11 @@ from jaxmlp.nn import losses, network
 from jaxmlp.nn.activations import activation
 from jaxmlp.nn.network import Layer, Params
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
+from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Measured
 from jaxmlp.training.fitting import PRNG
 from jaxmlp.training.loop import evaluate
-from jaxmlp.training.validation import check_ranges
+from jaxmlp.training.validation import check_section
 
 BLOCK = 32  # steps between two updates of w; 64 are as fast for one trial, and slower for many
 WINDOWS = 1024  # of the curve, at most
@@ -147,7 +148,7 @@ class Learnt(NamedTuple):
 
     params: Params
     steps: int
-    stop_reason: str  # threshold, max_steps, diverged
+    stop_reason: str  # threshold, max_steps, diverged; stopped: by a callback
     error: float  # of the example drawn last
     curve: list[tuple[int, float]]  # for each window: the step it ends with, and the mean error of its examples
     validation: Measured
@@ -166,15 +167,16 @@ def fit_online(
     spec: Spec,
     trials: Sequence[tuple[Online, int]],
     splits: Splits,
-    progress: Callable[[int], None] = lambda steps: None,
+    callbacks: Callbacks | None = None,
 ) -> OnlineFit:
-    """Learn one perceptron for each pair of numbers and seed, all in one program, on all devices that JAX has.
+    """Learn one perceptron for each pair of hyperparameters and seed, all in one program, on all devices that JAX has.
 
-    `progress` is told, now and then, how many steps the furthest trial has made. Raises UsageError for a number out of
-    its range. The same `spec` and count of trials compile once.
+    After every call of the program, some tenths of a second, `on_call_end` of the callbacks gets the steps that the
+    furthest trial has made. The same `spec` and count of trials compile once. Raises UsageError for a value out of range.
     """
+    callbacks = callbacks or Callbacks()
     for online, _ in trials:
-        check_ranges("online", online)
+        check_section("online", online)
     devices = jax.local_devices()[: len(trials)]
     each = -(-len(trials) // len(devices))
     rows = [min(i, len(trials) - 1) for i in range(each * len(devices))]  # what pads the last device never runs
@@ -185,15 +187,18 @@ def fit_online(
     mesh = Mesh(np.asarray(devices), ("trials",))
     states = jax.device_put(states, NamedSharding(mesh, PartitionSpec("trials")))  # as `advance` returns them
     together = each if devices[0].platform != "cpu" else -(-each // -(-each // TOGETHER))
-    learn_on = partial(_advance_all, spec, mesh, together, online, keys, jax.device_put(splits.train))
+    train, until = jax.device_put(splits.train), jnp.asarray(0, jnp.int32)
+    callbacks.on_compile("-".join(map(str, spec.sizes)))
     started = time.perf_counter()
-    states = jax.block_until_ready(learn_on(states, jnp.asarray(0, jnp.int32)))
+    compiled = _advance_all.lower(spec, mesh, together, online, keys, train, states, until).compile()
     compile_seconds = time.perf_counter() - started
-    until = 0
     while np.any(~np.asarray(states.stopped) & (np.asarray(states.steps) < np.asarray(online.max_steps))):
-        until += max(CHUNK // len(rows), BLOCK)
-        states = learn_on(states, jnp.asarray(until, jnp.int32))
-        progress(int(np.max(np.asarray(states.steps))))
+        until = until + max(CHUNK // len(rows), BLOCK)
+        states = compiled(online, keys, train, states, until)
+        callbacks.on_call_end(int(np.max(np.asarray(states.steps))))
+        if callbacks.should_stop():
+            break
+    callbacks.on_train_end()
     seconds = time.perf_counter() - started - compile_seconds
     states, online = jax.device_get((states, online))
     layers = jax.device_put(jax.tree.map(lambda leaf: leaf[: len(trials)], states.layer), devices[0])
@@ -241,7 +246,10 @@ def _measure_all(spec: Spec, layers: Layer, examples: Examples) -> list[Measured
 
 def _learnt(state: OnlineState, online: Online, validation: Measured, test: Measured) -> Learnt:
     steps, error, width = int(state.steps), float(state.error), int(window(online))
-    reason = "max_steps" if not state.stopped else "threshold" if np.isfinite(error) else "diverged"
+    if state.stopped:
+        reason = "threshold" if np.isfinite(error) else "diverged"
+    else:
+        reason = "max_steps" if steps == online.max_steps else "stopped"
     starts = range(0, steps, width)
     ends = [min(start + width, steps) for start in starts]
     curve = [(end, float(total) / (end - start)) for start, end, total in zip(starts, ends, state.errors, strict=False)]

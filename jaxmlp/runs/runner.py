@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 import jaxmlp
+from jaxmlp import plots
 from jaxmlp.data.preparing import Preparation, prepare
 from jaxmlp.data.sources import Dataset, load_data
 from jaxmlp.errors import RunError
@@ -155,21 +156,21 @@ def finish(
 
 def draw(path: Path, trained: Model, epochs: list[Epoch], best_epoch: int, splits: Splits) -> None:
     """The pictures of a run: curves, confusion matrix, first-layer weights, the most confident mistakes."""
-    from jaxmlp.plots import run as plots
-
     make_directory(path)
     classes, shape = trained.preparation.classes, trained.preparation.image_shape
     logits = model.compiled_forward(trained.spec, trained.params, splits.test.x)
     labels, found = np.asarray(splits.test.labels), np.asarray(predictions(logits))
     counts = np.zeros((len(classes), len(classes)), int)
     np.add.at(counts, (labels, found), 1)
-    plots.learning_curves(path / directory.CURVES, [epoch.to_json() for epoch in epochs], best_epoch)
-    plots.confusion_matrix(path / directory.CONFUSION, counts, classes)
+    if epochs:
+        plots.run_curves([epoch.to_json() for epoch in epochs], best_epoch).save(path / directory.CURVES)
+    plots.confusion_matrix(counts, classes).save(path / directory.CONFUSION)
     if len(shape) in (2, 3):
         confidence = np.max(np.asarray(outputs(trained.spec.network, logits)), axis=1)
         images = np.asarray(splits.test.x)
-        plots.first_layer_weights(path / directory.WEIGHTS, np.asarray(trained.params[0].w), shape)
-        plots.confident_mistakes(path / directory.MISTAKES, images, labels, found, confidence, classes, shape)
+        plots.first_layer_weights(np.asarray(trained.params[0].w), shape).save(path / directory.WEIGHTS)
+        mistakes = plots.confident_mistakes(images, labels, found, confidence, classes, shape)
+        mistakes.save(path / directory.MISTAKES)
 
 
 def record_environment(

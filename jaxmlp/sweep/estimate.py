@@ -78,12 +78,8 @@ def estimate(
 
 def differences(groups: Sequence[SweepGroup]) -> list[str]:
     """For each group the values of those keys in which groups, but not the trials of one, differ."""
-    values: list[dict[str, Any]] = []
-    for group in groups:
-        first = group.trials[0].values
-        fixed = {key for key in first if all(trial.values.get(key) == first[key] for trial in group.trials)}
-        values.append({key: first[key] for key in fixed})
-    keys = [key for key in groups[0].trials[0].values if all(key in found for found in values)]
+    values = [group.common() for group in groups]
+    keys = [key for key in values[0] if all(key in found for found in values)]
     keys = [key for key in keys if len({str(found[key]) for found in values}) > 1]
     return [", ".join(_shown(found[key]) for key in keys) for found in values]
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxmlp.plots import page as pages
-from jaxmlp.plots.marks import ACCURACY, LOSS, diverged, measured, number
-from jaxmlp.plots.means import grouped
-from jaxmlp.plots.scale import Row, Rows, distinct, identity, is_number, label, last, short
+from jaxmlp.plots.trials import ACCURACY, LOSS, Row, Rows, diverged, grouped, measured, number
+from jaxmlp.plots.values import distinct, identity, is_number, label, last, short
 from jaxmlp.runs import directory, files
 from jaxmlp.runs.directory import ENVIRONMENT, PLOTS
 from jaxmlp.statistics import SeedStatistics, accuracy_interval
@@ -23,7 +22,7 @@ CAPTIONS = {
     "heat_map": "Validation loss and accuracy over both axes, each cell the mean over its seeds; the best cell is framed.",
     "lines_over_axis": "Validation loss and accuracy over the axis: a point a trial, the line their mean; "
     "with two axes, a colour for each value of the other. The best is ringed.",
-    "seeds_spread": "The luck of seeds: a dot a trial, the band mean ± standard deviation; the best is ringed.",
+    "seeds": "The luck of seeds: a dot a trial, the band mean ± standard deviation; the best is ringed.",
     "parallel_coordinates": "Every trial is a line through its values, coloured by validation loss; the best is orange.",
     "scatter": "Validation loss of every trial over each axis; crosses diverged, the best is ringed. "
     "Points of one value are moved a little sideways, so that all are seen.",
@@ -61,7 +60,7 @@ def write(
 ) -> None:
     """Write sweep.html into the directory of a sweep: config.toml, environment.json and the pictures are there already.
 
-    `pictures` are names of files in its plots/, as `plots.sweep.draw` returns them.
+    `pictures` are names of files in its plots/, as `plots.draw_sweep` returns them.
     """
     rows = sorted(rows, key=lambda row: row["trial"])
     best, tree, found = summary["best"], directory.saved_tree(path), configurations(rows, axes)

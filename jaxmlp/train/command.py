@@ -85,8 +85,7 @@ def main(arguments: list[str]) -> int:
         directory.reopen(out, experiment)
     else:
         directory.create(out, experiment, overwrite=command.overwrite)
-    with interruptible() as interruption:
-        bar.interruption = interruption
+    with interruptible() as bar.interruption:
         try:
             outcome = run(
                 experiment,
@@ -101,9 +100,9 @@ def main(arguments: list[str]) -> int:
     if outcome.summary is None:
         again = typed("train", "--out", short_path(out), "--resume", *["--data-parallel"] * command.data_parallel)
         bar.quote(f"stopped after epoch {outcome.epochs_run}, saved; go on with", again)
-        return 128 + interruption.number
+        return 128 + bar.interruption.number
     code = _end(bar, out, outcome.summary)
-    return 128 + interruption.number if interruption.asked() else code  # asked too late: all is done, and saved
+    return 128 + bar.interruption.number if bar.interruption.asked() else code  # asked too late: all is done, and saved
 
 
 def _end(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> int:

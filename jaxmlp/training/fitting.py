@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmlp import display
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Examples, Hyper, Spec, Splits, Training
 from jaxmlp.training import data_parallel as parallel
@@ -46,6 +47,23 @@ class Fit(NamedTuple):
     validation: Measured  # of `params`, like test
     test: Measured
     compile_seconds: float
+
+    @property
+    def _ending(self) -> str:
+        reason = self.stop_reason.replace("_", " ")
+        return f"{display.sizes(self.params)}: {reason} after epoch {len(self.epochs)}, best epoch {self.best_epoch}"
+
+    def __repr__(self) -> str:
+        return f"Fit({self._ending}\n  validation: {self.validation}\n  test:       {self.test}\n)"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, f"{part.loss:.4f}", f"{100 * part.accuracy:.2f} %", f"{part.correct:,} of {part.count:,}")
+            for name, part in (("validation", self.validation), ("test", self.test))
+        ]
+        losses = {name: [getattr(epoch, name).loss for epoch in self.epochs] for name in ("train", "validation")}
+        table = display.table(f"Fit {self._ending}", ("split", "loss", "accuracy", "correct"), rows)
+        return table + display.curves("loss", losses, self.best_epoch)
 
 
 def fit(

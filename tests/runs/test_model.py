@@ -89,22 +89,11 @@ def test_a_missing_model_is_named(tmp_path):
         jaxmlp.load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(
-    ("present", "told"),
-    [
-        (["best/model.safetensors", "summary.json"], "{0} is a sweep; take {0}/best"),
-        (["summary.json"], "{0} is a sweep, and no trial came to a finite validation loss: there is no model in it"),
-        ([], "{0} is a sweep that has not ended; go on with: python -m jaxmlp.sweep --out {0} --resume"),
-    ],
-)
-def test_a_sweep_is_no_run(tmp_path, present, told):
+def test_a_folder_above_a_run_names_the_run(tmp_path):
     (tmp_path / "best").mkdir()
-    for name in present:
-        (tmp_path / name).touch()
-    (tmp_path / "config.toml").write_text("[hyper]\n[grid]\nseeds = 2\n")
-    with pytest.raises(UsageError) as refusal:
+    model.save(tmp_path / "best", untrained(hidden=(2,)))
+    with pytest.raises(UsageError, match=r"holds no model itself; take .*/best$"):
         jaxmlp.load(tmp_path)
-    assert str(refusal.value) == told.format(tmp_path)
 
 
 def test_any_damaged_byte_is_seen(tmp_path):

@@ -120,7 +120,7 @@ def whole(npz, tmp_path_factory):
 def test_a_run_leaves_all_its_files_and_no_others(whole):
     out, _, _ = whole
     found = {path.relative_to(out).as_posix() for path in out.rglob("*")}
-    fixed = {name for name in directory.OURS if "*" not in name}
+    fixed = {name for name in directory.RUN.patterns if "*" not in name}
     checkpoints = found - fixed
     assert fixed <= found
     assert len(checkpoints) == 2

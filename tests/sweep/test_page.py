@@ -123,7 +123,7 @@ def test_it_stands_alone(page):
 
 
 def test_every_picture_has_a_caption(page):
-    drawn = set(re.findall(r'"(\w+)\.png"', Path(sweep.__file__).read_text()))
+    drawn = set(re.findall(r'pictures\["(\w+)"\]', Path(sweep.__file__).read_text()))
     assert drawn == set(sweep_page.CAPTIONS)
 
 
@@ -132,7 +132,7 @@ def test_a_caption_says_what_pruned_trials_look_like(picture):
     plain, pruned = (sweep_page.caption(picture, statuses) for statuses in ({"max_epochs": 2}, {"pruned": 1}))
     assert plain == sweep_page.CAPTIONS[picture]
     assert pruned.startswith(plain)
-    assert "prun" in pruned.lower() or picture == "seeds_spread"
+    assert "prun" in pruned.lower() or picture == "seeds"
 
 
 def test_configurations_are_means_over_seeds_in_order(page):
