@@ -73,7 +73,7 @@ def cache(tmp_path, monkeypatch):
 def without_pictures(monkeypatch):
     """Runs and sweeps draw nothing: pictures take longer than the rest of a small run."""
     monkeypatch.setattr("jaxmlp.runs.runner.draw", lambda *_: None)
-    monkeypatch.setattr("jaxmlp.sweep.finish.sweep_plots.draw", lambda *_: [])
+    monkeypatch.setattr("jaxmlp.plots.draw_sweep", lambda *_: [])
 
 
 @pytest.fixture

@@ -11,13 +11,12 @@ from jaxmlp.errors import UsageError, unknown
 from jaxmlp.fields import annotations, changed, value_of
 from jaxmlp.grid import sizing
 from jaxmlp.grid.axes import SEED, axes_of, seeds_of
-from jaxmlp.grid.first_states import Trial
 from jaxmlp.grid.groups import Exchange, Grid, Group, Stopped
 from jaxmlp.grid.progress import Tally
 from jaxmlp.grid.pruning import Prune, check_rungs
 from jaxmlp.grid.results import TrialResult
 from jaxmlp.grid.scheduler import Call
-from jaxmlp.grid.trials import HYPER, Base, Trials, product_codes
+from jaxmlp.grid.trials import HYPER, Base, Trial, Trials, product_codes
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training.callbacks import Callbacks

@@ -83,9 +83,10 @@ def rank(trial: int, status: str, loss: float | None) -> tuple[float, int]:
     return math.inf if loss is None or status == "diverged" else float(loss), trial
 
 
-def sparsity(params: Params) -> float:
-    """The share of the weights (not biases) of all layers whose magnitude is below SPARSE."""
-    return float(np.mean(np.concatenate([np.abs(layer.w).ravel() for layer in params]) < SPARSE))
+def sparsity(params: Params, below: float = SPARSE) -> float:
+    """The share of the weights (not biases) of all layers that are 0, or of a magnitude less than `below`."""
+    magnitudes = np.concatenate([np.abs(layer.w).ravel() for layer in params])
+    return float(np.mean((magnitudes < below) | (magnitudes == 0)))
 
 
 def column(history: History, name: str) -> np.ndarray:

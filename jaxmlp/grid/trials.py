@@ -7,17 +7,23 @@ for a trial before it is asked for: a grid of a million trials takes a few megab
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from jaxmlp.grid.first_states import Trial
 from jaxmlp.spec import Hyper
 
 HYPER = "hyper."
 UNREAD = -1
 
 Described = TypeVar("Described")
+
+
+class Trial(NamedTuple):
+    """A network to be trained: its hyperparameters, and the seed of its first weights, orders and dropout."""
+
+    hyper: Hyper
+    seed: int
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from jaxmlp.cli.devices import Device, choose_device, use_all_cores
 from jaxmlp.cli.signals import interruptible
 from jaxmlp.errors import UsageError
 from jaxmlp.fields import value_of
-from jaxmlp.perceptron.runner import PERCEPTRON, PerceptronExperiment, learn, leave
+from jaxmlp.perceptron.runner import PERCEPTRON, PerceptronExperiment, learn, write_run
 from jaxmlp.runs import directory, files
 from jaxmlp.runs.runner import read_data
 from jaxmlp.text import short_path
@@ -95,7 +95,7 @@ def main(arguments: list[str]) -> int:
     out = command.out or directory.fresh(experiment.in_common())
     directory.create(out, experiment, PERCEPTRON, overwrite=command.overwrite)
     files.make_directory(out / directory.PLOTS)
-    summary = leave(experiment, data, fit, out, bar)
+    summary = write_run(experiment, data, fit, out, bar)
     if not command.quiet:
         _print(bar, out, summary)
     if "diverged" not in summary["stop_reason"]:

@@ -33,7 +33,7 @@ CHUNK = 65_536  # steps of all trials between two looks at the host: some tenths
 
 
 class Online(NamedTuple):
-    """The numbers of a perceptron: traced, so that one compiled program serves all their values."""
+    """The hyperparameters of a perceptron: traced, so that one compiled program serves all their values."""
 
     learning_rate: Annotated[float, Gt(0)] = 0.01
     """Step size."""
@@ -124,11 +124,11 @@ def learn(
 
     z = jax.lax.fori_loop(0, len(x), step, z)
     errors = loss.value(z, d, f)  # [B]
-    goes_on = jnp.isfinite(errors) & (errors >= threshold)
+    continues = jnp.isfinite(errors) & (errors >= threshold)
     within = state.steps + jnp.arange(len(x), dtype=jnp.int32) < online.max_steps
-    learnt = jnp.cumprod(goes_on & within, dtype=jnp.int32)  # [B], 1 up to the end
+    learnt = jnp.cumprod(continues & within, dtype=jnp.int32)  # [B], 1 up to the end
     count = jnp.sum(learnt, dtype=jnp.int32)
-    stopped = jnp.any(within & ~goes_on)
+    stopped = jnp.any(within & ~continues)
     last = jnp.where(stopped, count, count - 1)
     delta = jnp.where(learnt[:, None] > 0, rate * loss.delta(z, d, f), 0)  # [B, K]
     w = state.layer.w - jnp.matmul(x.T, delta, precision=precision)
@@ -144,7 +144,7 @@ def window(online: Online) -> Int[Array, ""]:
 
 
 class Learnt(NamedTuple):
-    """A perceptron at its end, and how it came about."""
+    """A trained perceptron, and how it was trained."""
 
     params: Params
     steps: int
@@ -156,7 +156,7 @@ class Learnt(NamedTuple):
 
 
 class OnlineFit(NamedTuple):
-    """Perceptrons that learnt side by side."""
+    """Perceptrons trained side by side."""
 
     trials: list[Learnt]
     compile_seconds: float
@@ -171,29 +171,37 @@ def fit_online(
 ) -> OnlineFit:
     """Learn one perceptron for each pair of hyperparameters and seed, all in one program, on all devices that JAX has.
 
-    After every call of the program, some tenths of a second, `on_call_end` of the callbacks gets the steps that the
-    furthest trial has made. The same `spec` and count of trials compile once. Raises UsageError for a value out of range.
+    The same `spec` and count of trials compile once.
+
+    Args:
+        spec: as `one_layer` makes it.
+        trials: hyperparameters and a seed for each perceptron.
+        splits: training, validation and test examples.
+        callbacks: `on_call_end` gets the steps of the furthest trial after every call of the program, some tenths of a
+            second; may stop the training.
+
+    Raises UsageError for a value out of its range.
     """
     callbacks = callbacks or Callbacks()
     for online, _ in trials:
         check_section("online", online)
     devices = jax.local_devices()[: len(trials)]
-    each = -(-len(trials) // len(devices))
-    rows = [min(i, len(trials) - 1) for i in range(each * len(devices))]  # what pads the last device never runs
-    online = Online._make(jnp.asarray([trials[i][0][n] for i in rows], dtype) for n, dtype in enumerate(_DTYPES))
-    keys = jnp.stack([jax.random.key(trials[i][1], impl=PRNG) for i in rows])
-    states = _begin_all(spec, online, keys)._replace(stopped=jnp.arange(len(rows)) >= len(trials))
+    share = -(-len(trials) // len(devices))  # of a device
+    slots = [min(i, len(trials) - 1) for i in range(share * len(devices))]  # what pads the last device never runs
+    online = Online._make(jnp.asarray([trials[i][0][n] for i in slots], dtype) for n, dtype in enumerate(_DTYPES))
+    keys = jnp.stack([jax.random.key(trials[i][1], impl=PRNG) for i in slots])
+    states = _begin_all(spec, online, keys)._replace(stopped=jnp.arange(len(slots)) >= len(trials))
 
     mesh = Mesh(np.asarray(devices), ("trials",))
     states = jax.device_put(states, NamedSharding(mesh, PartitionSpec("trials")))  # as `advance` returns them
-    together = each if devices[0].platform != "cpu" else -(-each // -(-each // TOGETHER))
+    together = share if devices[0].platform != "cpu" else -(-share // -(-share // TOGETHER))
     train, until = jax.device_put(splits.train), jnp.asarray(0, jnp.int32)
     callbacks.on_compile("-".join(map(str, spec.sizes)))
     started = time.perf_counter()
     compiled = _advance_all.lower(spec, mesh, together, online, keys, train, states, until).compile()
     compile_seconds = time.perf_counter() - started
     while np.any(~np.asarray(states.stopped) & (np.asarray(states.steps) < np.asarray(online.max_steps))):
-        until = until + max(CHUNK // len(rows), BLOCK)
+        until = until + max(CHUNK // len(slots), BLOCK)
         states = compiled(online, keys, train, states, until)
         callbacks.on_call_end(int(np.max(np.asarray(states.steps))))
         if callbacks.should_stop():
@@ -203,9 +211,9 @@ def fit_online(
     states, online = jax.device_get((states, online))
     layers = jax.device_put(jax.tree.map(lambda leaf: leaf[: len(trials)], states.layer), devices[0])
     validation, test = (_measure_all(spec, layers, part) for part in (splits.validation, splits.test))
-    take = [jax.tree.map(lambda leaf, i=i: leaf[i], (states, online)) for i in range(len(trials))]
-    found = [_learnt(*trial, *parts) for trial, *parts in zip(take, validation, test, strict=True)]
-    return OnlineFit(found, compile_seconds, seconds)
+    ends = [jax.tree.map(lambda leaf, i=i: leaf[i], (states, online)) for i in range(len(trials))]
+    learnt = [_learnt(*end, *parts) for end, *parts in zip(ends, validation, test, strict=True)]
+    return OnlineFit(learnt, compile_seconds, seconds)
 
 
 _DTYPES = (jnp.float32, jnp.float32, jnp.float32, jnp.int32)  # of the fields of Online
@@ -224,13 +232,13 @@ def _advance_all(
     states: OnlineState,
     until: Array,
 ) -> OnlineState:
-    """`advance` for trials shared out to the devices, each of which works by itself, a group after the other."""
+    """`advance` for trials shared out to the devices; each device trains its own, `together` at once."""
 
     def on_device(online: Online, keys: Array, examples: Examples, states: OnlineState, until: Array) -> OnlineState:
-        def one(trial: tuple[Online, Array, OnlineState]) -> OnlineState:
+        def advance_trial(trial: tuple[Online, Array, OnlineState]) -> OnlineState:
             return advance(spec, trial[0], trial[1], examples, trial[2], until)
 
-        return jax.lax.map(one, (online, keys, states), batch_size=together if together > 1 else None)
+        return jax.lax.map(advance_trial, (online, keys, states), batch_size=together if together > 1 else None)
 
     split, whole = PartitionSpec("trials"), PartitionSpec()
     specs = (split, split, whole, split, whole)

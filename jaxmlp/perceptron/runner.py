@@ -60,23 +60,23 @@ PERCEPTRON = RunKind(
 
 
 class ThresholdRow(NamedTuple):
-    """What one threshold comes to over the seeds."""
+    """The results of one threshold over the seeds."""
 
     threshold: float
     steps: SeedStatistics
-    accuracy: SeedStatistics  # on the test rows
+    accuracy: SeedStatistics  # on the test examples
     below: int  # trials that the threshold ended; max_steps or a divergence ended the others
 
 
 def compare_thresholds(
     spec: Spec, online: Online, thresholds: Sequence[float], seeds: Sequence[int], splits: Splits
 ) -> list[ThresholdRow]:
-    """The same seeds with each of the thresholds: as one program, of one trial for each pair."""
+    """Train the same seeds with each of the thresholds, all as one program."""
     pairs = [(online._replace(threshold=float(threshold)), seed) for threshold in thresholds for seed in seeds]
-    found = fit_online(spec, pairs, splits).trials
+    fits = fit_online(spec, pairs, splits).trials
     rows = []
     for index, threshold in enumerate(thresholds):
-        trials = found[index * len(seeds) : (index + 1) * len(seeds)]
+        trials = fits[index * len(seeds) : (index + 1) * len(seeds)]
         steps, accuracy = [m.steps for m in trials], [m.test.accuracy for m in trials]
         below = sum(m.stop_reason == "threshold" for m in trials)
         rows.append(ThresholdRow(float(threshold), SeedStatistics.of(steps), SeedStatistics.of(accuracy), below))
@@ -96,7 +96,7 @@ def learn(experiment: PerceptronExperiment, data: Loaded, seeds: int, callbacks:
     return fit_online(spec_of(experiment, data), trials, data.splits, callbacks)
 
 
-def leave(
+def write_run(
     experiment: PerceptronExperiment, data: Loaded, fit: OnlineFit, path: Path, callbacks: Callbacks
 ) -> dict[str, Any]:
     """Write what was learnt to the run directory `path` (see `directory.create`), the summary last; returns it.
@@ -118,7 +118,7 @@ def leave(
 
 
 def summarise(experiment: PerceptronExperiment, fit: OnlineFit) -> dict[str, Any]:
-    """How it ended: as it stands in summary.json. Of several seeds, the spread, and each under `runs`."""
+    """The content of summary.json: of several seeds mean and standard deviation, and each under `runs`."""
     seconds = {"compile": fit.compile_seconds, "train": fit.seconds}
     runs = [_ended(trial, experiment.seed + i) for i, trial in enumerate(fit.trials)]
     if len(runs) == 1:

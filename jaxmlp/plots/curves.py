@@ -109,12 +109,10 @@ def eps_errors(errors: Mapping[str, Mapping[str, Any]], report_eps: float) -> Pi
 
 
 @styled
-def perceptron_errors(
-    curves: Mapping[str, Sequence[Sequence[tuple[int, float]]]], threshold: float | int = 0.0
-) -> Picture:
+def perceptron_errors(curves: Mapping[str, Sequence[Sequence[Any]]], threshold: float | int = 0.0) -> Picture:
     """The mean error of an example, window by window of steps: a colour for each activation, a line for each seed.
 
-    A curve is a list of (step, error); the last window may hold a few steps only, and is left out.
+    A curve is pairs of step and error; the last window may hold a few steps only, and is left out.
     """
     figure = Picture(7, 4.2)
     axes = figure.subplots()

@@ -44,6 +44,7 @@ STYLE: dict[Any, Any] = {
     "ytick.color": QUIET,
     "ytick.labelsize": 9,
 }
+RENDERED: dict[Any, Any] = {**STYLE, "text.parse_math": True}  # ticks that are made only then are numbers
 styled = matplotlib.rc_context(STYLE)  # decorates the functions that draw
 
 
@@ -73,7 +74,7 @@ class Picture(Figure):
             if isinstance(mark, Line2D):  # a mark that is seen, however faint and small those of many trials are
                 mark.set(alpha=1, markersize=min(max(mark.get_markersize(), 5), 8))
 
-    @styled
+    @matplotlib.rc_context(RENDERED)
     def rendered(self, kind: str = "png") -> bytes:
         """The picture as a file of that kind: png or svg."""
         dated = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}

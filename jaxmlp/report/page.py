@@ -85,9 +85,12 @@ def draw(folder: Path, trained: dict[str, Any], parts: dict[str, Any]) -> dict[s
     if "gradcheck" in parts:
         _save(plots.eps_errors(parts["gradcheck"]["curves"], 1e-2), folder / "eps")
         captions["eps"] = "How central differences err over eps: by eps squared from above, by round-off from below."
-    learnt = {name.removeprefix("perceptron_"): part for name, part in parts.items() if name.startswith("perceptron_")}
-    if learnt:
-        curves = {name: [part["runs"][0]["curve"]] for name, part in learnt.items()}
+    curves = {
+        name.removeprefix("perceptron_"): [part["runs"][0]["curve"]]
+        for name, part in parts.items()
+        if name.startswith("perceptron_")
+    }
+    if curves:
         _save(plots.perceptron_errors(curves, 3e-6), folder / "perceptron")
         captions["perceptron"] = "The perceptron learns from one example after another: first seed of each activation."
     return captions

@@ -47,7 +47,7 @@ class Model(NamedTuple):
         return np.asarray(compiled_forward(self.spec, self.params, jnp.asarray(self.preparation.apply(images))))
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """What the network says of each class [N, K]: probabilities, or under squared error the outputs f(z)."""
+        """The outputs for each class [N, K]: probabilities, or under squared error f(z)."""
         return np.asarray(outputs(self.spec.network, jnp.asarray(self.logits(images))))
 
     def predict(self, images: np.ndarray) -> np.ndarray:

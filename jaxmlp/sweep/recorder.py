@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from jaxmlp.grid.results import TrialResult
+from jaxmlp.grid.results import TrialResult, sparsity
 from jaxmlp.spec import Examples
 from jaxmlp.sweep.groups import SweepGroup
 from jaxmlp.sweep.trials import SweepTrial
@@ -19,6 +19,7 @@ class Recorder:
     def __init__(self, every: Sequence[SweepTrial], groups: Sequence[SweepGroup], *, test: bool) -> None:
         self.every, self.groups, self.test = every, groups, test
         self.longest = max(group.spec.training.max_epochs for group in groups)
+        self.zeros = any(group.spec.training.l1_step == "proximal" for group in groups)
         self._test_examples: tuple[int, Examples] | None = None  # of the group at work, on the device
 
     def record(self, group: int, result: TrialResult) -> dict[str, Any]:
@@ -28,6 +29,8 @@ class Recorder:
         row: dict[str, Any] = {"trial": result.trial}
         row |= {key: list(value) if isinstance(value, tuple) else value for key, value in trial.values.items()}
         row |= {"seed": trial.experiment.seed} | result.row(train, validation)
+        if self.zeros:
+            row["zeros"] = sparsity(result.state.best_params, below=0.0)
         if self.test:
             row |= self._tested(group, result.state)
         return {"row": row, "curve": {"trial": result.trial} | result.curve(train, validation)}

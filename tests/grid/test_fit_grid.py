@@ -10,7 +10,6 @@ from scipy import stats
 
 from jaxmlp.grid import program
 from jaxmlp.grid.axes import axes_of
-from jaxmlp.grid.first_states import Trial
 from jaxmlp.grid.fit_grid import fit_grid, fit_trials
 from jaxmlp.grid.groups import Exchange, Grid, Group, Stopped
 from jaxmlp.grid.packing import Packing
@@ -18,6 +17,7 @@ from jaxmlp.grid.pruning import Prune
 from jaxmlp.grid.results import COLUMNS
 from jaxmlp.grid.scheduler import Scheduler
 from jaxmlp.grid.snapshots import merged
+from jaxmlp.grid.trials import Trial
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training import loop
 from jaxmlp.training.callbacks import Callbacks

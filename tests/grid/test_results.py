@@ -37,6 +37,7 @@ def result(trial=0, status="max_epochs", best_epoch=1, **last):
 def test_sparsity_counts_the_weights_of_all_layers_and_no_biases():
     params = state_of([[0.5, 0.0], [1e-4, -2.0]]).best_params
     assert sparsity(params) == 0.5
+    assert sparsity(params, below=0.0) == 0.25
     assert sparsity((*params, Layer(np.ones((2, 2), np.float32), np.zeros(2, np.float32)))) == 0.25
 
 

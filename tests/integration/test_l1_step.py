@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import helpers
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -50,10 +51,7 @@ def biases(params):
     return np.concatenate([np.asarray(layer.b) for layer in params])
 
 
-def assert_close(one, other, **tolerance):
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, **({"rtol": 1e-4, "atol": 1e-6} | tolerance)), one, other
-    )
+assert_close = partial(helpers.assert_close, atol=1e-6)
 
 
 @pytest.mark.usefixtures("float64")
@@ -104,7 +102,7 @@ def test_without_a_penalty_it_keeps_every_bit(rule, gradient):
         fit(spec_of(rule, step, gradient=gradient), hyper_for(rule, l1=0.0, l2=0.01), SPLITS).state
         for step in ("proximal", "subgradient")
     )
-    jax.tree.map(np.testing.assert_array_equal, proximal, subgradient)
+    helpers.assert_same(proximal, subgradient)
 
 
 @pytest.mark.parametrize("chunk", [1, 4])

@@ -130,13 +130,6 @@ def test_a_run_leaves_all_its_files_and_no_others(whole):
         assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_no_file_of_a_run_is_a_pickle(whole):
-    kinds = {path.suffix for path in whole[0].rglob("*") if path.is_file()}
-    assert kinds == {".toml", ".json", ".jsonl", ".safetensors", ".png"}
-    for path in whole[0].rglob("*.safetensors"):
-        assert load_file(path)
-
-
 def test_the_summary_says_how_it_ended(whole):
     out, outcome, _ = whole
     summary = summary_of(out)
@@ -250,7 +243,7 @@ def test_killed_before_the_first_epoch_it_starts_anew_and_says_so(npz, tmp_path,
 
 def test_a_new_run_says_nothing_of_resuming(whole):
     assert len(whole[2].messages) == 1
-    assert "48 / 12 / 30 train, validation, test rows" in whole[2].messages[0]
+    assert "48 / 12 / 30 train, validation, test examples" in whole[2].messages[0]
 
 
 @pytest.mark.usefixtures("without_pictures")

@@ -140,7 +140,7 @@ COLLECTIVES = r"\b(all-reduce|all-gather|all-to-all|ragged-all-to-all|collective
 def test_only_sums_travel(gradient, weighted):
     """All-reduces of the gradients and of numbers; each device gathers its half of the rows, and no others.
 
-    Of the 16 validation rows, too, each computes 8.
+    Of the 16 validation examples, too, each computes 8.
     """
     spec, splits = spec_of(dropout=True, gradient=gradient), splits_of(4 * BATCH, weighted)
     text = compiled_text(spec, splits, split=True)
