@@ -63,7 +63,7 @@ def best_lines(rows: Sequence[dict[str, Any]], sweep: Sweep) -> Iterator[str]:
 
 def _described(configuration: Configuration, axes: Sequence[Axis]) -> str:
     lost = len(configuration.trials) - configuration.measured
-    loss, accuracy = page.spread_of(configuration, "loss"), page.spread_of(configuration, "accuracy")
+    loss, accuracy = page.over_seeds(configuration, "loss"), page.over_seeds(configuration, "accuracy")
     diverged = f" ({lost} of {count(len(configuration.trials), 'seed')} diverged)" if lost else ""
     return f"{_values(configuration.trials[0], axes)}validation loss {loss}, accuracy {accuracy}{diverged}"
 
