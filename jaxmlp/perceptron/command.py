@@ -52,15 +52,19 @@ COMMAND = parsing.Command(
 
 
 class StepBar(progress.Lines):
-    """The steps that were made, of at most so many."""
+    """The steps made so far, of at most `max_steps`."""
 
     def __init__(self, max_steps: int, *, quiet: bool) -> None:
         super().__init__(quiet=quiet)
         self.max_steps = max_steps
 
     def on_call_end(self, progress: int) -> None:
-        """Move the bar on."""
+        """Show the steps."""
         self.show("step", progress, self.max_steps, None, [])
+
+    def on_train_end(self) -> None:
+        """Take the bar away."""
+        self.clear()
 
 
 def read(arguments: list[str]) -> tuple[Perceptron, PerceptronExperiment]:
@@ -80,7 +84,6 @@ def main(arguments: list[str]) -> int:
     bar.on_message(f"reading {experiment.data.name}")
     data = read_data(experiment.in_common(), progress=not command.quiet and bar.console.is_terminal)
     bar.on_message(data.described())
-    bar.on_message(f"compiling, then learning for at most {experiment.online.max_steps:,} steps")
     with interruptible() as bar.interruption:
         try:
             fit = learn(experiment, data, command.seeds, bar)

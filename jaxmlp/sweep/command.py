@@ -1,7 +1,6 @@
 """`jaxmlp sweep CONFIG.toml [--out DIR] [--resume] [--dry-run] [--KEY VALUE ...]`: train a whole grid as one program."""
 
 import signal
-import sys
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from jaxmlp.runs.config import Experiment
 from jaxmlp.sweep import config as sweep_config
 from jaxmlp.sweep import processes, store
 from jaxmlp.sweep.config import Sweep
+from jaxmlp.sweep.ending import print_end, split_warning
 from jaxmlp.sweep.options import Options
 from jaxmlp.sweep.progress import SweepBar
 from jaxmlp.sweep.trials import SweepTrials
@@ -172,8 +172,11 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: SweepTrials, bar: SweepB
     summary = store.ended(command.out) if command.resume and command.out else None
     if summary is not None and command.out is not None:
         bar.on_message("this sweep had already ended; nothing was changed")
-        return _end(bar, command.out, summary, sweep)
+        return print_end(bar, command.out, summary, sweep)
     bar.on_message(f"device: {choose_device(command.device)}")
+    for line in split_warning(sweep.axes):
+        bar.on_message(line)
+    bar.on_message("reading data")
 
     from jaxmlp.sweep import groups as sweep_groups
     from jaxmlp.sweep import runner
@@ -195,7 +198,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: SweepTrials, bar: SweepB
         stopped = f"stopped after {outcome.epochs:,} trial-epochs, saved ({done}); go on with"
         bar.quote(stopped, typed("sweep", "--out", short_path(out), "--resume"))
         return 128 + (interruption.number or signal.SIGTERM)
-    code = 0 if outcome.summary is None else _end(bar, out, outcome.summary, sweep)
+    code = 0 if outcome.summary is None else print_end(bar, out, outcome.summary, sweep)
     return 128 + interruption.number if interruption.asked() else code
 
 
@@ -224,34 +227,4 @@ def _dry_run(options: Options, sweep: Sweep, groups: "list[SweepGroup]", bar: Sw
         f" {found.epochs:,} trial-epochs, which take {duration(found.seconds)} if no trial stops early, and"
         f" {duration(found.compile_seconds)} of compiling (more as trials leave and programs become smaller)"
     )
-    return 0
-
-
-def _end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -> int:
-    """Print how the sweep ended; returns the exit code."""
-    statuses = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in summary["statuses"].items())
-    seconds, rate = summary["seconds"], summary["trial_epochs_per_second"] or 0.0
-    programs = f"{count(summary['groups'], 'group')}, {count(summary['compiles'], 'compiled program')}"
-    bar.on_message(
-        f"{count(summary['trials'], 'trial')} ({statuses}) in {programs}; {summary['trial_epochs']:,} trial-epochs in"
-        f" {seconds['train']:.1f} s ({rate:,.1f} a second), {seconds['compile']:.1f} s of compiling"
-    )
-    if "pruning" in summary:
-        bar.on_message(f"pruning spared {100 * summary['pruning']['saved']:.0f} % of the trial-epochs")
-    best = summary["best"]
-    if best is None:
-        print("error: every trial diverged: the losses were not finite; try smaller learning rates", file=sys.stderr)
-        return 1
-    test = best["test"]
-    low, high = test["interval_95"]
-    values = ", ".join(f"{axis.key.rsplit('.', 1)[-1]} {best[axis.key]}" for axis in sweep.axes if axis.key in best)
-    bar.on_message(
-        f"best by validation loss: trial {best['trial']} ({values + ', ' if values else ''}seed {best['seed']}):"
-        f" validation loss {best['validation_loss']:.4f}, {100 * best['validation_accuracy']:.2f} %; test"
-        f" {100 * test['accuracy']:.2f} % ({test['correct']:,} of {test['count']:,}; 95 %: {100 * low:.2f} to"
-        f" {100 * high:.2f})"
-    )
-    read = "the test rows were read for every trial" if "test_accuracy" in best else "its test result was read once"
-    bar.on_message(f"the best of many is an optimistic pick on the validation rows; {read}")
-    bar.on_message(f"directory: {short_path(out)} (results.csv, sweep.html, plots, best)")
     return 0
