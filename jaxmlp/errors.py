@@ -1,4 +1,4 @@
-"""What a user is told when something is wrong: one line, naming what was found and what is accepted."""
+"""Errors for users: one line each, naming what was found and what is accepted."""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ class JaxmlpError(Exception):
 
 
 class UsageError(JaxmlpError, ValueError):
-    """What was asked for is wrong: a name, a number, a key. Commands print its line and exit with 2."""
+    """An argument is wrong: a name, a value, a key. Commands print its line and exit with 2."""
 
     exit_code = 2
 

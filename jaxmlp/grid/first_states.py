@@ -1,21 +1,14 @@
-"""A trial before its first epoch: what it is, and the state it begins with."""
+"""The states of trials before their first epoch."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 import jax
 
-from jaxmlp.spec import Hyper, Spec
+from jaxmlp.grid.trials import Trial
+from jaxmlp.spec import Spec
 from jaxmlp.training import fitting
 from jaxmlp.training.loop import TrainState
-
-
-class Trial(NamedTuple):
-    """A network to be trained: its hyperparameters, and the seed of its first weights, orders and dropout."""
-
-    hyper: Hyper
-    seed: int
 
 
 class FirstStates:

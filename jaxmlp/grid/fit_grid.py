@@ -1,28 +1,34 @@
 """Many trainings from Python, in memory: a grid of hyperparameters, shapes and names, or trials given one by one."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from itertools import product
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from jaxmlp import display
 from jaxmlp.errors import UsageError, unknown
+from jaxmlp.fields import annotations, changed, value_of
 from jaxmlp.grid import sizing
-from jaxmlp.grid.axes import SEED, axes_of, changed, seeds_of, values_of
-from jaxmlp.grid.first_states import Trial
+from jaxmlp.grid.axes import SEED, axes_of, seeds_of
 from jaxmlp.grid.groups import Exchange, Grid, Group, Stopped
 from jaxmlp.grid.progress import Tally
 from jaxmlp.grid.pruning import Prune, check_rungs
-from jaxmlp.grid.results import TrialResult
+from jaxmlp.grid.results import TrialResult, rank
 from jaxmlp.grid.scheduler import Call
+from jaxmlp.grid.trials import HYPER, Base, Trial, Trials, product_codes
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Hyper, Spec, Splits
+from jaxmlp.text import count
 from jaxmlp.training.callbacks import Callbacks
-from jaxmlp.training.fitting import Fit, Measured, finished, measure
-from jaxmlp.training.validation import check, check_chunk, check_data, check_ranges, check_types, counted, value_of
+from jaxmlp.training.epochs import Measured
+from jaxmlp.training.fitting import Fit, finished, measure
+from jaxmlp.training.validation import check, check_chunk, check_data, check_section, counted, refuse_unread
 
 MODES = ("packed", "sequential")
+SHOWN = 5  # trials in a notebook, the best first
 
 
 class GridFit(NamedTuple):
@@ -41,8 +47,32 @@ class GridFit(NamedTuple):
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The table, a dict a trial."""
+        """The table, a dict a trial: as the pictures of `jaxmlp.plots` take it."""
         return [dict(zip(self.table, row, strict=True)) for row in zip(*self.table.values(), strict=True)]
+
+    def __repr__(self) -> str:
+        lines = [self._title()]
+        if self.best >= 0:
+            row = self.rows[self.best]
+            names = list(row)[1 : list(row).index("status")]
+            validation = Measured(*(row[f"validation_{name}"] for name in Measured._fields))
+            lines.append(f"  best: trial {self.best} ({', '.join(f'{name} {row[name]}' for name in names)})")
+            lines += [f"  validation: {validation}", f"  test:       {self.test}"]
+        return f"GridFit({chr(10).join(lines)}\n)"
+
+    def _title(self) -> str:
+        statuses = ", ".join(f"{n:,} {status.replace('_', ' ')}" for status, n in Counter(self.table["status"]).items())
+        return f"{count(len(self.table['trial']), 'trial')} ({statuses}), {count(self.compiles, 'program')}"
+
+    def _repr_html_(self) -> str:
+        columns = [*list(self.table)[: list(self.table).index("status") + 1], "validation_loss", "validation_accuracy"]
+        best = sorted(self.rows, key=lambda row: rank(row["trial"], row["status"], row["validation_loss"]))[:SHOWN]
+        table = display.table(f"GridFit: {self._title()}", columns, [[row[name] for name in columns] for row in best])
+        if self.best < 0:
+            return table
+        curve, epoch = self.curves[self.best], self.table["best_epoch"][self.best]
+        losses = {name: [np.nan if x is None else x for x in curve[f"{name}_loss"]] for name in ("train", "validation")}
+        return table + display.curves(f"loss of trial {self.best}", losses, epoch)
 
 
 def fit_grid(
@@ -85,39 +115,31 @@ def fit_grid(
     >>> found.table["validation_loss"][found.best], found.test.accuracy
     """
     chunk = _checked(mode, chunk)
-    check_types(spec, hyper)
+    check_section("hyper", hyper)
     check_data(spec, splits)
-    axes, numbers = axes_of(grid), seeds_of(seeds)
-    points = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
-    chosen = [(point, *changed(spec, hyper, point)) for point in points]
-    for _, found, number in chosen:
-        check(found, number)
-    specs = list(dict.fromkeys(found for _, found, _ in chosen))
-    trials: list[dict[int, Trial]] = [{} for _ in specs]
-    columns: dict[str, list] = {name: [] for name in ("trial", *axes, "seed")}
-    configurations: list[int] = []
-    for configuration, (point, found, number) in enumerate(chosen):
-        for seed in numbers:
-            trials[specs.index(found)][len(configurations)] = Trial(number, seed)
-            for name, value in ({"trial": len(configurations), "seed": seed} | point).items():
-                columns[name].append(value)
-            configurations.append(configuration)
-    prune = Prune(value_of("rung_epochs", rung_epochs, tuple[int, ...]), value_of("keep", keep, float))
-    check_ranges("", prune)
+    axes = axes_of(grid)
+    trials = Trials(axes, product_codes(axes), seeds_of(seeds), partial(_base, spec, hyper, axes))
+    specs = [base.described for base in trials.bases]
+    prune = Prune(
+        value_of("rung_epochs", rung_epochs, annotations(Prune)["rung_epochs"]),
+        value_of("keep", keep, annotations(Prune)["keep"]),
+    )
     if prune.rung_epochs:
         check_rungs("rung_epochs", prune.rung_epochs, min(found.training.max_epochs for found in specs))
-    groups = [Group(found, mine, lambda: splits) for found, mine in zip(specs, trials, strict=True)]
+    groups = [Group(found, trials.scheduled(number), lambda: splits) for number, found in enumerate(specs)]
     counts = counted(splits.train), counted(splits.validation)
     curves: dict[int, dict[str, list]] = {}
 
     def values_of_trial(trial: int) -> dict[str, Any]:
-        return {name: column[trial] for name, column in columns.items()}
+        configuration, seed = trials.split(trial)
+        values = {key.split(".")[1]: value for key, value in trials.values(configuration).items()}
+        return {"trial": trial, **values, "seed": seed}
 
     def keep_curve(result: TrialResult) -> None:
         curves[result.trial] = result.curve(*counts)
 
     exchange = _InMemory(groups, splits, callbacks, keep_curve, values_of_trial)
-    made = _trained(groups, splits, mode, chunk, exchange, prune, configurations)
+    made = _trained(groups, splits, mode, chunk, exchange, prune, trials.configurations)
     rows = sorted(exchange.tally.rows, key=lambda row: row["trial"])
     table = {name: [row[name] for row in rows] for name in rows[0]}
     params = test = None
@@ -133,6 +155,18 @@ def fit_grid(
         made.compiles,
         made.compile_seconds,
     )
+
+
+def _base(spec: Spec, hyper: Hyper, axes: Mapping[str, Sequence[Any]], values: dict[str, Any]) -> Base[Spec]:
+    """The spec of a group of trials. Raises UsageError as `check` does, for an axis that it does not read too."""
+    spec = changed(spec, values)
+    traced = {key.removeprefix(HYPER): values for key, values in axes.items() if key.startswith(HYPER)}
+    check(spec, hyper._replace(**{name: values[0] for name, values in traced.items()}))
+    defaults = Hyper()._asdict()
+    refuse_unread(
+        spec.network, spec.training, [name for name, values in traced.items() if set(values) != {defaults[name]}]
+    )
+    return Base(spec, hyper, frozenset(Hyper._fields))
 
 
 def fit_trials(
@@ -166,7 +200,7 @@ def fit_trials(
     >>> fits = jaxmlp.fit_trials(spec, [jaxmlp.Hyper(l1=l1) for l1 in (0.0, 1e-4, 1e-3)], [0, 0, 0], splits)
     >>> [fit.test.accuracy for fit in fits]
     """
-    seeds = values_of("seeds", seeds, SEED)
+    seeds = value_of("seeds", list(seeds), tuple[SEED, ...])
     if len(hypers) != len(seeds) or not hypers:
         raise UsageError(f"{len(hypers)} hypers and {len(seeds)} seeds were given; accepted is one seed for each")
     for hyper in hypers:

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxmlp.grid.first_states import Trial
 from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.program import Devices
 from jaxmlp.grid.pruning import Prune, survivors
 from jaxmlp.grid.results import TrialResult
 from jaxmlp.grid.scheduler import Call, Scheduler
 from jaxmlp.grid.snapshots import Snapshot
+from jaxmlp.grid.trials import Trial
 from jaxmlp.spec import Spec, Splits
 from jaxmlp.training.callbacks import Callbacks
 

@@ -11,11 +11,12 @@ import jax
 import numpy as np
 
 from jaxmlp.grid import packing, program, results, snapshots
-from jaxmlp.grid.first_states import FirstStates, Trial
+from jaxmlp.grid.first_states import FirstStates
 from jaxmlp.grid.packing import EMPTY, Layout, Packing, SlotRequest
 from jaxmlp.grid.program import Devices, Programs, TrialBatch
 from jaxmlp.grid.results import History, TrialResult, column
 from jaxmlp.grid.snapshots import Snapshot, stacked
+from jaxmlp.grid.trials import Trial
 from jaxmlp.spec import Spec, Splits
 from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxmlp.grid.first_states import Trial
 from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.program import Devices
 from jaxmlp.grid.scheduler import Scheduler
+from jaxmlp.grid.trials import Trial
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training import loop
 

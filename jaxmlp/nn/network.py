@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from jaxmlp import display
 from jaxmlp.errors import unknown
 from jaxmlp.nn.activations import activation
 from jaxmlp.spec import Hyper, Network, Spec
@@ -16,6 +17,9 @@ class Layer(NamedTuple):
 
     w: Float[Array, "I O"]
     b: Float[Array, " O"]
+
+    def __repr__(self) -> str:
+        return display.fields(self)
 
 
 Params = tuple[Layer, ...]

@@ -1,6 +1,5 @@
 """`jaxmlp perceptron [CONFIG.toml] [--out DIR] [--seeds N] [--KEY VALUE ...]`: learn example by example."""
 
-import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,11 @@ from jaxmlp.cli import parsing, progress
 from jaxmlp.cli.devices import Device, choose_device, use_all_cores
 from jaxmlp.cli.signals import interruptible
 from jaxmlp.errors import UsageError
-from jaxmlp.perceptron.runner import PerceptronExperiment, learn, leave
+from jaxmlp.fields import value_of
+from jaxmlp.perceptron.runner import PERCEPTRON, PerceptronExperiment, learn, write_run
 from jaxmlp.runs import directory, files
 from jaxmlp.runs.runner import read_data
 from jaxmlp.text import short_path
-from jaxmlp.training.validation import check_range
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,18 @@ COMMAND = parsing.Command(
 )
 
 
+class StepBar(progress.Lines):
+    """The steps that were made, of at most so many."""
+
+    def __init__(self, max_steps: int, *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self.max_steps = max_steps
+
+    def on_call_end(self, progress: int) -> None:
+        """Move the bar on."""
+        self.show("step", progress, self.max_steps, None, [])
+
+
 def read(arguments: list[str]) -> tuple[Perceptron, PerceptronExperiment]:
     """The command line, over the file it names, over the defaults; checked."""
     return parsing.read(COMMAND, arguments, PerceptronExperiment, _check)
@@ -61,30 +72,27 @@ def read(arguments: list[str]) -> tuple[Perceptron, PerceptronExperiment]:
 def main(arguments: list[str]) -> int:
     """Parse, learn, write, print. Until all is learnt nothing is written, so an interruption leaves nothing."""
     command, experiment = read(arguments)
-    bar = progress.Bar(quiet=command.quiet)
+    bar = StepBar(experiment.online.max_steps, quiet=command.quiet)
     if command.out is not None:
         _check_new(command.out, overwrite=command.overwrite)
     if command.seeds > 1:
         use_all_cores(command.seeds)
     bar.on_message(f"device: {choose_device(command.device)}")
+    bar.on_message(f"reading {experiment.data.name}")
     data = read_data(experiment.in_common(), progress=not command.quiet and bar.console.is_terminal)
     bar.on_message(data.described())
-    shown = bar.console.is_terminal and not command.quiet
-    waiting = bar.console.status("learning") if shown else contextlib.nullcontext()
-    with interruptible() as interruption, waiting as status:
-
-        def told(steps: int) -> None:
-            """Between two chunks: no computation is under way, and ending the process then is safe."""
-            if interruption.asked():
-                raise SystemExit(128 + interruption.number)
-            if status is not None:
-                status.update(f"step {steps:,}")
-
-        fit = learn(experiment, data, command.seeds, told)
+    bar.on_message(f"compiling, then learning for at most {experiment.online.max_steps:,} steps")
+    with interruptible() as bar.interruption:
+        try:
+            fit = learn(experiment, data, command.seeds, bar)
+        finally:
+            bar.clear()
+    if bar.interruption.asked():
+        return 128 + bar.interruption.number
     out = command.out or directory.fresh(experiment.in_common())
-    directory.create(out, experiment.in_common(), overwrite=command.overwrite)
+    directory.create(out, experiment, PERCEPTRON, overwrite=command.overwrite)
     files.make_directory(out / directory.PLOTS)
-    summary = leave(experiment, data, fit, out, bar)
+    summary = write_run(experiment, data, fit, out, bar)
     if not command.quiet:
         _print(bar, out, summary)
     if "diverged" not in summary["stop_reason"]:
@@ -99,16 +107,16 @@ def main(arguments: list[str]) -> int:
 
 def _check(command: Perceptron) -> None:
     """Raise UsageError for a number of seeds that makes no sense."""
-    check_range("--seeds", command.seeds, Annotated[int, Ge(1)])
+    value_of("--seeds", command.seeds, Annotated[int, Ge(1)])
 
 
 def _check_new(path: Path, *, overwrite: bool) -> None:
     if not overwrite and path.is_dir() and any(path.iterdir()):
         raise UsageError(f"{path} is not empty; replace the run in it by --overwrite, or give another --out")
-    directory.check_new(path, overwrite=overwrite)
+    directory.check_new(path, PERCEPTRON, overwrite=overwrite)
 
 
-def _print(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> None:
+def _print(bar: StepBar, out: Path, summary: dict[str, Any]) -> None:
     """The table at the end: a row for each seed, and what they come to."""
     from rich.table import Table
 

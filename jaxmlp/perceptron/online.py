@@ -5,7 +5,7 @@ else delta = (y - d) f'(z) = d eps/dz, and w -= learning_rate outer(x, delta), b
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, NamedTuple
 
@@ -20,10 +20,11 @@ from jaxmlp.nn import losses, network
 from jaxmlp.nn.activations import activation
 from jaxmlp.nn.network import Layer, Params
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
+from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Measured
+from jaxmlp.training.evaluation import evaluate
 from jaxmlp.training.fitting import PRNG
-from jaxmlp.training.loop import evaluate
-from jaxmlp.training.validation import check_ranges
+from jaxmlp.training.validation import check_section
 
 BLOCK = 32  # steps between two updates of w; 64 are as fast for one trial, and slower for many
 WINDOWS = 1024  # of the curve, at most
@@ -32,7 +33,7 @@ CHUNK = 65_536  # steps of all trials between two looks at the host: some tenths
 
 
 class Online(NamedTuple):
-    """The numbers of a perceptron: traced, so that one compiled program serves all their values."""
+    """The hyperparameters of a perceptron: traced, so that one compiled program serves all their values."""
 
     learning_rate: Annotated[float, Gt(0)] = 0.01
     """Step size."""
@@ -123,11 +124,11 @@ def learn(
 
     z = jax.lax.fori_loop(0, len(x), step, z)
     errors = loss.value(z, d, f)  # [B]
-    goes_on = jnp.isfinite(errors) & (errors >= threshold)
+    continues = jnp.isfinite(errors) & (errors >= threshold)
     within = state.steps + jnp.arange(len(x), dtype=jnp.int32) < online.max_steps
-    learnt = jnp.cumprod(goes_on & within, dtype=jnp.int32)  # [B], 1 up to the end
+    learnt = jnp.cumprod(continues & within, dtype=jnp.int32)  # [B], 1 up to the end
     count = jnp.sum(learnt, dtype=jnp.int32)
-    stopped = jnp.any(within & ~goes_on)
+    stopped = jnp.any(within & ~continues)
     last = jnp.where(stopped, count, count - 1)
     delta = jnp.where(learnt[:, None] > 0, rate * loss.delta(z, d, f), 0)  # [B, K]
     w = state.layer.w - jnp.matmul(x.T, delta, precision=precision)
@@ -143,11 +144,11 @@ def window(online: Online) -> Int[Array, ""]:
 
 
 class Learnt(NamedTuple):
-    """A perceptron at its end, and how it came about."""
+    """A trained perceptron, and how it was trained."""
 
     params: Params
     steps: int
-    stop_reason: str  # threshold, max_steps, diverged
+    stop_reason: str  # threshold, max_steps, diverged; stopped: by a callback
     error: float  # of the example drawn last
     curve: list[tuple[int, float]]  # for each window: the step it ends with, and the mean error of its examples
     validation: Measured
@@ -155,7 +156,7 @@ class Learnt(NamedTuple):
 
 
 class OnlineFit(NamedTuple):
-    """Perceptrons that learnt side by side."""
+    """Perceptrons trained side by side."""
 
     trials: list[Learnt]
     compile_seconds: float
@@ -166,41 +167,54 @@ def fit_online(
     spec: Spec,
     trials: Sequence[tuple[Online, int]],
     splits: Splits,
-    progress: Callable[[int], None] = lambda steps: None,
+    callbacks: Callbacks | None = None,
 ) -> OnlineFit:
-    """Learn one perceptron for each pair of numbers and seed, all in one program, on all devices that JAX has.
+    """Learn one perceptron for each pair of hyperparameters and seed, all in one program, on all devices that JAX has.
 
-    `progress` is told, now and then, how many steps the furthest trial has made. Raises UsageError for a number out of
-    its range. The same `spec` and count of trials compile once.
+    The same `spec` and count of trials compile once.
+
+    Args:
+        spec: As `one_layer` makes it.
+        trials: Hyperparameters and a seed for each perceptron.
+        splits: Training, validation and test examples.
+        callbacks: Its `on_call_end` gets the steps of the furthest trial after every call of the program, some tenths of a
+            second; its `should_stop` ends the training.
+
+    Raises:
+        UsageError: for a value out of its range.
     """
+    callbacks = callbacks or Callbacks()
     for online, _ in trials:
-        check_ranges("online", online)
+        check_section("online", online)
     devices = jax.local_devices()[: len(trials)]
-    each = -(-len(trials) // len(devices))
-    rows = [min(i, len(trials) - 1) for i in range(each * len(devices))]  # what pads the last device never runs
-    online = Online._make(jnp.asarray([trials[i][0][n] for i in rows], dtype) for n, dtype in enumerate(_DTYPES))
-    keys = jnp.stack([jax.random.key(trials[i][1], impl=PRNG) for i in rows])
-    states = _begin_all(spec, online, keys)._replace(stopped=jnp.arange(len(rows)) >= len(trials))
+    share = -(-len(trials) // len(devices))  # of a device
+    slots = [min(i, len(trials) - 1) for i in range(share * len(devices))]  # what pads the last device never runs
+    online = Online._make(jnp.asarray([trials[i][0][n] for i in slots], dtype) for n, dtype in enumerate(_DTYPES))
+    keys = jnp.stack([jax.random.key(trials[i][1], impl=PRNG) for i in slots])
+    states = _begin_all(spec, online, keys)._replace(stopped=jnp.arange(len(slots)) >= len(trials))
 
     mesh = Mesh(np.asarray(devices), ("trials",))
     states = jax.device_put(states, NamedSharding(mesh, PartitionSpec("trials")))  # as `advance` returns them
-    together = each if devices[0].platform != "cpu" else -(-each // -(-each // TOGETHER))
-    learn_on = partial(_advance_all, spec, mesh, together, online, keys, jax.device_put(splits.train))
+    together = share if devices[0].platform != "cpu" else -(-share // -(-share // TOGETHER))
+    train, until = jax.device_put(splits.train), jnp.asarray(0, jnp.int32)
+    callbacks.on_compile("-".join(map(str, spec.sizes)))
     started = time.perf_counter()
-    states = jax.block_until_ready(learn_on(states, jnp.asarray(0, jnp.int32)))
+    compiled = _advance_all.lower(spec, mesh, together, online, keys, train, states, until).compile()
     compile_seconds = time.perf_counter() - started
-    until = 0
     while np.any(~np.asarray(states.stopped) & (np.asarray(states.steps) < np.asarray(online.max_steps))):
-        until += max(CHUNK // len(rows), BLOCK)
-        states = learn_on(states, jnp.asarray(until, jnp.int32))
-        progress(int(np.max(np.asarray(states.steps))))
+        until = until + max(CHUNK // len(slots), BLOCK)
+        states = compiled(online, keys, train, states, until)
+        callbacks.on_call_end(int(np.max(np.asarray(states.steps))))
+        if callbacks.should_stop():
+            break
+    callbacks.on_train_end()
     seconds = time.perf_counter() - started - compile_seconds
     states, online = jax.device_get((states, online))
     layers = jax.device_put(jax.tree.map(lambda leaf: leaf[: len(trials)], states.layer), devices[0])
     validation, test = (_measure_all(spec, layers, part) for part in (splits.validation, splits.test))
-    take = [jax.tree.map(lambda leaf, i=i: leaf[i], (states, online)) for i in range(len(trials))]
-    found = [_learnt(*trial, *parts) for trial, *parts in zip(take, validation, test, strict=True)]
-    return OnlineFit(found, compile_seconds, seconds)
+    ends = [jax.tree.map(lambda leaf, i=i: leaf[i], (states, online)) for i in range(len(trials))]
+    learnt = [_learnt(*end, *parts) for end, *parts in zip(ends, validation, test, strict=True)]
+    return OnlineFit(learnt, compile_seconds, seconds)
 
 
 _DTYPES = (jnp.float32, jnp.float32, jnp.float32, jnp.int32)  # of the fields of Online
@@ -219,13 +233,13 @@ def _advance_all(
     states: OnlineState,
     until: Array,
 ) -> OnlineState:
-    """`advance` for trials shared out to the devices, each of which works by itself, a group after the other."""
+    """`advance` for trials shared out to the devices; each device trains its own, `together` at once."""
 
     def on_device(online: Online, keys: Array, examples: Examples, states: OnlineState, until: Array) -> OnlineState:
-        def one(trial: tuple[Online, Array, OnlineState]) -> OnlineState:
+        def advance_trial(trial: tuple[Online, Array, OnlineState]) -> OnlineState:
             return advance(spec, trial[0], trial[1], examples, trial[2], until)
 
-        return jax.lax.map(one, (online, keys, states), batch_size=together if together > 1 else None)
+        return jax.lax.map(advance_trial, (online, keys, states), batch_size=together if together > 1 else None)
 
     split, whole = PartitionSpec("trials"), PartitionSpec()
     specs = (split, split, whole, split, whole)
@@ -241,7 +255,10 @@ def _measure_all(spec: Spec, layers: Layer, examples: Examples) -> list[Measured
 
 def _learnt(state: OnlineState, online: Online, validation: Measured, test: Measured) -> Learnt:
     steps, error, width = int(state.steps), float(state.error), int(window(online))
-    reason = "max_steps" if not state.stopped else "threshold" if np.isfinite(error) else "diverged"
+    if state.stopped:
+        reason = "threshold" if np.isfinite(error) else "diverged"
+    else:
+        reason = "max_steps" if steps == online.max_steps else "stopped"
     starts = range(0, steps, width)
     ends = [min(start + width, steps) for start in starts]
     curve = [(end, float(total) / (end - start)) for start, end, total in zip(starts, ends, state.errors, strict=False)]

@@ -1,20 +1,18 @@
 """A run of the perceptron: its experiment, for one seed or many, and the run directory that is left."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from jaxmlp import plots
 from jaxmlp.data.sources import Data
-from jaxmlp.errors import UsageError, unknown
-from jaxmlp.nn.network import INITS
+from jaxmlp.errors import UsageError
 from jaxmlp.perceptron.online import Learnt, Online, OnlineFit, fit_online, one_layer
-from jaxmlp.plots import canvas
-from jaxmlp.runs import config, directory, files, model, runner
+from jaxmlp.runs import directory, files, model, runner
 from jaxmlp.runs.config import AnyExperiment, Experiment
+from jaxmlp.runs.directory import RunKind
 from jaxmlp.runs.model import Model
 from jaxmlp.runs.runner import Loaded
 from jaxmlp.spec import Spec, Splits
@@ -40,42 +38,45 @@ class PerceptronExperiment(AnyExperiment):
     network: OneLayer = OneLayer()
     online: Online = Online()
 
-    def check_names(self) -> None:
-        one_layer(self.network.output_activation, self.network.init, 1, 2)
-        if self.network.init not in INITS:
-            raise unknown("network.init", self.network.init, INITS)
-
     def reads(self) -> frozenset[str]:
         return frozenset(Online._fields) - (frozenset() if self.network.init == "uniform" else {"init_scale"})
 
-    def refuse_unread(self, numbers: Iterable[str]) -> None:
-        for number in numbers:
-            if number not in self.reads():
-                raise UsageError(f"online.{number} is set, but not read by init {self.network.init!r}: leave it out")
+    def refuse_unread(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self.reads():
+                raise UsageError(f"online.{name} is set, but not read by init {self.network.init!r}: leave it out")
 
     def in_common(self) -> Experiment:
         """The same data and seed: all that reading data and naming a run directory ask of an experiment."""
         return Experiment(data=self.data, seed=self.seed)
 
 
+PERCEPTRON = RunKind(
+    "a single run of jaxmlp perceptron",
+    table="online",
+    tables=frozenset(field.name for field in fields(PerceptronExperiment)),
+    patterns=directory.RUN.patterns,
+)
+
+
 class ThresholdRow(NamedTuple):
-    """What one threshold comes to over the seeds."""
+    """The results of one threshold over the seeds."""
 
     threshold: float
     steps: SeedStatistics
-    accuracy: SeedStatistics  # on the test rows
+    accuracy: SeedStatistics  # on the test examples
     below: int  # trials that the threshold ended; max_steps or a divergence ended the others
 
 
 def compare_thresholds(
     spec: Spec, online: Online, thresholds: Sequence[float], seeds: Sequence[int], splits: Splits
 ) -> list[ThresholdRow]:
-    """The same seeds with each of the thresholds: as one program, of one trial for each pair."""
+    """Train the same seeds with each of the thresholds, all as one program."""
     pairs = [(online._replace(threshold=float(threshold)), seed) for threshold in thresholds for seed in seeds]
-    found = fit_online(spec, pairs, splits).trials
+    fits = fit_online(spec, pairs, splits).trials
     rows = []
     for index, threshold in enumerate(thresholds):
-        trials = found[index * len(seeds) : (index + 1) * len(seeds)]
+        trials = fits[index * len(seeds) : (index + 1) * len(seeds)]
         steps, accuracy = [m.steps for m in trials], [m.test.accuracy for m in trials]
         below = sum(m.stop_reason == "threshold" for m in trials)
         rows.append(ThresholdRow(float(threshold), SeedStatistics.of(steps), SeedStatistics.of(accuracy), below))
@@ -89,22 +90,19 @@ def spec_of(experiment: PerceptronExperiment, data: Loaded) -> Spec:
     return one_layer(network.output_activation, network.init, inputs, classes)
 
 
-def learn(
-    experiment: PerceptronExperiment, data: Loaded, seeds: int, progress: Callable[[int], None] = lambda steps: None
-) -> OnlineFit:
+def learn(experiment: PerceptronExperiment, data: Loaded, seeds: int, callbacks: Callbacks | None = None) -> OnlineFit:
     """Learn with so many seeds at once, from the experiment's own upwards. Writes nothing."""
     trials = [(experiment.online, experiment.seed + i) for i in range(seeds)]
-    return fit_online(spec_of(experiment, data), trials, data.splits, progress)
+    return fit_online(spec_of(experiment, data), trials, data.splits, callbacks)
 
 
-def leave(
+def write_run(
     experiment: PerceptronExperiment, data: Loaded, fit: OnlineFit, path: Path, callbacks: Callbacks
 ) -> dict[str, Any]:
-    """Write what was learnt to the run directory `path` (empty, or fresh), the summary last; returns it.
+    """Write what was learnt to the run directory `path` (see `directory.create`), the summary last; returns it.
 
     Model, metrics.jsonl (a line for each window of the curve) and pictures are those of the first seed.
     """
-    files.write_atomically(path / directory.CONFIG, config.write(experiment))
     runner.record_environment(experiment.in_common(), path, data, callbacks)
     first = fit.trials[0]
     lines = [json.dumps({"step": step, "error": error}) + "\n" for step, error in first.curve]
@@ -112,14 +110,15 @@ def leave(
     learnt = Model(spec_of(experiment, data), first.params, data.preparation)
     model.save(path, learnt)
     runner.draw(path / directory.PLOTS, learnt, [], 0, data.splits)
-    error_curves(path / directory.PLOTS / directory.CURVES, [trial.curve for trial in fit.trials])
+    errors = {experiment.network.output_activation: [trial.curve for trial in fit.trials]}
+    plots.perceptron_errors(errors, experiment.online.threshold).save(path / directory.PLOTS / directory.CURVES)
     summary = summarise(experiment, fit)
     directory.write_json(path / directory.SUMMARY, summary)
     return summary
 
 
 def summarise(experiment: PerceptronExperiment, fit: OnlineFit) -> dict[str, Any]:
-    """How it ended: as it stands in summary.json. Of several seeds, the spread, and each under `runs`."""
+    """The content of summary.json: of several seeds mean and standard deviation, and each under `runs`."""
     seconds = {"compile": fit.compile_seconds, "train": fit.seconds}
     runs = [_ended(trial, experiment.seed + i) for i, trial in enumerate(fit.trials)]
     if len(runs) == 1:
@@ -146,21 +145,3 @@ def _ended(trial: Learnt, seed: int) -> dict[str, Any]:
         "test": trial.test.to_json(),
         "validation": trial.validation.to_json(),
     }
-
-
-def error_curves(path: Path, curves: Sequence[Sequence[tuple[int, float]]]) -> None:
-    """The mean error of an example over the steps: a thin line for each seed."""
-    figure = canvas.page(800, 400)
-    axes = canvas.panel(figure, (70, 55, 700, 290))
-    for curve in curves:
-        whole = curve[:-1] if len(curve) > 1 else curve  # the last window may hold a few steps only
-        steps, errors = zip(*whole, strict=True) if whole else ((), ())
-        axes.plot(steps, errors, color=canvas.TRAIN, lw=1.8 if len(curves) == 1 else 0.8, marker="." * (len(whole) < 2))
-    if any(error > 0 and np.isfinite(error) for curve in curves for _, error in curve):
-        axes.set_yscale("log")
-    axes.set_title("Mean error of an example, window by window", loc="left", y=1.0, fontsize=12, color=canvas.INK)
-    axes.set_xlabel("step", color=canvas.QUIET)
-    axes.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
-    axes.grid(axis="y", color=canvas.RULE, lw=0.8)
-    axes.spines[["top", "right"]].set_visible(False)
-    canvas.write(path, figure)

@@ -1,239 +1,137 @@
-"""Pictures of a sweep in which every trial is a line: over its epochs, and across all axes.
+"""Pictures of single runs as curves: loss and accuracy over the epochs, a perceptron's error, the error over eps."""
 
-Every function takes rows as in the table of the sweep and writes one PNG; see `marks` for what counts as diverged.
-"""
-
-import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from jaxmlp.plots.canvas import INK, QUIET, VALIDATION, page, panel, write
-from jaxmlp.plots.marks import (
-    COLOURS,
-    LOSS,
-    LOST,
-    PRUNED,
-    apart,
-    best_of,
-    best_words,
-    ceiling,
-    colour_bar,
-    colouring,
-    diverged,
-    heading,
-    legend,
-    logarithmic,
-    measured,
-    number,
-    opacity,
-    plain,
-    pruned,
-    subtitle,
+from jaxmlp.plots.picture import (
+    FIFTH,
+    FOURTH,
+    INK,
+    QUIET,
+    THIRD,
+    TRAIN,
+    VALIDATION,
+    Picture,
+    per_cent,
+    powers,
+    ring,
+    styled,
+    whole_numbers,
 )
-from jaxmlp.plots.scale import Rows, Scale, short
+from jaxmlp.plots.trials import numbers
 from jaxmlp.text import count
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.colors import Normalize
-
-Curves = Mapping[int, Mapping[str, Sequence[float | None]]]
-MOST_LINES, MOST_AXES = 2000, 12
+MEASURES = ("loss", "accuracy")
+SPLITS = (("train", TRAIN, (0, (4, 1.5))), ("validation", VALIDATION, "-"))
 
 
-def learning_curves(path: Path, rows: Rows, axes: Sequence[str], curves: Curves, best: int | None) -> None:
-    """Validation loss and accuracy of every trial over the epochs, coloured by its loss; the best thick.
+@styled
+def run_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int) -> Picture:
+    """Loss and accuracy of an epoch on training and validation data, from rows as in metrics.jsonl.
 
-    Pruned ones are purple and thinner. Beyond MOST_LINES trials an even sample is drawn, and said. A cross is where
-    a trial diverged.
+    A loss of None or NaN (a diverged epoch) leaves a gap, and is said; a `best_epoch` not among the rows is not marked.
     """
-    from matplotlib.ticker import MaxNLocator
-
-    known = [row for row in rows if curves.get(row["trial"])]
-    shown, winner = sample(known, best), best_of(known, best)
-    figure = page(1000, 440)
-    sampled = f" ({len(shown):,} of {len(known):,} drawn)" if len(shown) < len(known) else ""
-    heading(figure, f"Validation curves of {count(len(known), 'trial')}{sampled}", best_words(rows, axes, best))
-    norm, _ = colouring(measured(_whole(shown), LOSS))
-    for left, measure in ((70, "loss"), (575, "accuracy")):
-        place = panel(figure, (left, 55, 405, 275))
-        lines = [_finite(curves[row["trial"]][f"validation_{measure}"]) for row in shown]
-        every, kept = (
-            _all_finite(lines),
-            _all_finite([x for x, row in zip(lines, shown, strict=True) if not diverged(row)]),
-        )
-        top = min(2 * ceiling(kept), ceiling(every)) if measure == "loss" and kept.size else ceiling(every)
-        lines = [np.minimum(line, top) for line in lines]
-        plain(place, np.minimum(every, top) if measure == "loss" else None)
-        _lines(place, [np.column_stack([np.arange(1, len(line) + 1), line]) for line in lines], shown, norm, best)
-        if measure == "accuracy" and any(map(pruned, shown)):
-            place.plot([], [], color=PRUNED, lw=1.3, label="pruned", gid="pruned")
-        _ends(place, lines, shown)
-        if winner is not None:
-            _mark_epoch(place, lines[shown.index(winner)], winner["best_epoch"])
-        subtitle(place, measure.capitalize() + (f" (cut at {top:.2g})" if every.size and every.max() > top else ""))
-        place.set_xlabel("epoch", color=QUIET)
-        place.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
-        place.set_xlim(0.5, max(map(len, lines), default=1) + 0.5)
-        legend(place)
-    write(path, figure)
+    figure, epochs = Picture(10, 4), [row["epoch"] for row in rows]
+    panels, lost = figure.subplots(1, 2), set()
+    for axes, measure in zip(panels, MEASURES, strict=True):
+        for split, colour, style in SPLITS:
+            values = numbers([row[split][measure] for row in rows])
+            marker = "o" if np.isfinite(values).sum() < 2 else ""  # a line through one point is invisible
+            axes.plot(epochs, values, color=colour, linestyle=style, lw=1.8, marker=marker, label=split)
+            lost |= {
+                epoch for epoch, value in zip(epochs, values, strict=True) if measure == "loss" and np.isnan(value)
+            }
+            best = values[epochs.index(best_epoch)] if best_epoch in epochs else np.nan
+            if split == "validation" and np.isfinite(best):
+                axes.axvline(best_epoch, color=QUIET, lw=0.9, ls=":", zorder=1)
+                ring(axes, best_epoch, best, size=7, fill="white")
+                score = f"{best:.4g}" if measure == "loss" else f"{100 * best:.4g} %"
+                axes.set_title(f"best epoch {best_epoch}: {score}", loc="right", fontsize=10, color=VALIDATION)
+        axes.set(title=measure.capitalize(), xlabel="epoch")
+        axes.set_xlim(min(epochs, default=1) - 0.5, max(epochs, default=1) + 0.5)
+        whole_numbers(axes.xaxis)
+    per_cent(panels[1].yaxis)
+    which = ", ".join(map(str, sorted(lost)[:3])) + ", …" * (len(lost) > 3)
+    figure.head("Loss and accuracy of each epoch" + (f" (no finite loss in epoch {which})" if lost else ""))
+    return figure
 
 
-def parallel_coordinates(path: Path, rows: Rows, axes: Sequence[str], best: int | None) -> None:
-    """Every trial a line across its values on all axes, to its validation loss; the darker the better, as a bar says.
+@styled
+def seed_curves(runs: Sequence[Mapping[str, Any]], published_stop: int | None = None) -> Picture:
+    """Loss and accuracy over the epochs: seeds thin, the median of those still running thick, best epochs ringed.
 
-    A pruned trial is purple and thin; a diverged one is grey, dashed, and ends above the losses. Up to MOST_AXES axes are
-    shown, those that vary first.
+    Each run has its `best_epoch` and `curves`: for train_loss, validation_loss, ... a number an epoch.
     """
-    shown = sample(rows, best)
-    scales = [Scale.of(shown, key) for key in varying(rows, axes)]
-    losses = measured(shown, LOSS)
-    top = ceiling(losses)
-    ends = [{LOSS: min(number(row.get(LOSS)), top)} for row in shown if not diverged(row)]
-    last = Scale.of(ends or [{LOSS: 1.0}], LOSS, "log" if logarithmic(losses) else "linear")
-    step = min(190, 1180 // len(scales))
-    left = int(np.clip(30 + 7 * max(map(len, scales[0].levels.values())), 110, 180))
-    figure = page(max(left + step * len(scales) + 130, 700), 525)
-    sampled = f" ({len(shown):,} drawn)" if len(shown) < len(rows) else ""
-    heading(figure, f"{count(len(rows), 'trial')}{sampled} across all axes", best_words(rows, axes, best))
-    place = panel(figure, (left, 55, step * len(scales), 330))
-    place.set(xlim=(0, len(scales)), ylim=(0, 1))
-    place.set_axis_off()
-    heights = [_height(scale, scale.positions) + apart(scale) for scale in scales]
-    to = iter(_height(last, last.positions))
-    heights.append(np.array([1.12 if diverged(row) else next(to) for row in shown]))
-    paths = [_eased(trial) for trial in np.column_stack(heights)]
-    norm, extend = colouring(measured(_whole(shown), LOSS))
-    if coloured := _lines(place, paths, shown, norm, best):
-        bar = colour_bar(place, coloured, extend, gap=30)
-        bar.set_ylabel("validation loss" + (", not pruned" if any(map(pruned, shown)) else ""), color=QUIET, fontsize=9)
-    if early := sum(map(pruned, rows)):
-        place.plot([], [], color=PRUNED, lw=1.3, label=f"pruned ({early:,}): the loss of fewer epochs", gid="pruned")
-        place.legend(loc="lower left", bbox_to_anchor=(0, 1.02), frameon=False, labelcolor=INK, fontsize=9)
-    staggered = max(len(short(scale.name, 24)) for scale in [*scales, last]) * 7.5 > step
-    for index, scale in enumerate([*scales, last]):
-        _upright(place, index, scale, down=18 + 16 * (index % 2) * staggered)
-    if any(map(diverged, shown)):
-        place.plot(len(scales), 1.12, "x", color=LOST, ms=7, mew=1.5, clip_on=False, gid="diverged")
-        lost = sum(map(diverged, rows))
-        place.text(len(scales) + 10 / step, 1.12, f"diverged ({lost})", va="center", fontsize=9, color=QUIET)
-    write(path, figure)
+    figure = Picture(10, 4)
+    panels = figure.subplots(1, 2)
+    for axes, measure in zip(panels, MEASURES, strict=True):
+        for split, colour, _ in SPLITS:
+            lines = [numbers(run["curves"][f"{split}_{measure}"]) for run in runs]
+            for line, run in zip(lines, runs, strict=True):
+                axes.plot(range(1, len(line) + 1), line, color=colour, lw=0.7, alpha=0.35)
+                if split == "validation" and (best := run["best_epoch"]):
+                    style = {"ms": 4, "mfc": "white", "mec": colour, "alpha": 0.8, "zorder": 3}
+                    axes.plot([best], [line[best - 1]], "o", **style)
+            middle = _median(lines)
+            text = f"{split}, median of {count(len(runs), 'seed')}"
+            axes.plot(range(1, len(middle) + 1), middle, color=colour, lw=2.4, label=text)
+        if published_stop is not None:
+            axes.axvline(published_stop, color=QUIET, lw=1, ls="--", label=f"the report stops: epoch {published_stop}")
+        axes.set(title=measure.capitalize(), xlabel="epoch")
+        whole_numbers(axes.xaxis)
+    per_cent(panels[1].yaxis)
+    figure.head("")
+    return figure
 
 
-def sample(rows: Rows, best: int | None) -> list[Any]:
-    """At most MOST_LINES rows, evenly taken, and the best among them."""
-    if len(rows) <= MOST_LINES:
-        return list(rows)
-    taken = set(np.linspace(0, len(rows) - 1, MOST_LINES).astype(int).tolist())
-    return [row for index, row in enumerate(rows) if index in taken or row["trial"] == best]
+@styled
+def eps_errors(errors: Mapping[str, Mapping[str, Any]], report_eps: float) -> Picture:
+    """The error of central differences over eps on logarithmic axes, by precision: slope 2, and a floor.
 
-
-def _lines(place: "Axes", paths: Sequence[np.ndarray], rows: Rows, norm: "Normalize", best: int | None) -> Any:
-    """Diverged ones first, then pruned, then from the worst to the best: the last drawn lies on top.
-
-    Returns what a bar of the colours needs; None if no line is coloured by its loss.
+    For each name: `eps`, `error`, `slope` (or None) and `floor`.
     """
-    import matplotlib
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.collections import LineCollection
-    from matplotlib.colors import ListedColormap
-
-    winner = best_of(rows, best)
-    order = sorted(range(len(rows)), key=lambda i: -math.inf if diverged(rows[i]) else -number(rows[i][LOSS]))
-    lost = [paths[i] for i in order if diverged(rows[i])]
-    early, kept = (
-        [i for i in order if not diverged(rows[i]) and rows[i] is not winner and pruned(rows[i]) == so]
-        for so in (True, False)
-    )
-    thin, alpha = (1.3 if len(rows) <= 100 else 0.9), opacity(rows)
-    dashes = {"linestyles": [(0, (4, 2))], "linewidths": thin, "alpha": 0.7 * alpha, "clip_on": False}
-    place.add_collection(LineCollection(lost, colors=LOST, **dashes))
-    map_ = ScalarMappable(norm, ListedColormap(matplotlib.colormaps[COLOURS](np.linspace(0, 0.94, 256))))
-    purple, colours = [PRUNED] * len(early), map_.to_rgba(np.array([number(rows[i][LOSS]) for i in kept]))
-    place.add_collection(LineCollection([paths[i] for i in early], colors=purple, linewidths=0.8, alpha=0.6 * alpha))
-    place.add_collection(LineCollection([paths[i] for i in kept], colors=colours, linewidths=thin, alpha=alpha))
-    for i, colour in zip(early + kept, [*purple, *colours], strict=True):
-        if np.isfinite(paths[i]).all(axis=1).sum() == 1:  # a line through one point is invisible
-            place.plot(*paths[i].T, "o", color=colour, ms=4, mew=0)
-    if winner is not None:
-        x, y = paths[list(rows).index(winner)].T
-        place.plot(x, y, color="white", lw=5, zorder=4)
-        place.plot(x, y, color=VALIDATION, lw=2.6, zorder=5, gid="best line")
-    place.autoscale_view()
-    return map_ if kept else None
+    figure = Picture(7, 4.6)
+    axes = figure.subplots()
+    for (name, curve), colour in zip(errors.items(), (TRAIN, VALIDATION), strict=False):
+        text = name if curve["slope"] is None else f"{name}: slope {curve['slope']:.2f}, floor {curve['floor']:.0e}"
+        axes.loglog(curve["eps"], numbers(curve["error"]), "o-", color=colour, ms=4, lw=1.8, label=text)
+    first = next(iter(errors.values()))
+    eps = np.asarray(first["eps"])
+    axes.loglog(eps, numbers(first["error"])[0] * (eps / eps[0]) ** 2, color=INK, lw=1, ls=":", label="eps squared")
+    axes.axvline(report_eps, color=THIRD, lw=1, ls="--", label=f"the report's eps, {report_eps:g}")
+    axes.set(xlabel="eps", ylim=(1e-13, None))
+    powers(axes.xaxis)
+    powers(axes.yaxis)
+    figure.head("Largest |central difference - automatic gradient|")
+    return figure
 
 
-def _ends(place: "Axes", lines: Sequence[np.ndarray], rows: Rows) -> None:
-    """A cross at the last finite value of each diverged trial; on the top edge where it never had one."""
-    lost = [line for line, row in zip(lines, rows, strict=True) if diverged(row)]
-    last = [(np.flatnonzero(np.isfinite(line))[-1:], line) for line in lost]
-    points = np.array([(i[0] + 1, line[i[0]]) for i, line in last if i.size]).reshape(-1, 2)
-    never = sum(not i.size for i, _ in last)
-    mark = {"color": LOST, "ms": 5, "mew": 1.2, "alpha": max(0.5, opacity(rows)), "zorder": 3, "gid": "diverged"}
-    if lost:
-        place.plot(*points.T, "x", label=f"diverged ({len(lost)})", **mark)
-    if never:
-        place.plot([1] * never, [1] * never, "x", transform=place.get_xaxis_transform(), clip_on=False, **mark)
+@styled
+def perceptron_errors(curves: Mapping[str, Sequence[Sequence[Any]]], threshold: float | int = 0.0) -> Picture:
+    """The mean error of an example, window by window of steps: a colour for each activation, a line for each seed.
+
+    A curve is pairs of step and error; the last window may hold a few steps only, and is left out.
+    """
+    figure = Picture(7, 4.2)
+    axes = figure.subplots()
+    for (name, lines), colour in zip(curves.items(), (TRAIN, VALIDATION, THIRD, FOURTH, FIFTH), strict=False):
+        for index, line in enumerate(lines):
+            steps, errors = np.array(line[:-1] if len(line) > 1 else line, float).reshape(-1, 2).T
+            style = {"lw": 1.4 if len(lines) == 1 else 0.8, "marker": "." if len(steps) < 2 else ""}
+            axes.plot(steps, errors, color=colour, label="" if index else name, **style)
+    if any(error > 0 and np.isfinite(error) for lines in curves.values() for line in lines for _, error in line):
+        axes.set(xscale="log", yscale="log")
+        powers(axes.xaxis)
+        powers(axes.yaxis)
+    axes.set_xlabel("step")
+    figure.head("Mean error of an example" + (f" (one below {threshold:g} ends it)" if threshold else ""))
+    return figure
 
 
-def _mark_epoch(place: "Axes", line: np.ndarray, epoch: int) -> None:
-    if 1 <= epoch <= len(line) and math.isfinite(line[epoch - 1]):
-        ring = {"ms": 8, "mfc": "white", "mec": VALIDATION, "mew": 2, "zorder": 6, "gid": "best"}
-        place.plot([epoch], [line[epoch - 1]], "o", label=f"best, epoch {epoch}", ls="", **ring)
-
-
-def _upright(place: "Axes", index: int, scale: Scale, down: int) -> None:
-    """One of the parallel axes, with its ticks at its left and its name below."""
-    from matplotlib.patheffects import withStroke
-
-    most = int(place.bbox.width / place.get_xlim()[1] / 7) - 2  # letters between two axes
-    halo = [withStroke(linewidth=2.5, foreground="white")]
-    place.plot([index, index], [0, 1], color=QUIET, lw=1, zorder=7, clip_on=False)
-    for tick, text in scale.ticks(place.bbox.height, across=False).items():
-        (y,) = _height(scale, np.array([tick]))
-        place.annotate(
-            short(text, most), (index, y), (-6, 0), textcoords="offset points", ha="right", va="center", fontsize=8.5,
-            color=INK, zorder=8, path_effects=halo, parse_math=False,
-        )  # fmt: skip
-        place.plot([index], [y], "_", color=QUIET, ms=6, mew=1, zorder=7, clip_on=False)
-    name = {"fontsize": 10, "color": INK, "ha": "center", "va": "baseline", "parse_math": False}
-    place.annotate(
-        short(scale.name, min(24, int(1.6 * most))), (index, 0), (0, -down), textcoords="offset points", **name
-    )
-
-
-def _height(scale: Scale, positions: np.ndarray) -> np.ndarray:
-    low, high = scale.limits
-    return (positions - low) / (high - low)
-
-
-def _eased(heights: np.ndarray) -> np.ndarray:
-    """A path through the heights that leaves and meets every axis at a right angle."""
-    t = np.linspace(0, 1, 21)[:-1]
-    ease = t * t * (3 - 2 * t)
-    y = (heights[:-1, None] + np.diff(heights)[:, None] * ease).ravel()
-    x = (np.arange(len(heights) - 1)[:, None] + t).ravel()
-    return np.column_stack([np.append(x, len(heights) - 1), np.append(y, heights[-1])])
-
-
-def varying(rows: Rows, axes: Sequence[str]) -> list[str]:
-    """Up to MOST_AXES axes, in their order; where there are more, those with one value give way."""
-    ranked = sorted(axes, key=lambda key: len(Scale.of(rows, key).levels) < 2)[:MOST_AXES]
-    return [key for key in axes if key in ranked]
-
-
-def _whole(rows: Rows) -> Rows:
-    """Those that were not pruned."""
-    return [row for row in rows if not pruned(row)]
-
-
-def _finite(values: Sequence[float | None]) -> np.ndarray:
-    return np.array([number(value) for value in values], float)
-
-
-def _all_finite(lines: Sequence[np.ndarray]) -> np.ndarray:
-    every = np.concatenate([np.empty(0), *lines])
-    return every[np.isfinite(every)]
+def _median(lines: Sequence[np.ndarray]) -> np.ndarray:
+    """Epoch by epoch, over the seeds that are still running, as long as those are at least half of them."""
+    lengths = sorted((len(line) for line in lines), reverse=True)
+    shown = lengths[(len(lines) - 1) // 2]
+    return np.array([np.median([line[epoch] for line in lines if len(line) > epoch]) for epoch in range(shown)])

@@ -5,41 +5,36 @@ A group is the trials that agree on every axis; means are over those of them tha
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter
 
-from jaxmlp.plots.canvas import DPI, FOURTH, INK, QUIET, THIRD, TRAIN, VALIDATION, page, panel, write
-from jaxmlp.plots.marks import (
+from jaxmlp.plots.marks import COLOURS, PRUNED, colour_bar, colouring, crosses, measure_axis
+from jaxmlp.plots.picture import FIFTH, FOURTH, INK, QUIET, SIXTH, THIRD, TRAIN, VALIDATION, Picture, ring, styled
+from jaxmlp.plots.scale import Scale
+from jaxmlp.plots.trials import (
     ACCURACY,
-    COLOURS,
     LOSS,
-    PRUNED,
-    below,
-    best_of,
+    Row,
+    Rows,
+    best_group,
     ceiling,
-    colour_bar,
-    colouring,
-    crosses,
     described,
     diverged,
-    heading,
-    legend,
+    failure,
+    grouped,
+    mean,
     measured,
-    plain,
     pruned,
-    scores,
-    subtitle,
 )
-from jaxmlp.plots.scale import Row, Rows, Scale, distinct, identity, is_number, label, last, short
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.lines import Line2D
+from jaxmlp.plots.values import distinct, identity, is_number, label, last, short
 
 WRITTEN = 12  # a map of more cells a side has no numbers in them
-HUES = (TRAIN, THIRD, "#e69f00", "#56b4e9", INK, FOURTH)  # of Okabe and Ito; vermilion is the best
+HUES = (TRAIN, THIRD, FIFTH, SIXTH, INK, FOURTH)  # vermilion is the best
 
 
 class Cells(NamedTuple):
@@ -67,74 +62,73 @@ class Cells(NamedTuple):
         return table
 
 
-def grouped(rows: Rows, places: Sequence[Any]) -> dict[Any, list[Row]]:
-    """The rows at each place."""
-    groups: dict[Any, list[Row]] = {}
-    for row, place in zip(rows, places, strict=True):
-        groups.setdefault(place, []).append(row)
-    return groups
-
-
-def mean(rows: Rows, key: str) -> float:
-    """Over the trials that did not diverge; NaN where there is none."""
-    values = measured(rows, key)
-    return float(values.mean()) if values.size else math.nan
-
-
-def winner(groups: Mapping[Any, list[Row]], best: int | None) -> Any | None:
-    """The group to ring: that of the best trial; but where seeds are averaged, the lowest mean loss.
-
-    A group of which a seed diverged comes after all that are whole. None if every trial diverged.
-    """
-    if all(len(rows) == 1 for rows in groups.values()):
-        return next((place for place, rows in groups.items() if best_of(rows, best)), None)
-    order = {place: (any(map(diverged, rows)), mean(rows, LOSS)) for place, rows in groups.items()}
-    return min((place for place in order if math.isfinite(order[place][1])), key=order.__getitem__, default=None)
-
-
-def winner_words(groups: Mapping[Any, list[Row]], axes: Sequence[str], place: Any) -> str:
-    """The line under the title: what is ringed, and how good it is."""
-    if place is None:
-        return "every trial diverged" if all(diverged(row) for rows in groups.values() for row in rows) else ""
-    rows = groups[place]
-    seeds = f" (mean of {len(rows)} seeds)" if len(rows) > 1 else f" (trial {rows[0]['trial']})"
-    return f"best: {scores(mean(rows, LOSS), mean(rows, ACCURACY))}{seeds}: {described(rows[0], axes)}"
-
-
-def heat_map(path: Path, rows: Rows, axes: Sequence[str], best: int | None) -> None:
-    """Mean validation loss and accuracy over the seeds for every pair of values on two axes; the best cell ringed.
+@styled
+def heat_map(rows: Rows, axes: Sequence[str], best: int | None) -> Picture:
+    """Mean validation loss and accuracy over the seeds for every pair of values on two axes; the best cell is framed.
 
     Up to WRITTEN x WRITTEN cells have their numbers written in. Cells of which every seed diverged are grey and hatched;
     those with pruned trials have a purple corner.
     """
     cells = Cells.of(rows, axes)
-    ring = winner(cells.trials, best)
+    framed = best_group(cells.trials, best)
     H, W = len(cells.up), len(cells.across)
-    wide = min(max(60, 7 * max(map(len, cells.across)) + 12), 120)  # a cell
-    width, height = int(np.clip(wide * W, 240, 480)), int(np.clip(46 * H, 140, 480))
-    upright = max(map(len, cells.across)) * 7 + 6 > width / W
-    left = 50 + 7 * max(map(len, cells.up))
-    under = 45 + (7 * max(map(len, cells.across)) if upright else 18)
-    figure = page(left + 2 * (width + 90) + 20, under + height + 112)
-    title = f"Validation loss over {short(last(axes[0]), 30)} and {short(last(axes[1]), 30)}"
-    heading(figure, title, winner_words(cells.trials, axes, ring))
-    for index, (key, name) in enumerate(((LOSS, "Loss"), (ACCURACY, "Accuracy"))):
-        place = panel(figure, (left + index * (width + 90), under, width, height))
-        _map(place, cells, key, ring)
-        subtitle(place, name)
-        step = 1 if upright else math.ceil(W * 12 / width)
-        place.set_xticks(range(0, W, step), cells.across[::step], rotation=90 * upright, parse_math=False)
-        step = math.ceil(H * 14 / height)
-        place.set_yticks(range(0, H, step), [] if index else cells.up[::step], parse_math=False)
-        place.set_xlabel(short(last(axes[0]), 40), color=QUIET, parse_math=False)
-        if not index:
-            place.set_ylabel(short(last(axes[1]), 40), color=QUIET, parse_math=False)
-            legend(place)
-    write(path, figure)
+    width, height = float(np.clip(0.62 * W, 2.4, 5.2)), float(np.clip(0.46 * H, 1.4, 5.2))  # of a map, in inches
+    longest = 0.08 * max(map(len, cells.across))
+    upright = longest + 0.1 > width / W
+    figure = Picture(2 * width + 0.08 * max(map(len, cells.up)) + 2.2, height + (longest if upright else 0) + 1.5)
+    panels = figure.subplots(1, 2, sharey=True)
+    for place, key, name in zip(panels, (LOSS, ACCURACY), ("Loss", "Accuracy"), strict=True):
+        _map(place, cells, key, (width / W, height / H))
+        if framed is not None:
+            text = described(cells.trials[framed], axes)
+            frame = {"ec": VALIDATION, "fc": "none", "lw": 2.6, "zorder": 5, "clip_on": False, "gid": "best"}
+            place.add_patch(Rectangle((framed[1] - 0.5, framed[0] - 0.5), 1, 1, label=text, **frame))
+        place.set(title=name, xlabel=short(last(axes[0]), 40))
+        place.set_xticks(range(W), cells.across, rotation=90 if upright else 0)
+        place.set_yticks(range(H), cells.up)
+    panels[0].set_ylabel(short(last(axes[1]), 40))
+    figure.head(
+        f"Validation loss and accuracy over {short(last(axes[0]), 30)} and {short(last(axes[1]), 30)}{failure(rows)}"
+    )
+    return figure
 
 
-def lines_over_axis(path: Path, rows: Rows, axis: str, best: int | None, by: str | None = None) -> None:
-    """Validation loss and accuracy over the values of an axis: mean, range over the seeds, and every trial a point.
+def _map(place: Axes, cells: Cells, key: str, cell: tuple[float, float]) -> None:
+    """One measure of all cells, each of so many inches; accuracies are coloured by their error, as losses are."""
+    table = cells.means(key)
+    shown = table if key == LOSS else 1 - table
+    norm, extend = colouring(shown[np.isfinite(shown)])
+    colours = matplotlib.colormaps[COLOURS].with_extremes(bad="white")
+    image = place.imshow(shown, cmap=colours, norm=norm, aspect="auto", interpolation="nearest", origin="lower")
+    lost = Rectangle((0, 0), 1, 1, fc="#ededed", ec="#c4c4c4", hatch="////", lw=0, label="every seed diverged")
+    for (row, column), trials in cells.trials.items():
+        value, failed = table[row, column], sum(map(diverged, trials))
+        if failed == len(trials):
+            lost.set_xy((column - 0.5, row - 0.5))
+            place.add_patch(lost)
+            lost = Rectangle((0, 0), 1, 1, fc="#ededed", ec="#c4c4c4", hatch="////", lw=0)
+        elif math.isfinite(value) and max(table.shape) <= WRITTEN:
+            text = f"{value:#.3g}".rstrip(".") if key == LOSS else f"{100 * value:.1f}"
+            text += f"\n{failed}/{len(trials)} div." if failed and cell[1] > 0.3 else ""
+            ink = "white" if norm(shown[row, column]) < 0.6 else INK
+            size = min(10, 100 * cell[0] / max(map(len, text.split("\n"))))
+            place.text(column, row, text, ha="center", va="center", color=ink, fontsize=size)
+    if early := [(j, i) for (i, j), trials in cells.trials.items() if any(map(pruned, trials))]:
+        corner = {"ls": "", "color": PRUNED, "ms": min(20, 72 * min(cell)), "mew": 0, "clip_on": False}
+        place.plot(*(np.array(early) + 0.5).T, marker=[(0, 0), (-1, 0), (0, -1), (0, 0)], gid="pruned", **corner)
+        place.plot([], [], "s", color=PRUNED, ms=6, mew=0, label="with pruned trials")
+    place.grid(visible=False)
+    place.spines[:].set_visible(False)
+    if np.isfinite(shown).any():
+        bar = colour_bar(place, image, extend if key == LOSS else "neither")
+        if key == ACCURACY:
+            bar.formatter = FuncFormatter(lambda error, _: f"{100 * (1 - error):.5g} %")
+            bar.update_ticks()
+
+
+@styled
+def lines_over_axis(rows: Rows, axis: str, best: int | None, by: str | None = None) -> Picture:
+    """Validation loss and accuracy over the values of an axis: mean ± standard deviation over seeds, each trial a point.
 
     Given a second axis, `by`, a line and colour for each of its values. A third panel has the sparsity of the weights if it
     varies. The best is ringed; a mean with pruned trials is hollow.
@@ -142,119 +136,61 @@ def lines_over_axis(path: Path, rows: Rows, axis: str, best: int | None, by: str
     scale = Scale.of(rows, axis)
     values = [row.get(by) if by else None for row in rows]
     hues = {identity(value): value for value in distinct(values)}
-    of = map(identity, values)
-    groups = grouped(rows, list(zip(of, scale.positions.tolist(), strict=True)))
-    ring, losses = winner(groups, best), measured(rows, LOSS)
-    shares = measured(rows, "sparsity")
-    keys = {LOSS: ("Validation loss", TRAIN), ACCURACY: ("Validation accuracy", TRAIN)}
-    keys |= {"sparsity": ("Sparsity: weights below 1e-3", THIRD)} if shares.size and np.ptp(shares) > 0.01 else {}
-    width = 405 if len(keys) == 2 else 320
-    under = scale.depth(width) + 10
-    named, names = len(hues) > 1, [short(label(value), 22) for value in hues.values()]
-    by_name = short(last(by), 22) if by and named else ""
-    beside = 50 + 7 * max(map(len, [by_name, *names])) if named else 0
-    figure = page(70 + len(keys) * (width + 100) - 80 + beside, under + 380)
-    seeds = max(map(len, groups.values()))
-    title = f"Validation loss and accuracy over {short(scale.name, 40)}"
-    title += f", a colour for each {by_name}" if named else ""
-    title += f": mean and range of {seeds} seeds" if seeds > 1 else ""
-    heading(figure, title, winner_words(groups, [axis, by] if by else [axis], ring))
-    top = ceiling(losses)
-    for index, (key, (name, colour)) in enumerate(keys.items()):
-        place = panel(figure, (70 + index * (width + 100), under, width, 270))
-        plain(place, np.minimum(losses, top) if key == LOSS or not losses.size else None)
+    groups = grouped(rows, list(zip(map(identity, values), scale.positions.tolist(), strict=True)))
+    ringed, losses, shares = best_group(groups, best), measured(rows, LOSS), measured(rows, "sparsity")
+    names = {LOSS: "Validation loss", ACCURACY: "Validation accuracy"}
+    names |= {"sparsity": "Sparsity: weights below 1e-3"} if shares.size and np.ptp(shares) > 0.01 else {}
+    width, top, seeds = 5 if len(names) == 2 else 4, ceiling(losses), max(map(len, groups.values()))
+    upright = 0.08 * max(map(len, scale.levels.values())) if scale.letters > 12 * width else 0
+    figure = Picture(len(names) * width + (1.5 if len(hues) > 1 else 0), 4.2 + upright)
+    lines = {}
+    for place, (key, name) in zip(figure.subplots(1, len(names)), names.items(), strict=True):
         high = top if key == LOSS else math.inf
-        lines = []
-        for hue, own in zip(hues, HUES, strict=False):
+        cut = f" (cut at {top:.2g})" if key == LOSS and losses.size and losses.max() > top else ""
+        place.set_title(name + cut)
+        measure_axis(place, np.minimum(losses, top) if key == LOSS or not losses.size else None)
+        for hue, colour in zip(hues, HUES, strict=False):
             part = {x: trials for (which, x), trials in groups.items() if which == hue}
-            lines.append(_line(place, part, key, own if named else colour, scale.kind, high))
+            own = THIRD if key == "sparsity" and len(hues) == 1 else colour
+            lines[hue] = _line(place, part, key, own, scale.kind == "text", high)
         if key == LOSS:
             crosses(place, scale.positions[[diverged(row) for row in rows]])
-        elif key == ACCURACY and any(map(pruned, rows)):
-            place.plot([], [], "o", mfc="white", mec=QUIET, ms=5, label="pruned")
-        if ring is not None and math.isfinite(at := mean(groups[ring], key)):
-            style = {"ms": 11, "mfc": "none", "mec": VALIDATION, "mew": 2, "zorder": 5, "gid": "best"}
-            place.plot([ring[1]], [min(at, high)], "o", **style)
-        place.margins(y=0.12)
-        subtitle(place, name + (f" (cut at {top:.2g})" if key == LOSS and losses.size and losses.max() > top else ""))
-        below(place, scale)
-        legend(place)
-        if named and index == len(keys) - 1:
-            figure.legend(
-                lines, names, loc="upper left", bbox_to_anchor=(1.03, 1.0), bbox_transform=place.transAxes, frameon=False,
-                labelcolor=INK, fontsize=8.5, title=by_name, title_fontsize=9, handlelength=1.4, alignment="left",
-            )  # fmt: skip
-    write(path, figure)
+        if key == ACCURACY and any(map(pruned, rows)):
+            place.plot([], [], "o", mfc="white", mec=QUIET, ms=5, label="mean with pruned trials")
+        if ringed is not None and math.isfinite(at := mean(groups[ringed], key)):
+            ring(place, ringed[1], min(at, high), described(groups[ringed], [axis, by] if by else [axis]))
+        scale.below(place, 12 * width)
+    if len(hues) > 1 and by:
+        words = [short(label(value), 22) for value in hues.values()]
+        figure.legend(
+            list(lines.values()), words, title=short(last(by), 22), loc="outside right center", alignment="left"
+        )
+    title = f"Validation loss and accuracy over {short(scale.name, 40)}"
+    title += f", a colour for each {short(last(by), 22)}" if len(hues) > 1 and by else ""
+    title += f": mean ± standard deviation of {seeds} seeds" if seeds > 1 else ""
+    figure.head(title + failure(rows))
+    return figure
 
 
-def _map(place: "Axes", cells: Cells, key: str, ring: Any) -> None:
-    """One measure of all cells; accuracies are coloured by their error, as losses are."""
-    import matplotlib
-    from matplotlib.patches import Rectangle
-
-    table = cells.means(key)
-    shown = table if key == LOSS else 1 - table
-    norm, extend = colouring(shown[np.isfinite(shown)])
-    colours = matplotlib.colormaps[COLOURS].with_extremes(bad="white")
-    image = place.imshow(shown, cmap=colours, norm=norm, aspect="auto", interpolation="nearest", origin="lower")
-    H, W = table.shape
-    cell = (72 / DPI * place.bbox.width / W, 72 / DPI * place.bbox.height / H)  # in points
-    fits = cell[0] > 34 and cell[1] > 10  # the word
-    labels = iter([] if fits else ["diverged"])
-    for (i, j), trials in cells.trials.items():
-        lost = sum(map(diverged, trials))
-        value = table[i, j]
-        ink = "white" if math.isfinite(value) and norm(shown[i, j]) < 0.6 else INK
-        if lost == len(trials):
-            grey = Rectangle(
-                (j - 0.5, i - 0.5), 1, 1, fc="#ededed", ec="#c4c4c4", hatch="////", lw=0, label=next(labels, None)
-            )
-            place.add_patch(grey)
-            if fits:
-                halo = {"fc": "#ededed", "ec": "none", "pad": 1.0}
-                place.text(
-                    j, i, "diverged", ha="center", va="center", color=QUIET, fontsize=min(9, cell[0] / 5), bbox=halo
-                )
-        elif math.isfinite(value) and max(H, W) <= WRITTEN:
-            text = f"{value:#.3g}".rstrip(".") if key == LOSS else f"{100 * value:.1f}"
-            text += f"\n{lost}/{len(trials)} div." if lost and cell[1] > 22 else ""
-            size = min(10, 0.42 * cell[1], 1.5 * cell[0] / max(map(len, text.split("\n"))))
-            place.text(j, i, text, ha="center", va="center", color=ink, fontsize=size)
-    if ring is not None:
-        edge = {"ec": VALIDATION, "fc": "none", "lw": 2.6, "zorder": 5, "clip_on": False}
-        place.add_patch(Rectangle((ring[1] - 0.5, ring[0] - 0.5), 1, 1, gid="best", **edge))
-    if early := [(j, i) for (i, j), trials in cells.trials.items() if any(map(pruned, trials))]:
-        corner = {"ls": "", "color": PRUNED, "ms": min(20, *cell), "mew": 0, "clip_on": False}
-        place.plot(*(np.array(early) + 0.5).T, marker=[(0, 0), (-1, 0), (0, -1), (0, 0)], gid="pruned", **corner)
-        place.plot([], [], "s", color=PRUNED, ms=6, mew=0, label="pruned trials")
-    place.spines[:].set_visible(False)
-    if np.isfinite(shown).any():
-        colour_bar(place, image, extend if key == LOSS else "neither", label if key == LOSS else _correct)
-
-
-def _correct(error: float) -> str:
-    return f"{100 * (1 - error):.5g} %"
-
-
-def _line(place: "Axes", groups: Mapping[Any, list[Row]], key: str, colour: str, kind: str, top: float) -> "Line2D":
-    """The mean over an axis, the range over the seeds as a band (or as bars over text), and single trials as points."""
+def _line(place: Axes, groups: Mapping[Any, list[Row]], key: str, colour: str, words: bool, top: float | int) -> Any:
+    """The mean over an axis with its standard deviation over seeds, and single trials as points where there are several."""
     at = np.array(sorted(groups))
-    found = [measured(groups[x], key) for x in at]
-    low, middle, high = (
-        np.minimum(np.array([of(values) if values.size else np.nan for values in found], float), top)
-        for of in (np.min, np.mean, np.max)
-    )
-    several = any(values.size > 1 for values in found)
-    if kind == "text":
-        place.vlines(at, low, high, color=colour, alpha=0.25, lw=9)
-    elif several:
-        place.fill_between(at, low, high, color=colour, alpha=0.15, lw=0)
+    values = [np.minimum(measured(groups[x], key), top) for x in at]
+    middle = np.array([value.mean() if value.size else np.nan for value in values])
+    several, many = any(value.size > 1 for value in values), len(at) > 40
     if several:
-        points = np.array([(x, min(y, top)) for x, values in zip(at, found, strict=True) for y in values])
-        place.plot(*points.T, "o", color=colour, ms=3.5, mew=0, alpha=0.45)
-    style = {"ls": "" if kind == "text" else "-", "lw": 1.8, "marker": "o" if len(at) <= 40 else ""}
-    (line,) = place.plot(at, middle, color=colour, ms=5, **style)
+        points = np.array([(x, y) for x, ys in zip(at, values, strict=True) for y in ys])
+        place.plot(*points.T, "o", color=colour, ms=3.5, mew=0, alpha=0.35)
+    style = {"ls": "" if words else "-", "lw": 1.8, "marker": "" if many else "o", "ms": 5}
+    (line,) = place.plot(at, middle, color=colour, **style)
     early = np.array([any(map(pruned, groups[x])) for x in at])
     if early.any():
-        place.plot(at[early], middle[early], "o", mfc="white", mec=colour, ms=5 if len(at) <= 40 else 3, gid="pruned")
+        place.plot(at[early], middle[early], "o", mfc="white", mec=colour, ms=3 if many else 5, gid="pruned")
+    if several:
+        std = np.array([value.std(ddof=1) if value.size > 1 else 0 for value in values])
+        low, high = np.maximum(middle - std, 0.8 * np.concatenate(values).min(initial=0)), np.minimum(middle + std, top)
+        if words:
+            place.vlines(at, low, high, color=colour, alpha=0.25, lw=9)
+        else:
+            place.fill_between(at, low, high, color=colour, alpha=0.15, lw=0)
     return line

@@ -17,8 +17,8 @@ def environment(package: str, pictures: Path) -> Any:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["per_cent"] = lambda share: f"{100 * share:.2f} %"
-    environment.filters["spread_per_cent"] = lambda s: f"{100 * s['mean']:.2f} ± {100 * s['std']:.2f} %"
-    environment.filters["spread"] = lambda s, digits=4: f"{s['mean']:.{digits}f} ± {s['std']:.{digits}f}"
+    environment.filters["mean_std_per_cent"] = lambda s: f"{100 * s['mean']:.2f} ± {100 * s['std']:.2f} %"
+    environment.filters["mean_std"] = lambda s, digits=4: f"{s['mean']:.{digits}f} ± {s['std']:.{digits}f}"
     environment.filters["range"] = lambda s: f"{s['min']:,.0f} to {s['max']:,.0f}"
     environment.filters["sci"] = lambda number: "none" if number is None else f"{number:.2e}"
     environment.filters["thousands"] = lambda number: f"{number:,.0f}"

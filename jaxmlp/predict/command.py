@@ -61,10 +61,11 @@ def main(arguments: list[str]) -> int:
     trained = model.load(command.run)
     shape = trained.preparation.image_shape
     pixels = [read_image(path, shape, invert=command.invert, resize=command.resize) for path in command.images]
-    said = trained.probabilities(np.stack(pixels))  # [N, K]
+    outputs = trained.probabilities(np.stack(pixels))  # [N, K]
     ranked = np.argsort(-trained.logits(np.stack(pixels)), axis=1, kind="stable")[:, : command.top]  # as Model.predict
     rows = [
-        [(trained.preparation.classes[k], float(said[n, k])) for k in order] for n, order in enumerate(ranked.tolist())
+        [(trained.preparation.classes[k], float(outputs[n, k])) for k in order]
+        for n, order in enumerate(ranked.tolist())
     ]
     if command.json:
         _print_json(trained, command.images, rows)
@@ -125,17 +126,17 @@ def _flat(image: Any, mode: str) -> Any:
 
 
 def _word(trained: Model) -> str:
-    """What the numbers are: probabilities under cross-entropy; under squared error outputs, which need not sum to 1."""
+    """What the outputs are: probabilities under cross-entropy; under squared error outputs, which need not sum to 1."""
     return "probability" if trained.spec.network.loss == "softmax_cross_entropy" else "output"
 
 
 def _print_json(trained: Model, images: tuple[Path, ...], rows: list[list[tuple[Any, float]]]) -> None:
     word = _word(trained)
-    found = [
+    results = [
         {"file": str(path), "class": row[0][0], word: row[0][1], "top": [{"class": c, word: p} for c, p in row]}
         for path, row in zip(images, rows, strict=True)
     ]
-    json.dump(found, sys.stdout, indent=2, allow_nan=False)
+    json.dump(results, sys.stdout, indent=2, allow_nan=False)
     print()
 
 

@@ -12,6 +12,7 @@ from annotated_types import Ge
 from jaxmlp.cli import parsing
 from jaxmlp.cli.devices import Device, choose_device, use_all_cores
 from jaxmlp.cli.main import typed
+from jaxmlp.cli.progress import Lines
 from jaxmlp.errors import UsageError
 from jaxmlp.report import page, runner
 from jaxmlp.report import parts as report_parts
@@ -72,13 +73,12 @@ def main(arguments: list[str]) -> int:
     files.make_directory(out)
     started = time.perf_counter()
     with Progress(quiet=command.quiet) as progress:
-        parts = runner.compute(
-            report_parts.parts(wanted, command.seeds, command.data.name, out, progress), out, progress
-        )
+        progress.on_message(f"device: {device}; reading {command.data.name}")
+        chosen = report_parts.parts(wanted, command.seeds, command.data.name, out, progress)
+        parts = runner.compute(chosen, out, progress)
     provenance = _provenance(command, arguments, device, parts) | {"seconds": time.perf_counter() - started}
     page.write(out, parts, provenance)
-    if not command.quiet:
-        print(f"{short_path(out / 'report.html')}, report.md, results.json and figures/")
+    progress.on_message(f"{short_path(out / 'report.html')}, report.md, results.json and figures/")
     return 0
 
 
@@ -101,39 +101,17 @@ def _provenance(command: Report, arguments: list[str], device: str, parts: dict[
     }
 
 
-class Progress(runner.ReportCallbacks):
-    """A bar over the parts that knows which one runs, and how far it is. Where there is no terminal, a line a part."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        self.console = console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
-        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("parts  {task.description}"), TimeElapsedColumn())
-        self.bar = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
-        self.task = self.bar.add_task("", total=None)
-        self.name = ""
-
-    def __enter__(self) -> "Progress":
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
+class Progress(Lines, runner.ReportCallbacks):
+    """A bar over the parts that knows which one runs, and how far it is; a line for each where there is no terminal."""
 
     def on_part_begin(self, name: str, done: int, parts: int) -> None:
         """Part `name` begins, after `done` of so many."""
-        self.name = name
-        self.bar.update(self.task, description=name, completed=done, total=parts)
-        if name:
+        self.name, self.done, self.parts = name, done, parts
+        if name and not self.on_terminal:
             self.on_message(f"part {done + 1} of {parts}: {name}")
-
-    def on_message(self, text: str) -> None:
-        """Print a line where there is no bar."""
-        if not self.console.is_terminal:
-            self.console.print(text, markup=False)
+        self.show("parts", done, parts, None, [name])
 
     def on_call_end(self, progress: Any) -> None:
         """Show how many seeds are running, and how many epochs all have run."""
-        text = f"{self.name}: {progress.running} seeds running, {progress.epochs} epochs done"
-        self.bar.update(self.task, description=text)
+        text = f"{progress.running} seeds running, {progress.epochs} epochs done"
+        self.show("parts", self.done, self.parts, None, [self.name, text])

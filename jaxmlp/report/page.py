@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxmlp import plots
 from jaxmlp.grid.results import SPARSE
-from jaxmlp.plots import figures as report_figures
 from jaxmlp.plots import page
 from jaxmlp.report.published import CRITERION, ERRATA, EXPERIMENTS, GRADIENTS, PERCEPTRON, THRESHOLD_ACCURACY
 from jaxmlp.report.readings import NEAR
@@ -70,7 +70,7 @@ def draw(folder: Path, trained: dict[str, Any], parts: dict[str, Any]) -> dict[s
     captions = {}
     for name, result in trained.items():
         published = EXPERIMENTS[name]
-        report_figures.curves(folder / name, result["runs"], published.stop_epoch)
+        _save(plots.seed_curves(result["runs"], published.stop_epoch), folder / name)
         number = f"Figure {published.figure} of the report" if published.figure else "No figure in the report"
         captions[name] = f"{number}: {published.title}. Every seed thin, the median thick, the chosen epochs ringed."
     layers = {}
@@ -79,17 +79,24 @@ def draw(folder: Path, trained: dict[str, Any], parts: dict[str, Any]) -> dict[s
             w = checkpoints.load_tensors(folder.parent / "parts" / f"{name}.safetensors")[0]["w"]
             layers[f"{title}: {100 * float(np.mean(np.abs(w) < SPARSE)):.1f} % below {SPARSE:g}"] = w
     if layers and len(next(iter(trained.values()))["image_shape"]) == 2:
-        report_figures.weights(folder / "weights", layers, next(iter(trained.values()))["image_shape"])
+        shape = next(iter(trained.values()))["image_shape"]
+        _save(plots.first_layer_weights(layers, shape, units=64), folder / "weights")
         captions["weights"] = "First-layer weights of the first seed: 64 units of each network, on one scale."
     if "gradcheck" in parts:
-        report_figures.eps_errors(folder / "eps", parts["gradcheck"]["curves"], 1e-2)
+        _save(plots.eps_errors(parts["gradcheck"]["curves"], 1e-2), folder / "eps")
         captions["eps"] = "How central differences err over eps: by eps squared from above, by round-off from below."
     curves = {
-        name.removeprefix("perceptron_"): part["runs"][0]["curve"]
+        name.removeprefix("perceptron_"): [part["runs"][0]["curve"]]
         for name, part in parts.items()
         if name.startswith("perceptron_")
     }
     if curves:
-        report_figures.perceptrons(folder / "perceptron", curves, 3e-6)
+        _save(plots.perceptron_errors(curves, 3e-6), folder / "perceptron")
         captions["perceptron"] = "The perceptron learns from one example after another: first seed of each activation."
     return captions
+
+
+def _save(picture: "plots.Picture", stem: Path) -> None:
+    """As PNG for the page, and as SVG."""
+    picture.save(stem.with_suffix(".png"))
+    picture.save(stem.with_suffix(".svg"))

@@ -1,11 +1,11 @@
 """Where the report can be read in more than one way: each reading is trained, and set beside the report's numbers."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxmlp.fields import changed
 from jaxmlp.report.published import EXPERIMENTS, Published
 from jaxmlp.report.runner import Part, ReportCallbacks, read_experiment, settings_of, statistics_of, summarise, train
 from jaxmlp.runs import config
@@ -66,7 +66,7 @@ def readings(part: str, seeds: int, data_name: str | None, callbacks: ReportCall
     def run() -> dict[str, Any]:
         rows = []
         for title, experiment in variants:
-            callbacks.on_message(f"  {title}")
+            callbacks.on_message(f"{part}: {title}")
             result, first_weights = train(experiment, seeds, callbacks)
             zeros = {"zeros": float(np.mean(first_weights == 0))}
             rows.append({"name": title} | comparison(EXPERIMENTS[name], result["runs"]) | summarise(result) | zeros)
@@ -132,13 +132,3 @@ def _listed(names: Sequence[str]) -> str:
 
 def _under(rows: Sequence[dict[str, Any]]) -> str:
     return "; ".join(row["name"] if row["name"] == "as configured" else f"with {row['name']!r}" for row in rows)
-
-
-def changed(experiment: Experiment, changes: dict[str, Any]) -> Experiment:
-    """The experiment with other values for some keys, given by their full names."""
-    for key, value in changes.items():
-        section, field = key.split(".")
-        part = getattr(experiment, section)
-        part = part._replace(**{field: value}) if section == "hyper" else replace(part, **{field: value})
-        experiment = replace(experiment, **{section: part})
-    return experiment

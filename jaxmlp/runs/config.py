@@ -3,42 +3,42 @@
 import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar
 
 import tomli_w
 from annotated_types import Ge
 
 from jaxmlp.data.sources import BUNDLED, IDX_SETS, Data
-from jaxmlp.errors import UsageError, nearest
+from jaxmlp.errors import UsageError, named, nearest
+from jaxmlp.fields import annotations, flat, one_line, plain, table_of, value_of
 from jaxmlp.spec import Hyper, Network, Training
-from jaxmlp.training.validation import check_names, check_range, check_ranges, reads, refuse_unread
+from jaxmlp.training.validation import check_name, check_section, check_together, reads, refuse_unread
 
 
 @dataclass(frozen=True)
 class AnyExperiment(ABC):
     """Everything that determines a run: a file in configs/, and the flags of a command.
 
-    A kind of experiment adds its sections: dataclasses, and a NamedTuple of numbers.
+    A kind of experiment adds its sections: dataclasses, and a NamedTuple of hyperparameters.
     """
 
     data: Data = Data()
     seed: Annotated[int, Ge(0)] = field(default=0, kw_only=True)
     """Of the first weights, the orders and the dropout; data.split_seed is apart."""
 
-    @abstractmethod
-    def check_names(self) -> None:
-        """Raise UsageError for a name that is unknown, or a combination that makes no sense."""
+    def check_together(self) -> None:  # noqa: B027
+        """Raise UsageError for a combination of names that makes no sense."""
 
     @abstractmethod
     def reads(self) -> frozenset[str]:
-        """The numbers that this experiment reads."""
+        """The hyperparameters that this experiment reads."""
 
     @abstractmethod
-    def refuse_unread(self, numbers: Iterable[str]) -> None:
-        """Raise UsageError for the first of the `numbers`, which were set, that nothing here reads."""
+    def refuse_unread(self, names: Iterable[str]) -> None:
+        """Raise UsageError for the first of the hyperparameters `names`, which were set, that nothing here reads."""
 
 
 @dataclass(frozen=True)
@@ -49,30 +49,24 @@ class Experiment(AnyExperiment):
     training: Training = Training()
     hyper: Hyper = Hyper()
 
-    def check_names(self) -> None:
-        check_names(self.network, self.training)
+    def check_together(self) -> None:
+        check_together(self.network, self.training)
 
     def reads(self) -> frozenset[str]:
         return reads(self.network, self.training)
 
-    def refuse_unread(self, numbers: Iterable[str]) -> None:
-        refuse_unread(self.network, self.training, numbers)
+    def refuse_unread(self, names: Iterable[str]) -> None:
+        refuse_unread(self.network, self.training, names)
 
 
 Kind = TypeVar("Kind", bound=AnyExperiment)
 
 
-def sections(kind: type[AnyExperiment] = Experiment) -> dict[str, type]:
+def sections(kind: type[AnyExperiment] = Experiment) -> dict[str, Any]:
     """The sections of a kind of experiment, and their types."""
-    return {name: found for name, found in get_type_hints(kind).items() if _is_section(found)}
-
-
-def _is_section(found: Any) -> bool:
-    return is_dataclass(found) or _is_numbers(found)
-
-
-def _is_numbers(found: Any) -> bool:
-    return hasattr(found, "_asdict")
+    return {
+        name: found for name, found in annotations(kind).items() if is_dataclass(found) or hasattr(found, "_asdict")
+    }
 
 
 SECTIONS = sections()
@@ -80,13 +74,13 @@ SECTIONS = sections()
 
 def keys(kind: type[AnyExperiment] = Experiment) -> list[str]:
     """The full names of all keys, as they stand in a file and (with dashes) on a command line."""
-    return [f"{section}.{key}" for section, found in sections(kind).items() for key in get_type_hints(found)] + ["seed"]
+    return [f"{section}.{key}" for section, found in sections(kind).items() for key in annotations(found)] + ["seed"]
 
 
 def read(path: Path, kind: type[Kind] = Experiment) -> tuple[Kind, frozenset[str]]:
     """The experiment a file describes, and the names of the keys that it sets.
 
-    Raises UsageError for a file that is missing or is no TOML, a key that is unknown, or a value of the wrong type.
+    Raises UsageError for a file that is missing or is no TOML, an unknown key, or a value that its key does not accept.
     """
     tree, file = load(path)
     return parse(tree, file, kind)
@@ -123,60 +117,42 @@ def locate(path: Path) -> Path:
 def parse(tree: Mapping[str, Any], file: str, kind: type[Kind] = Experiment) -> tuple[Kind, frozenset[str]]:
     """As `read`, from the parsed TOML; `file` names it in errors."""
     known, default = sections(kind), kind()
-    values_of: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     given: set[str] = set()
-    for section, values in tree.items():
-        if section == "seed":
-            values_of["seed"] = value_of(f"{file}: seed", values, int)
-            given.add("seed")
-            continue
-        if section in ("grid", "sample", "prune"):
-            raise UsageError(f"{file}: [{section}] belongs to a sweep; run it with python -m jaxmlp.sweep")
-        if section not in known:
-            raise UsageError(f"{file}: [{section}] is no section or key; {nearest(section, [*known, 'seed'])}")
-        if not isinstance(values, dict):
-            raise UsageError(f"{file}: {section} is a section: write [{section}] and its keys below")
-        types = get_type_hints(known[section])
-        for key in values:
-            if key not in types:
-                raise UsageError(f"{file}: {section}.{key} is no key; {nearest(f'{section}.{key}', keys(kind))}")
-        read_values = {key: value_of(f"{file}: {section}.{key}", value, types[key]) for key, value in values.items()}
-        values_of[section] = known[section](**_plain(getattr(default, section)) | read_values)
-        given |= {f"{section}.{key}" for key in values}
-    return kind(**values_of), frozenset(given)
-
-
-def value_of(field: str, found: Any, kind: Any) -> Any:
-    """`found` in the type of the field; a whole number will do for a float, and nothing else is converted."""
-    if get_origin(kind) is tuple:
-        if not isinstance(found, list):
-            raise UsageError(f"{field} is {found!r}; accepted is a list, such as [256, 128]")
-        return tuple(value_of(field, item, get_args(kind)[0]) for item in found)
-    if kind is float and type(found) is int:
-        return float(found)
-    if type(found) is not kind:
-        names = {int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false"}
-        raise UsageError(f"{field} is {found!r}; accepted is {names[kind]}")
-    return found
+    with named(file):
+        for name, found in tree.items():
+            if name == "seed":
+                values[name] = value_of(name, found, annotations(kind)[name])
+                given.add(name)
+                continue
+            if name in ("grid", "sample", "prune"):
+                raise UsageError(f"[{name}] belongs to a sweep; run it with python -m jaxmlp.sweep")
+            if name not in known:
+                raise UsageError(f"[{one_line(name)}] is no section or key; {nearest(name, [*known, 'seed'])}")
+            if not isinstance(found, dict):
+                raise UsageError(f"{name} is a section: write [{name}] and its keys below")
+            entries = table_of(name, found, annotations(known[name]), known=keys(kind))
+            for key, value in entries.items():
+                check_name(f"{name}.{key}", f"{name}.{key}", value)
+            values[name] = known[name](**plain(getattr(default, name)) | entries)
+            given |= {f"{name}.{key}" for key in entries}
+    return kind(**values), frozenset(given)
 
 
 def check(experiment: AnyExperiment, given: Iterable[str]) -> None:
     """Raise UsageError for a name, a range or a combination that makes no sense.
 
-    `given` are the full names of the keys that were set: a number that is set, but never read, is refused.
+    `given` are the full names of the keys that were set: a hyperparameter that is set, but never read, is refused.
     """
-    experiment.check_names()
-    numbers = []
     for section in sections(type(experiment)):
-        check_ranges(section, getattr(experiment, section))
-        if _is_numbers(getattr(experiment, section)):
-            numbers += [key.removeprefix(f"{section}.") for key in sorted(given) if key.startswith(f"{section}.")]
-    check_range("seed", experiment.seed, get_type_hints(AnyExperiment, include_extras=True)["seed"])
-    experiment.refuse_unread(numbers)
+        check_section(section, getattr(experiment, section))
+    value_of("seed", experiment.seed, annotations(type(experiment))["seed"])
+    experiment.check_together()
+    experiment.refuse_unread(key.split(".")[1] for key in sorted(given) if _is_traced(experiment, key.split(".")[0]))
 
 
 def tree(experiment: AnyExperiment) -> dict[str, Any]:
-    """The experiment as nested dictionaries, without the numbers that nothing reads. Paths are made absolute."""
+    """The experiment as nested dictionaries, without the hyperparameters that nothing reads. Paths are made absolute."""
     found = {section: _fields(experiment, section) for section in sections(type(experiment))}
     data = found["data"]
     data["dir"] = str(Path(data["dir"]).expanduser().absolute()) if data["dir"] else ""
@@ -186,18 +162,16 @@ def tree(experiment: AnyExperiment) -> dict[str, Any]:
 
 
 def _fields(experiment: AnyExperiment, section: str) -> dict[str, Any]:
-    values = getattr(experiment, section)
-    unread = set(values._fields) - experiment.reads() if _is_numbers(values) else set()
-    found = {key: value for key, value in _plain(values).items() if key not in unread}
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
+    read = experiment.reads() if _is_traced(experiment, section) else None
+    values = plain(getattr(experiment, section)).items()
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in values if read is None or key in read
+    }
 
 
-def _plain(section: Any) -> dict[str, Any]:
-    return (
-        section._asdict()
-        if _is_numbers(section)
-        else {field.name: getattr(section, field.name) for field in fields(section)}
-    )
+def _is_traced(experiment: AnyExperiment, section: str) -> bool:
+    """Whether a section holds hyperparameters."""
+    return isinstance(getattr(experiment, section, None), tuple)
 
 
 def write(experiment: AnyExperiment) -> str:
@@ -207,12 +181,5 @@ def write(experiment: AnyExperiment) -> str:
 
 def changes(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """The keys in which two trees differ: name to (saved, wanted); None stands for a key that is not there."""
-    one, other = _flat(saved), _flat(wanted)
-    return {key: (one.get(key), other.get(key)) for key in [*one, *other] if one.get(key) != other.get(key)}
-
-
-def _flat(nested: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        flat |= {f"{key}.{name}": item for name, item in value.items()} if isinstance(value, Mapping) else {key: value}
-    return flat
+    before, after = dict(flat(saved)), dict(flat(wanted))
+    return {key: (before.get(key), after.get(key)) for key in before | after if before.get(key) != after.get(key)}

@@ -14,6 +14,7 @@ import math
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from itertools import count
 from pathlib import Path
@@ -21,30 +22,59 @@ from typing import Any
 
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.runs import config, files
-from jaxmlp.runs.config import Experiment
+from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.training.epochs import Epoch
 from jaxmlp.training.schedules import schedule
 
 CONFIG, ENVIRONMENT, METRICS, SUMMARY = "config.toml", "environment.json", "metrics.jsonl", "summary.json"
 CHECKPOINTS, PLOTS = "checkpoints", "plots"
-PRUNED = "pruned"  # why a trial of a sweep was stopped that had an epoch left
 CURVES, CONFUSION, WEIGHTS, MISTAKES = "curves.png", "confusion.png", "weights.png", "mistakes.png"
-OURS = (  # all that a run writes, as patterns
-    *(CONFIG, ENVIRONMENT, METRICS, SUMMARY, "model.safetensors", CHECKPOINTS, PLOTS),
-    *(f"{PLOTS}/{picture}" for picture in (CURVES, CONFUSION, WEIGHTS, MISTAKES)),
-    f"{CHECKPOINTS}/epoch-*.safetensors",
+
+
+@dataclass(frozen=True)
+class RunKind:
+    """What tells one kind of run directory from the others; each command that writes one has its own."""
+
+    name: str
+    """What messages call it."""
+    table: str
+    """A table that its config.toml always has."""
+    tables: frozenset[str]
+    """All tables and keys that its config.toml may have at the top."""
+    patterns: tuple[str, ...]
+    """All that is written, as patterns of paths below the directory."""
+
+    def check(self, path: Path) -> None:
+        """Raise UsageError if the directory holds a run of another kind, by its config.toml."""
+        try:
+            tree = tomllib.loads((path / CONFIG).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+            return
+        signs = [f"[{table}]" for table in tree if table not in self.tables]
+        signs += [f"no [{self.table}]"] if tree and self.table not in tree else []
+        if signs:
+            raise UsageError(
+                f"{path} holds a run of another kind, not {self.name} ({CONFIG} has {signs[0]}); give another --out, or"
+                " remove it"
+            )
+
+
+RUN = RunKind(
+    "a single run of jaxmlp train",
+    table="hyper",
+    tables=frozenset(field.name for field in fields(Experiment)),
+    patterns=(
+        *(CONFIG, ENVIRONMENT, METRICS, SUMMARY, "model.safetensors", CHECKPOINTS, PLOTS),
+        *(f"{PLOTS}/{picture}" for picture in (CURVES, CONFUSION, WEIGHTS, MISTAKES)),
+        f"{CHECKPOINTS}/epoch-*.safetensors",
+    ),
 )
-KINDS = {  # of folders, by a table of config.toml
-    "grid": "a sweep of jaxmlp.sweep",
-    "online": "a single run of jaxmlp.perceptron",
-    "hyper": "a single run of jaxmlp.train",
-}
 
 
-def fresh(experiment: Experiment, kind: str = "") -> Path:
-    """Make a new folder under runs/, named by time, kind of run, data and seed."""
+def fresh(experiment: Experiment, prefix: str = "") -> Path:
+    """Make a new folder under runs/, named by the time, a prefix, the data and the seed."""
     name = "".join(c if c.isalnum() else "_" for c in Path(experiment.data.name).name)
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{kind}{name}-seed{experiment.seed}"
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{prefix}{name}-seed{experiment.seed}"
     files.make_directory(Path("runs"))
     for number in count(1):
         path = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
@@ -58,11 +88,11 @@ def fresh(experiment: Experiment, kind: str = "") -> Path:
     raise AssertionError
 
 
-def check_new(path: Path, *, overwrite: bool, ours: Sequence[str] = OURS) -> list[Path]:
-    """What is to be removed before a run can begin in `path`, the deepest first; or, with `ours` of its own, a sweep.
+def check_new(path: Path, kind: RunKind = RUN, *, overwrite: bool) -> list[Path]:
+    """What is to be removed before a run of this kind can begin in `path`, the deepest first.
 
-    Raises UsageError if there is anything, unless an earlier run is to be overwritten. Only what a run writes (`ours`, as
-    patterns) is ever removed; a folder that holds anything else is refused even with `overwrite`.
+    Raises UsageError if there is anything, unless an earlier run of this kind is to be overwritten. Only what such a run
+    writes is ever removed; a folder that holds anything else is refused even with `overwrite`.
     """
     try:
         if path.exists() and not path.is_dir():
@@ -70,28 +100,16 @@ def check_new(path: Path, *, overwrite: bool, ours: Sequence[str] = OURS) -> lis
         present = sorted(path.rglob("*"), key=lambda item: (-len(item.parts), item))
     except OSError as error:
         raise files.cannot("look into", path, error) from error
-    found, sweep = kind_of(path), ours is not OURS
-    if found and (found == "grid") != sweep:
-        wanted = "a sweep" if sweep else "a single run"
-        raise UsageError(f"{path} holds {KINDS[found]}, not {wanted}; give another --out, or remove it")
+    kind.check(path)
     if present and not overwrite:
         raise UsageError(
             f"{path} is not empty; go on with the run in it by --resume, replace it by --overwrite, or give another --out"
         )
     names = [item.relative_to(path).as_posix() for item in present]
-    foreign = [name for name in names if not any(_bears(name, pattern) for pattern in ours)]
+    foreign = [name for name in names if not any(_bears(name, pattern) for pattern in kind.patterns)]
     if foreign:
         raise UsageError(f"{path} holds {foreign[0]!r}, which no run writes: it is not overwritten; give another --out")
     return present
-
-
-def kind_of(path: Path) -> str:
-    """The table of its config.toml that tells what is in a folder, of those in KINDS; or "", where there is none."""
-    try:
-        tree = tomllib.loads((path / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return ""
-    return next((table for table in KINDS if table in tree), "")
 
 
 def _bears(name: str, pattern: str) -> bool:
@@ -100,9 +118,9 @@ def _bears(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern) or fnmatchcase(name, f"{folder}{slash}.{last}.*.tmp")
 
 
-def create(path: Path, experiment: Experiment, *, overwrite: bool) -> None:
+def create(path: Path, experiment: AnyExperiment, kind: RunKind = RUN, *, overwrite: bool) -> None:
     """Make `path` ready for a new run, after `check_new`: empty but for config.toml."""
-    empty(path, check_new(path, overwrite=overwrite))
+    empty(path, check_new(path, kind, overwrite=overwrite))
     files.write_atomically(path / CONFIG, config.write(experiment))
 
 
@@ -154,11 +172,11 @@ def reopen(path: Path, experiment: Experiment) -> None:
 def ended(path: Path, experiment: Experiment) -> dict[str, Any] | None:
     """The summary of the run in `path`, if no epoch is left of those that `experiment` grants it; else None."""
     summary = read_json(path / SUMMARY)
-    if summary is None or summary["stop_reason"] == PRUNED:
+    if summary is None:
         return None
-    if summary["stop_reason"] == "max_epochs" and summary["epochs_run"] < experiment.training.max_epochs:
-        return None
-    return summary
+    if summary["stop_reason"] == "max_epochs":
+        return summary if summary["epochs_run"] >= experiment.training.max_epochs else None
+    return summary if summary["stop_reason"] in ("early_stopping", "diverged") else None  # else stopped from without
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmlp import display
 from jaxmlp.data.preparing import Preparation
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.nn.network import Layer, Params, forward, outputs, predictions
-from jaxmlp.runs import checkpoints, directory
+from jaxmlp.runs import checkpoints
 from jaxmlp.spec import Network, Spec, Training
 
 FILE = "model.safetensors"
@@ -25,12 +26,28 @@ class Model(NamedTuple):
     params: Params
     preparation: Preparation
 
+    def __repr__(self) -> str:
+        facts = "\n".join(f"  {name}: {value}" for name, value in self._facts())
+        return f"Model(\n{facts}\n)"
+
+    def _repr_html_(self) -> str:
+        return display.table("Model", (), self._facts())
+
+    def _facts(self) -> list[tuple[str, str]]:
+        network, preparation = self.spec.network, self.preparation
+        count = sum(layer.w.size + layer.b.size for layer in self.params)
+        return [
+            ("units", f"{display.sizes(self.params)} ({network.activation}, {network.loss}), {count:,} parameters"),
+            ("inputs", f"{list(preparation.image_shape)}, normalised {preparation.normalise}"),
+            ("classes", display.summary(preparation.classes)),
+        ]
+
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """The net input of the output layer [N, K] for images [N, *image_shape], as they came (not normalised)."""
+        """The pre-activations of the output layer [N, K] for images [N, *image_shape], as they came (not normalised)."""
         return np.asarray(compiled_forward(self.spec, self.params, jnp.asarray(self.preparation.apply(images))))
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """What the network says of each class [N, K]: probabilities, or under squared error the outputs f(z)."""
+        """The outputs for each class [N, K]: probabilities, or under squared error f(z)."""
         return np.asarray(outputs(self.spec.network, jnp.asarray(self.logits(images))))
 
     def predict(self, images: np.ndarray) -> np.ndarray:
@@ -56,21 +73,20 @@ def save(run: Path, model: Model) -> None:
     checkpoints.save_tensors(run / FILE, tensors, {"model": json.dumps(description)})
 
 
-def _instead(sweep: Path) -> str:
-    """What to do who gives a sweep for a run."""
-    if (sweep / "best" / FILE).is_file():
-        return f"; take {sweep / 'best'}"
-    if (sweep / directory.SUMMARY).is_file():
-        return ", and no trial came to a finite validation loss: there is no model in it"
-    return f" that has not ended; go on with: python -m jaxmlp.sweep --out {sweep} --resume"
-
-
 def load(run: str | Path) -> Model:
-    """The model of a run directory. Raises RunError if there is none, or if its file is damaged; UsageError for a sweep."""
-    if directory.kind_of(Path(run)) == "grid":
-        raise UsageError(f"{run} is a sweep{_instead(Path(run))}")
+    """The model of a run directory, or of its model.safetensors.
+
+    Raises RunError if there is none or its file is damaged, and UsageError where it is in a folder below.
+
+    Example:
+        model = jaxmlp.load("runs/mine")
+        model.predict(images)  # as they came, [N, *image_shape]
+    """
     path = Path(run) / FILE if Path(run).is_dir() else Path(run)
     if not path.is_file():
+        below = sorted(Path(run).glob(f"*/{FILE}"))
+        if below:
+            raise UsageError(f"{run} holds no model itself; take {below[0].parent}")
         raise RunError(
             f"{path} does not exist; give the directory of a run that has ended (or resume it with --resume)"
         )

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 import jaxmlp
+from jaxmlp import plots
 from jaxmlp.data.preparing import Preparation, prepare
 from jaxmlp.data.sources import Dataset, load_data
 from jaxmlp.errors import RunError
@@ -47,7 +48,9 @@ class Loaded(NamedTuple):
 
     def described(self) -> str:
         """A line: where the data came from, and how many examples there are."""
-        return f"{self.origin}: {' / '.join(f'{len(part.x):,}' for part in self.splits)} train, validation, test rows"
+        return (
+            f"{self.origin}: {' / '.join(f'{len(part.x):,}' for part in self.splits)} train, validation, test examples"
+        )
 
 
 def read_data(experiment: Experiment, *, progress: bool = False) -> Loaded:
@@ -69,10 +72,10 @@ def run(
 ) -> Outcome:
     """Train `experiment` in the run directory `path` (see `directory.create` and `reopen`), going on where it stopped.
 
-    A run that has come to its end (`directory.ended`) is measured and drawn again.
+    A run that has ended (`directory.ended`) is evaluated and drawn again.
     Once `callbacks.should_stop` is true after an epoch, the state is saved and the run returns without a summary.
-    With `data_parallel` every minibatch is split over all devices; a run may go on with it or without, whatever it was
-    begun with: the results are the same to rounding.
+    With `data_parallel` every minibatch is split over all devices; a run may go on with it or without, however it began:
+    the results are the same to rounding.
     Raises RunError where the disk fails, or the run was begun on other data; and, before anything is written,
     JaxmlpError or UsageError where there are no devices that could share a batch equally.
     """
@@ -120,14 +123,14 @@ def spec_of(experiment: Experiment, splits: Splits, preparation: Preparation) ->
 def _resume(path: Path, state: TrainState, callbacks: Callbacks, *, begun: bool) -> tuple[TrainState, list[Epoch]]:
     """The state and the epochs to go on from: those of the newest whole checkpoint, or the beginning."""
     make_directory(path / CHECKPOINTS)
-    found = checkpoints.restore(path / CHECKPOINTS, state)
-    if found is None:
+    checkpoint = checkpoints.restore(path / CHECKPOINTS, state)
+    if checkpoint is None:
         if begun:
             callbacks.on_message(f"{path} was stopped before its first checkpoint: starting from epoch 0")
         return state, directory.cut_metrics(path, 0)
-    for damage in found.skipped:
-        callbacks.on_message(f"passed over a damaged checkpoint: {damage}; going on from epoch {found.epoch}")
-    return jax.device_put(found.tree), directory.cut_metrics(path, found.epoch)
+    for damage in checkpoint.skipped:
+        callbacks.on_message(f"passed over a damaged checkpoint: {damage}; going on from epoch {checkpoint.epoch}")
+    return jax.device_put(checkpoint.tree), directory.cut_metrics(path, checkpoint.epoch)
 
 
 def finish(
@@ -155,27 +158,30 @@ def finish(
 
 def draw(path: Path, trained: Model, epochs: list[Epoch], best_epoch: int, splits: Splits) -> None:
     """The pictures of a run: curves, confusion matrix, first-layer weights, the most confident mistakes."""
-    from jaxmlp.plots import run as plots
-
     make_directory(path)
     classes, shape = trained.preparation.classes, trained.preparation.image_shape
     logits = model.compiled_forward(trained.spec, trained.params, splits.test.x)
-    labels, found = np.asarray(splits.test.labels), np.asarray(predictions(logits))
+    labels, predicted = np.asarray(splits.test.labels), np.asarray(predictions(logits))
     counts = np.zeros((len(classes), len(classes)), int)
-    np.add.at(counts, (labels, found), 1)
-    plots.learning_curves(path / directory.CURVES, [epoch.to_json() for epoch in epochs], best_epoch)
-    plots.confusion_matrix(path / directory.CONFUSION, counts, classes)
+    np.add.at(counts, (labels, predicted), 1)
+    if epochs:
+        plots.run_curves([epoch.to_json() for epoch in epochs], best_epoch).save(path / directory.CURVES)
+    plots.confusion_matrix(counts, classes).save(path / directory.CONFUSION)
     if len(shape) in (2, 3):
         confidence = np.max(np.asarray(outputs(trained.spec.network, logits)), axis=1)
         images = np.asarray(splits.test.x)
-        plots.first_layer_weights(path / directory.WEIGHTS, np.asarray(trained.params[0].w), shape)
-        plots.confident_mistakes(path / directory.MISTAKES, images, labels, found, confidence, classes, shape)
+        plots.first_layer_weights(np.asarray(trained.params[0].w), shape).save(path / directory.WEIGHTS)
+        mistakes = plots.confident_mistakes(images, labels, predicted, confidence, classes, shape)
+        mistakes.save(path / directory.MISTAKES)
 
 
 def record_environment(
     experiment: Experiment, path: Path, data: Loaded, callbacks: Callbacks, *, data_parallel: bool = False
 ) -> bool:
-    """Write environment.json; where a run goes on (it tells whether), other data are refused, other versions are said."""
+    """Write environment.json, and return whether the run had one, because it is resumed.
+
+    Then other versions and devices are a message, and other data are refused: raises RunError.
+    """
     device = jax.devices()[0]
     now = {
         "versions": {"jaxmlp": jaxmlp.__version__, "python": platform.python_version()}

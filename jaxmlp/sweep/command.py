@@ -19,9 +19,10 @@ from jaxmlp.runs import config, directory
 from jaxmlp.runs.config import Experiment
 from jaxmlp.sweep import config as sweep_config
 from jaxmlp.sweep import processes, store
-from jaxmlp.sweep.config import Sweep, SweepTrial
+from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.options import Options
 from jaxmlp.sweep.progress import SweepBar
+from jaxmlp.sweep.trials import SweepTrials
 from jaxmlp.text import count, duration, short_path
 from jaxmlp.training.validation import check_chunk
 
@@ -146,7 +147,7 @@ def _check(command: SweepCommand) -> None:
 def main(arguments: list[str]) -> int:
     """Parse, train, print a table."""
     command, sweep = read(arguments)
-    trials = sweep_config.trials(sweep)
+    trials = sweep.trials
     use_all_cores(len(trials))
     if command.distributed:
         if not command.quiet:
@@ -154,17 +155,17 @@ def main(arguments: list[str]) -> int:
         devices = partial(choose_device, command.device)
         processes.connect(command.coordinator, command.processes, command.process_id, devices=devices)
     bar = SweepBar(quiet=command.quiet or processes.index() > 0)
-    repeats = sweep_config.repeats(sweep, trials)
+    repeats = sweep.repeats
     if repeats:
         bar.on_message(f"{count(repeats, 'trial')} left out: they equal others in all that they read")
     try:
         return _sweep(command, sweep, trials, bar)
     finally:
-        bar.on_train_end()
+        bar.clear()
         processes.disconnect()
 
 
-def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: SweepBar) -> int:
+def _sweep(command: SweepCommand, sweep: Sweep, trials: SweepTrials, bar: SweepBar) -> int:
     if command.out is not None and not command.resume and not command.dry_run and processes.index() == 0:
         store.check_new(command.out, overwrite=command.overwrite)
     summary = store.ended(command.out) if command.resume and command.out else None
@@ -187,12 +188,11 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: list[SweepTrial], bar: S
     with interruptible("saving after this call") as interruption:
         bar.interruption = interruption
         outcome = runner.run(sweep, trials, groups, out, bar, options)
-    bar.on_train_end()
+    bar.clear()
     if outcome.stopped:
-        bar.on_message(
-            f"stopped after {outcome.epochs:,} trial-epochs, saved ({outcome.finished:,} of {len(trials):,} trials have"
-            f" ended); go on with: {typed('sweep', '--out', short_path(out), '--resume')}"
-        )
+        done = f"{outcome.finished:,} of {len(trials):,} trials have ended"
+        stopped = f"stopped after {outcome.epochs:,} trial-epochs, saved ({done}); go on with"
+        bar.quote(stopped, typed("sweep", "--out", short_path(out), "--resume"))
         return 128 + (interruption.number or signal.SIGTERM)
     code = 0 if outcome.summary is None else _end(bar, out, outcome.summary, sweep)
     return 128 + interruption.number if interruption.asked() else code

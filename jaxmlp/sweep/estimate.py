@@ -1,26 +1,24 @@
-"""What a sweep will take, before it is begun: memory by reckoning, time by a short probe."""
+"""What a sweep will take, before it is begun: memory from its compiled programs, time by a short probe."""
 
 import resource
 import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
 import psutil
 
-from jaxmlp.grid import pruning, sizing
-from jaxmlp.grid.packing import Packing
+from jaxmlp.grid import program, pruning, sizing
+from jaxmlp.grid.packing import Packing, SlotRequest, Terms, plan
 from jaxmlp.grid.program import Devices
 from jaxmlp.grid.pruning import Prune
 from jaxmlp.sweep import groups as sweep_groups
 from jaxmlp.sweep.groups import SweepGroup
 from jaxmlp.sweep.options import Options
 
-FOUR = 4  # bytes of a number
-COMPILER = 290 * 2**20  # bytes that the first compile leaves in a process, as measured (JAX 0.10.2, x86)
-PROGRAM = 25 * 2**20  # and that each further program does
-SEATED = 2.0  # times the states of trials that are resident, as NumPy stacks them and the devices hold them
-SAVING = 60 * 2**20  # bytes that the first checkpoint takes, however small
-SAVED = 4.5  # times the states of all that have begun more, while a checkpoint is written: taken off, sorted, encoded
+# of the states, while a checkpoint is written: taken off the devices, stacked, as bytes, and these with a sorted header,
+# which is put together of two
+CHECKPOINT_COPIES = 5
 
 
 class GroupEstimate(NamedTuple):
@@ -53,37 +51,44 @@ def estimate(
     checkpoint_seconds: float,
     prune: Prune | None,
 ) -> Estimate:
-    """The time of each group, by a probe of the chunk that it would run with; and the memory of all."""
-    held = psutil.Process().memory_info().rss  # the data among it; what compiling adds is added below
-    found, packings = [], []
+    """The time of each group, by a probe of the chunk that it would run with; and the memory of all.
+
+    Compiles the program of every group, as the sweep would.
+    """
+    estimates, programs = [], []
     for group, differs in zip(groups, differences(groups), strict=True):
         measured = sweep_groups.probed(group, devices, chunk=1 if options.sequential else options.chunk)
-        packings.append(sweep_groups.settings_of(group, devices, options, measured))
+        packing = sweep_groups.settings_of(group, devices, options, measured)
+        programs.append(_program(group, packing, devices, processes, alone=options.sequential))
         epoch = measured.seconds * len(group.trials) / processes
-        most = epoch * group.spec.training.max_epochs
-        about = (group.spec.sizes, len(group.trials), measured.chunk, epoch, most, measured.compile_seconds)
-        found.append(GroupEstimate(differs, *about))
-    whole = sum(len(group.trials) * group.spec.training.max_epochs for group in groups)
-    epochs = whole
+        estimates.append(
+            GroupEstimate(
+                differs,
+                group.spec.sizes,
+                len(group.trials),
+                measured.chunk,
+                epoch_seconds=epoch,
+                most_seconds=epoch * group.spec.training.max_epochs,
+                compile_seconds=measured.compile_seconds,
+            )
+        )
+    most_epochs = sum(len(group.trials) * group.spec.training.max_epochs for group in groups)
+    epochs = most_epochs
     if prune is not None:
         longest = max(group.spec.training.max_epochs for group in groups)
         seeds = max(group.seeds for group in groups)
         configurations = sum(len(group.trials) for group in groups) // seeds
-        epochs = min(whole, seeds * pruning.most_epochs(configurations, prune.rung_epochs, prune.keep, longest))
-    seconds = sum(group.most_seconds for group in found) * epochs / whole
-    saved = seconds > checkpoint_seconds
-    memory = _memory(groups, packings, devices, held, processes, saved=saved, together=prune is not None)
-    return Estimate(found, memory, epochs, seconds, sum(group.compile_seconds for group in found))
+        epochs = min(epochs, seeds * pruning.most_epochs(configurations, prune.rung_epochs, prune.keep, longest))
+    seconds = sum(group.most_seconds for group in estimates) * epochs / most_epochs
+    saves = seconds > checkpoint_seconds
+    memory = _memory(programs, devices, saves=saves, together=prune is not None)
+    return Estimate(estimates, memory, epochs, seconds, sum(group.compile_seconds for group in estimates))
 
 
 def differences(groups: Sequence[SweepGroup]) -> list[str]:
     """For each group the values of those keys in which groups, but not the trials of one, differ."""
-    values: list[dict[str, Any]] = []
-    for group in groups:
-        first = group.trials[0].values
-        fixed = {key for key in first if all(trial.values.get(key) == first[key] for trial in group.trials)}
-        values.append({key: first[key] for key in fixed})
-    keys = [key for key in groups[0].trials[0].values if all(key in found for found in values)]
+    values = [group.common() for group in groups]
+    keys = [key for key in values[0] if all(key in found for found in values)]
     keys = [key for key in keys if len({str(found[key]) for found in values}) > 1]
     return [", ".join(_shown(found[key]) for key in keys) for found in values]
 
@@ -92,33 +97,49 @@ def _shown(value: Any) -> str:
     return "-".join(map(str, value)) or "none" if isinstance(value, list | tuple) else str(value)
 
 
-def _memory(
-    groups: Sequence[SweepGroup],
-    packings: Sequence[Packing],
-    devices: Devices,
-    held: int,
-    processes: int,
-    *,
-    saved: bool,
-    together: bool,
-) -> int:
-    """Groups come one after the other; but with rungs (`together`) the trials of all have begun before any leaves."""
-    seated, begun, data = [], [], []
-    for group, packing in zip(groups, packings, strict=True):
-        state, mine = sizing.state_bytes(group.spec), -(-len(group.trials) // processes)
-        resident = min(mine, packing.resident)
-        begun.append(state * (mine if together else resident))
-        data.append(sum(group.rows) * (group.spec.inputs + 1) * FOUR)
-        if devices[0].platform == "cpu":
-            seated.append(state * (resident * SEATED + packing.chunk * len(devices)))
-        else:
-            seated.append(state * (-(-resident // len(devices)) + packing.chunk))
+class _Program(NamedTuple):
+    """The bytes of one group."""
+
+    compiled: jax.stages.Compiled  # kept, as the sweep keeps it
+    data: int  # on each device
+    call: int  # that a call takes on each device, beside its arguments
+    resident: int  # the states of the trials that have slots at a time
+    begun: int  # the states of all trials of this process
+
+
+def _program(group: SweepGroup, packing: Packing, devices: Devices, processes: int, *, alone: bool) -> _Program:
+    """The program of the largest batch of trials of a group, compiled."""
+    mine, state = group.for_process(0, processes), sizing.state_bytes(group.spec)
+    first = list(mine.trials.items())[: packing.resident]
+    requests = [SlotRequest(trial, found.seed, 0) for trial, found in first]
+    layout = plan(requests, Terms(len(devices), packing.chunk, packing.price))
+    mesh, splits = program.mesh_of(devices), mine.splits()
+    compiled = program.compile_program(
+        group.spec,
+        packing.epochs,
+        program.batch_shapes(mesh, group.spec, max(layout, key=lambda batch: batch.size).shape),
+        jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=program.everywhere(mesh)), splits),
+        alone=alone,
+    )
+    analysis = compiled.memory_analysis()
+    call = 0 if analysis is None else analysis.temp_size_in_bytes + analysis.output_size_in_bytes
+    data = sum(x.nbytes for x in jax.tree.leaves(splits))
+    return _Program(compiled, data, call, state * len(first), state * len(mine.trials))
+
+
+def _memory(programs: Sequence[_Program], devices: Devices, *, saves: bool, together: bool) -> int:
+    """Bytes at the peak: of a device, or where the devices are a CPU, of the process.
+
+    Groups run one after the other, but with rungs (`together`) the trials of all have begun before any is taken out. A
+    process holds its programs and the data already. States lie on the devices, and once more in the memory of the host
+    while trials are repacked, or as often as a checkpoint copies them.
+    """
     if devices[0].platform != "cpu":
-        return max(data) + round(max(seated))
-    states = sum(begun) if together else max(begun)
-    compiled = COMPILER + PROGRAM * (len(groups) - 1)
-    checkpoint = (SAVING + SAVED * states) * saved
-    return held + compiled + max(data) * len(devices) + round(max(seated) + states * together + checkpoint)
+        return max(found.data + found.call + -(-found.resident // len(devices)) for found in programs)
+    held = psutil.Process().memory_info().rss
+    begun = sum(found.begun for found in programs) if together else max(found.resident for found in programs)
+    work = max((found.data + found.call) * len(devices) + found.resident for found in programs)
+    return held + work + begun * (CHECKPOINT_COPIES if saves else 1)
 
 
 def peak_bytes() -> int:

@@ -7,16 +7,17 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxmlp import plots
 from jaxmlp.grid.groups import Best
 from jaxmlp.grid.results import TrialResult
-from jaxmlp.plots import sweep as sweep_plots
 from jaxmlp.runs import checkpoints, directory, files, runner
 from jaxmlp.runs.directory import CHECKPOINTS, PLOTS, SUMMARY, append_metrics, write_json
 from jaxmlp.statistics import accuracy_interval
 from jaxmlp.sweep import page, store
-from jaxmlp.sweep.config import Sweep, SweepTrial
+from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.groups import SweepGroup
 from jaxmlp.sweep.store import BEST
+from jaxmlp.sweep.trials import SweepTrial
 from jaxmlp.training.callbacks import Callbacks
 
 
@@ -69,7 +70,7 @@ def finish(
     files.make_directory(path / PLOTS)
     axes = [axis.key for axis in sweep.axes]
     best_trial = None if best is None else best.result.trial
-    pictures = sweep_plots.draw(path / PLOTS, rows, axes, curves, best_trial, sweep.prune is not None)
+    pictures = plots.draw_sweep(path / PLOTS, rows, axes, curves, best_trial, sweep.prune is not None)
     page.write(path, summary, rows, axes, pictures)
     return summary
 

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -14,7 +13,6 @@ from jaxmlp.data.npz import cache_folder
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import RunError
 from jaxmlp.grid import sizing
-from jaxmlp.grid.first_states import Trial
 from jaxmlp.grid.groups import Group
 from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.program import Devices
@@ -23,8 +21,8 @@ from jaxmlp.runs import files
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.runner import Loaded, read_data, spec_of
 from jaxmlp.spec import Spec
-from jaxmlp.sweep.config import SweepTrial
 from jaxmlp.sweep.options import Options
+from jaxmlp.sweep.trials import SweepTrials
 
 PROBE_FROM = 60.0  # seconds of work as guessed: below that a probe costs more than it can save
 CHUNKS = "chunks.json"
@@ -38,12 +36,16 @@ class SweepGroup(NamedTuple):
     spec: Spec
     crc32: str  # of the data
     rows: tuple[int, int, int]  # training, validation, test
-    trials: tuple[SweepTrial, ...]
+    trials: SweepTrials
 
     @property
     def seeds(self) -> int:
         """Different seeds of its trials."""
-        return len({trial.experiment.seed for trial in self.trials})
+        return len(self.trials.grid.seeds)
+
+    def common(self) -> dict[str, Any]:
+        """The values that all its trials have."""
+        return self.trials.grid.common(self.number)
 
     def described(self) -> dict[str, Any]:
         """For people, and for resuming: what is checked then."""
@@ -56,11 +58,7 @@ class SweepGroup(NamedTuple):
 
     def for_process(self, index: int, count: int) -> Group:
         """What process `index` of `count` trains of it."""
-        mine = {
-            trial.number: Trial(trial.experiment.hyper, trial.experiment.seed)
-            for trial in self.trials
-            if trial.number % count == index
-        }
+        mine = self.trials.grid.scheduled(self.number, index, count)
         return Group(self.spec, mine, lambda: self.data().splits)
 
 
@@ -70,19 +68,15 @@ def loaded(data: Data) -> Loaded:
     return read_data(Experiment(data=data))
 
 
-def groups_of(trials: Sequence[SweepTrial]) -> list[SweepGroup]:
+def groups_of(trials: SweepTrials) -> list[SweepGroup]:
     """The groups in the order of their first trials. Raises UsageError and DataError as `read_data` does."""
-    sorted_in: dict[Any, list[SweepTrial]] = {}
-    for trial in trials:
-        experiment = trial.experiment
-        sorted_in.setdefault((experiment.data, experiment.network, experiment.training), []).append(trial)
     groups = []
-    for number, found in enumerate(sorted_in.values()):
-        experiment = found[0].experiment
-        data = loaded(experiment.data)
-        spec = spec_of(experiment, data.splits, data.preparation)
+    for number, base in enumerate(trials.grid.bases):
+        mine = SweepTrials(trials.grid, number)
+        data = loaded(base.described.data)
+        spec = spec_of(base.described, data.splits, data.preparation)
         train, validation, test = (len(part.x) for part in data.splits)
-        groups.append(SweepGroup(number, experiment, spec, data.crc32, (train, validation, test), tuple(found)))
+        groups.append(SweepGroup(number, mine[0].experiment, spec, data.crc32, (train, validation, test), mine))
     return groups
 
 

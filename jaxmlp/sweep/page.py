@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxmlp.plots import page as pages
-from jaxmlp.plots.marks import ACCURACY, LOSS, diverged, measured, number
-from jaxmlp.plots.means import grouped
-from jaxmlp.plots.scale import Row, Rows, distinct, identity, is_number, label, last, short
+from jaxmlp.plots.trials import ACCURACY, LOSS, Row, Rows, diverged, grouped, measured, number
+from jaxmlp.plots.values import distinct, identity, is_number, label, last, short
 from jaxmlp.runs import directory, files
 from jaxmlp.runs.directory import ENVIRONMENT, PLOTS
 from jaxmlp.statistics import SeedStatistics, accuracy_interval
@@ -20,15 +19,18 @@ from jaxmlp.training.schedules import schedule
 MOST = 20  # rows of a table
 LISTED = 8  # values of an axis that are named one by one
 CAPTIONS = {
-    "heat_map": "Validation loss and accuracy over both axes, each cell the mean over its seeds; the best cell is framed.",
-    "lines_over_axis": "Validation loss and accuracy over the axis: a point a trial, the line their mean; "
-    "with two axes, a colour for each value of the other. The best is ringed.",
-    "seeds_spread": "The luck of seeds: a dot a trial, the band mean ± standard deviation; the best is ringed.",
-    "parallel_coordinates": "Every trial is a line through its values, coloured by validation loss; the best is orange.",
+    "heat_map": "Validation loss and accuracy over both axes, each cell the mean over its seeds; the best cell is framed. "
+    "The darker, the better.",
+    "lines_over_axis": "Validation loss and accuracy over the axis, and the sparsity of the weights where it varies. "
+    "A large point is a mean over seeds, a small one a trial, the band mean ± standard deviation; with two axes, there is "
+    "a colour for each value of the other. The best is ringed.",
+    "seeds": "The luck of seeds: a dot a trial, the band mean ± standard deviation; the best is ringed.",
+    "parallel_coordinates": "Every trial is a line through its values to its validation loss, and dark if that is low; "
+    "the best is orange.",
     "scatter": "Validation loss of every trial over each axis; crosses diverged, the best is ringed. "
     "Points of one value are moved a little sideways, so that all are seen.",
     "learning_curves": "Validation loss and accuracy of every trial over the epochs, dark if its loss is low; "
-    "the best is orange.",
+    "the best is orange, its best epoch ringed.",
     "cost_against_quality": "What pruning did: each trial by its epochs and its loss, and how many were still training. "
     "Points are moved a little sideways, so that all are seen.",
 }
@@ -38,17 +40,18 @@ PRUNED = {  # what is added where trials were pruned
     "parallel_coordinates": "Pruned trials are thin and purple: their loss is that of fewer epochs.",
     "scatter": "Pruned trials are purple: their loss is that of fewer epochs.",
     "learning_curves": "Pruned trials are thin and purple.",
+    "cost_against_quality": "Pruned trials are purple.",
 }
 MEANINGS = {
     "early_stopping": "validation no longer improved",
     "max_epochs": "trained for all epochs granted",
     "diverged": "a loss was no longer finite",
-    "pruned": "taken out at a rung, worse than others",
+    "pruned": "stopped at a rung, worse than others",
 }
 
 
 class Configuration(NamedTuple):
-    """The trials that agree on every axis; spreads are over those that did not diverge."""
+    """The trials that agree on every axis; mean and standard deviation are over those that did not diverge."""
 
     trials: Rows
     measured: int
@@ -61,10 +64,10 @@ def write(
 ) -> None:
     """Write sweep.html into the directory of a sweep: config.toml, environment.json and the pictures are there already.
 
-    `pictures` are names of files in its plots/, as `plots.sweep.draw` returns them.
+    `pictures` are names of files in its plots/, as `plots.draw_sweep` returns them.
     """
     rows = sorted(rows, key=lambda row: row["trial"])
-    best, tree, found = summary["best"], directory.saved_tree(path), configurations(rows, axes)
+    best, tree, ranked = summary["best"], directory.saved_tree(path), configurations(rows, axes)
     lost = [row for row in rows if row["status"] == "diverged"]
     templates = pages.environment("jaxmlp.sweep", path / PLOTS)
     templates.filters |= {
@@ -73,7 +76,7 @@ def write(
         "loss": loss,
         "words": words,
         "count": count,
-        "spread_of": spread_of,
+        "over_seeds": over_seeds,
     }
     page = templates.get_template(PAGE).render(
         title=title(rows, axes, tree["data"]["name"]),
@@ -87,10 +90,12 @@ def write(
         meanings=MEANINGS,
         best=best,
         doubt=None if best is None else doubt(rows, best),
-        rank=next((i for i, one in enumerate(found, 1) if best and best["trial"] in numbers(one)), None),
+        rank=next(
+            (i for i, c in enumerate(ranked, 1) if best and best["trial"] in [row["trial"] for row in c.trials]), None
+        ),
         figures={Path(name).stem: caption(Path(name).stem, summary["statuses"]) for name in pictures},
-        configurations=found[:MOST],
-        more=len(found) - MOST,
+        configurations=ranked[:MOST],
+        more=len(ranked) - MOST,
         lost=lost[:MOST],
         more_lost=len(lost) - MOST,
         commands=commands(path, best, tree),
@@ -117,7 +122,7 @@ def title(rows: Rows, axes: Sequence[str], data: str) -> str:
 
 def values_of(rows: Rows, key: str) -> str:
     """The values on an axis, in words: each of them if they are few, otherwise how many, from where to where."""
-    values = [found for found in distinct([row.get(key) for row in rows]) if found is not None]
+    values = [level for level in distinct([row.get(key) for row in rows]) if level is not None]
     if len(values) > LISTED and all(map(is_number, values)):
         text = f"{len(values):,} values from {value(values[0])} to {value(values[-1])}"
     else:
@@ -137,17 +142,17 @@ def facts(summary: dict[str, Any]) -> dict[str, str]:
     """What the sweep took: name and number."""
     rate, seconds = summary["trial_epochs_per_second"], summary["seconds"]
     nouns = {"trials": "trial", "groups": "group", "compiles": "compiled program", "trial_epochs": "trial-epoch"}
-    found = {noun + "s" * (summary[key] != 1): f"{summary[key]:,}" for key, noun in nouns.items()}
-    found |= {
+    named = {noun + "s" * (summary[key] != 1): f"{summary[key]:,}" for key, noun in nouns.items()}
+    named |= {
         "trial-epochs a second": "–" if rate is None else f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}",
         "training": f"{seconds['train']:,.1f} s",
         "compiling": f"{seconds['compile']:,.1f} s",
     }
-    return found | {"process" if summary["processes"] == 1 else "processes": f"{summary['processes']:,}"}
+    return named | {"process" if summary["processes"] == 1 else "processes": f"{summary['processes']:,}"}
 
 
 def doubt(rows: Rows, best: Row) -> dict[str, Any]:
-    """How far to trust the choice: among how many it was made, and how many of the others its rows cannot tell from it."""
+    """How far to trust the choice: among how many it was made, and how many others its examples cannot tell from it."""
     low, high = accuracy_interval(best["validation_correct"], best["validation_count"])
     others = [row for row in rows if not diverged(row) and row["trial"] != best["trial"]]
     alike = sum(low <= number(row[ACCURACY]) <= high for row in others)
@@ -157,53 +162,52 @@ def doubt(rows: Rows, best: Row) -> dict[str, Any]:
 def configurations(rows: Rows, axes: Sequence[str]) -> list[Configuration]:
     """By mean validation loss, those of which a seed diverged after all that are whole; without those that all did."""
     groups = grouped(rows, [tuple(identity(row.get(key)) for key in axes) for row in rows])
-    found = []
+    ranked = []
     for trials in groups.values():
         losses = measured(trials, LOSS).tolist()
         if losses:
             accuracy = SeedStatistics.of(measured(trials, ACCURACY).tolist())
-            found.append(Configuration(trials, len(losses), SeedStatistics.of(losses), accuracy))
-    return sorted(found, key=lambda one: (one.measured < len(one.trials), one.loss.mean))
-
-
-def numbers(configuration: Configuration) -> list[int]:
-    """Its trials."""
-    return [row["trial"] for row in configuration.trials]
+            ranked.append(Configuration(trials, len(losses), SeedStatistics.of(losses), accuracy))
+    return sorted(ranked, key=lambda c: (c.measured < len(c.trials), c.loss.mean))
 
 
 def commands(path: Path, best: Row | None, tree: dict[str, Any]) -> dict[str, str]:
     """How to go on: what each command is for, and the command."""
-    found = {}
+    named = {}
     if best is not None:
         out = shlex.quote(str(path / BEST))
-        found["See what the best network sees in images:"] = f"python -m jaxmlp.predict {out} image.png"
+        named["See what the best network sees in images:"] = f"python -m jaxmlp.predict {out} image.png"
         copy = shlex.quote(str(path / f"{BEST}-longer"))  # so that best/ stays what this page says of it
         resume = f"cp -r {out} {copy} && python -m jaxmlp.train --out {copy} --resume"
         if best["status"] == "max_epochs" and not schedule(_schedule(best, tree)).reads_max_epochs:
             longer = f"{resume} --training.max-epochs {2 * best['epochs_run']}"
-            found["Train a copy of it on, as its epochs were used up (this reads the test rows again):"] = longer
+            named[
+                "Train a copy of it on, as its epochs were used up (this evaluates it on the test examples again):"
+            ] = longer
         elif best["status"] == "pruned":
-            found["It was pruned: train a copy of it to its end (this reads the test rows again):"] = resume
+            named["It was pruned: train a copy of it to its end (this evaluates it on the test examples again):"] = (
+                resume
+            )
         again = f"python -m jaxmlp.train {shlex.quote(str(path / BEST / directory.CONFIG))}"
-        found["Train it anew, perhaps with other flags:"] = again
-    found["Every trial is a line of the table, for pandas:"] = f"pandas.read_csv({str(path / TABLE)!r})"
-    return found
+        named["Train it anew, perhaps with other flags:"] = again
+    named["Every trial is a line of the table, for pandas:"] = f"pandas.read_csv({str(path / TABLE)!r})"
+    return named
 
 
 def _schedule(best: Row, tree: dict[str, Any]) -> str:
     return best.get("training.schedule") or tree["training"]["schedule"]
 
 
-def value(found: Any) -> str:
+def value(level: Any) -> str:
     """A value of an axis, short: 0.5623, 1e-6, 64-32, relu."""
-    if isinstance(found, float):
-        return re.sub(r"e([+-])0", r"e\1", f"{found:.4g}")
-    return str(found) if is_number(found) else short(label(found), 40)
+    if isinstance(level, float):
+        return re.sub(r"e([+-])0", r"e\1", f"{level:.4g}")
+    return str(level) if is_number(level) else short(label(level), 40)
 
 
-def loss(found: float | None, digits: int = 4) -> str:
+def loss(number: float | None, digits: int = 4) -> str:
     """To so many digits, zeros at the end too."""
-    return "not finite" if found is None else f"{found:#.{digits}g}".rstrip(".")
+    return "not finite" if number is None else f"{number:#.{digits}g}".rstrip(".")
 
 
 def words(name: str) -> str:
@@ -211,10 +215,9 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def spread_of(configuration: Configuration, what: str) -> str:
-    """Mean, and deviation where there is more than one seed: loss, or accuracy in percent."""
-    share = what == "accuracy"
-    spread = configuration.accuracy if share else configuration.loss
-    mean = f"{100 * spread.mean:.2f}" if share else loss(spread.mean)
-    deviation = f"{100 * spread.std:.2f}" if share else loss(spread.std, digits=2)
-    return mean + (f" ± {deviation}" if configuration.measured > 1 else "") + (" %" if share else "")
+def over_seeds(configuration: Configuration, measure: str) -> str:
+    """The mean, and ± standard deviation where there is more than one seed: of the loss, or of the accuracy in percent."""
+    share = measure == "accuracy"
+    mean, std = (configuration.accuracy if share else configuration.loss)[:2]
+    texts = (f"{100 * mean:.2f}", f"{100 * std:.2f}") if share else (loss(mean), loss(std, digits=2))
+    return " ± ".join(texts[: 2 if configuration.measured > 1 else 1]) + (" %" if share else "")

@@ -7,8 +7,8 @@ import jax
 
 from jaxmlp.grid.results import TrialResult, sparsity
 from jaxmlp.spec import Examples
-from jaxmlp.sweep.config import SweepTrial
 from jaxmlp.sweep.groups import SweepGroup
+from jaxmlp.sweep.trials import SweepTrial
 from jaxmlp.training import fitting
 from jaxmlp.training.loop import TrainState
 

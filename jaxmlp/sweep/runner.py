@@ -16,12 +16,13 @@ from jaxmlp.runs import runner
 from jaxmlp.runs.directory import SUMMARY, read_json, write_json
 from jaxmlp.sweep import config, estimate, finish, processes, store
 from jaxmlp.sweep import groups as sweep_groups
-from jaxmlp.sweep.config import Sweep, SweepTrial, configuration
+from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.exchange import SweepExchange
 from jaxmlp.sweep.groups import SweepGroup
 from jaxmlp.sweep.options import Options
 from jaxmlp.sweep.recorder import Recorder
 from jaxmlp.sweep.store import GROUPS
+from jaxmlp.sweep.trials import SweepTrial
 from jaxmlp.training.callbacks import Callbacks
 
 
@@ -57,7 +58,7 @@ def run(
     terms = _agreed(sweep, groups, path, devices, options, callbacks)
     mine = [group.for_process(index, count) for group in groups]
     packings = [Packing(**group["packing"]) for group in terms["groups"]]
-    configurations = _configurations(every) if sweep.prune else []
+    configurations = sweep.trials.grid.configurations if sweep.prune else []
     grid = Grid(mine, packings, devices, sweep.prune, configurations, alone=terms["sequential"], callbacks=callbacks)
     saved = store.restore(path, specs, index, count, [list(group.trials) for group in mine])
     if saved is not None:
@@ -94,12 +95,6 @@ def run(
     except RunError as error:
         raise RunError(f"{error}; all trials are trained, and saved: then go on with --resume") from error
     return Outcome(summary, exchange.lines, exchange.tally.epochs, stopped=False)
-
-
-def _configurations(every: Sequence[SweepTrial]) -> list[int]:
-    """The number of the configuration of each trial."""
-    numbers: dict[Any, int] = {}
-    return [numbers.setdefault(configuration(trial), len(numbers)) for trial in every]
 
 
 def _agreed(

@@ -1,37 +1,33 @@
-"""The space of a sweep: its axes as they are written, the values they have, and how points are taken of it."""
+"""The space of a sweep: its axes as they are written, the values they have, and how configurations are drawn from it."""
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
-from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import tomli_w
 from annotated_types import Ge
 
-from jaxmlp.data.preparing import NORMALISATIONS
 from jaxmlp.errors import UsageError, nearest, unknown
-from jaxmlp.runs.config import SECTIONS, Experiment, value_of
-from jaxmlp.spec import Network
-from jaxmlp.training.validation import check_range, check_ranges
+from jaxmlp.fields import annotations, kind_of, one_line, shown, table_of
+from jaxmlp.runs.config import SECTIONS
+from jaxmlp.training.validation import axis_values
 
 METHODS = ("sobol", "latin_hypercube", "halton", "random")
 SCALES = ("linear", "log")
 MOST = 1_000_000  # trials of a sweep, and values of an axis
 KINDS: dict[str, Any] = {
-    f"{name}.{key}": kind for name in SECTIONS for key, kind in get_type_hints(SECTIONS[name]).items()
+    f"{name}.{key}": annotation for name, kind in SECTIONS.items() for key, annotation in annotations(kind).items()
 }
-ANY_NAMES = Experiment(network=Network(loss="squared_error"))  # a base that takes each known name of any key
 
 
 @dataclass(frozen=True)
 class Sample:
-    """So many points of the space that the axes span, instead of their product."""
+    """So many configurations of the space that the axes span, instead of their product."""
 
     count: Annotated[int, Ge(1)]
-    """Points; those that come out equal count once."""
+    """Configurations; those that come out equal count once."""
     method: str = "sobol"
     """sobol, latin_hypercube, halton, random."""
     seed: Annotated[int, Ge(0)] = 0
@@ -54,31 +50,9 @@ class Axis(NamedTuple):
     space: Range | None = None
 
 
-def parts(field: str, found: Mapping[str, Any], kinds: Mapping[str, Any], needed: Iterable[str]) -> dict[str, Any]:
-    """The entries of a small table, in the types of its keys. Raises UsageError for what is unknown or missing."""
-    for name in found:
-        if name not in kinds:
-            raise UsageError(f"{field}.{plain(name)} is no key; {nearest(name, kinds)}")
-    for name in needed:
-        if name not in found:
-            raise UsageError(f"{field}.{name} is missing (the keys of {field}: {', '.join(kinds)})")
-    return {name: value_of(f"{field}.{name}", value, kinds[name]) for name, value in found.items()}
-
-
-def plain(name: str) -> str:
-    """A name as it was found, on one line."""
-    return repr(name)[1:-1]
-
-
-def shown(value: Any) -> str:
-    """A value as it is written in a list."""
-    return repr(list(value) if isinstance(value, tuple) else value)
-
-
-def sample_of(found: Mapping[str, Any]) -> Sample:
+def sample_of(table: Mapping[str, Any]) -> Sample:
     """The sample that the table [sample] describes. Raises UsageError."""
-    sample = Sample(**parts("sample", found, get_type_hints(Sample), ["count"]))
-    check_ranges("sample", sample)
+    sample = Sample(**table_of("sample", table, annotations(Sample), ["count"]))
     if sample.method not in METHODS:
         raise unknown("sample.method", sample.method, METHODS)
     return sample
@@ -87,8 +61,8 @@ def sample_of(found: Mapping[str, Any]) -> Sample:
 def entries(where: str, tables: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, Any]]:
     """The keys of [grid] by full name (or seeds), each with its name in errors and what was found. Raises UsageError."""
     known: dict[str, tuple[str, Any]] = {}
-    for written, found in (pair for table in tables for pair in _flat(table)):
-        field = where + plain(written)
+    for written, found in (pair for table in tables for pair in _by_key(table)):
+        field = where + one_line(written)
         key = _full_name(field, written)
         if key in known:
             raise UsageError(f"{field} and {known[key][0]} are the same key: leave one of them out")
@@ -96,7 +70,7 @@ def entries(where: str, tables: Iterable[Mapping[str, Any]]) -> dict[str, tuple[
     return known
 
 
-def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _by_key(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, found in table.items():
         if name in SECTIONS and isinstance(found, dict):
             yield from ((f"{name}.{key}", value) for key, value in found.items())
@@ -131,26 +105,19 @@ def axis_of(field: str, key: str, found: Any, drawn: bool) -> Axis:
     if not isinstance(found, list):
         section, one = key.split(".")[0], tomli_w.dumps({"": found}).split("=", 1)[1].strip()
         raise UsageError(f"{field} is {one}; accepted is a list, [{one}], or a range; or put it under [{section}]")
-    if get_origin(KINDS[key]) is tuple and not all(isinstance(item, list) for item in found):
-        raise UsageError(f"{field} is {found}; accepted is a list of lists, such as [[256, 128], [64], []]")
-    values = tuple(value_of(field, item, KINDS[key]) for item in found)
-    _check_values(field, key, values)
-    twice = [value for value, times in Counter(values).items() if times > 1]
-    if twice or not values:
-        wrong = f"has {shown(twice[0])} twice" if twice else "is []"
-        raise UsageError(f"{field} {wrong}; accepted is a list of different values")
-    return Axis(key, values)
+    if kind_of(KINDS[key]) is tuple and not all(isinstance(item, list) for item in found):
+        raise UsageError(f"{field} is {shown(found)}; accepted is a list of lists, such as [[256, 128], [64], []]")
+    return Axis(key, axis_values(key, field, found, KINDS[key]))
 
 
 def _range_axis(field: str, key: str, found: dict[str, Any], drawn: bool) -> Axis:
-    kind = KINDS[key]
+    annotation, kind = KINDS[key], kind_of(KINDS[key])
     if kind not in (int, float):
         raise UsageError(f"{field} is a range, but {key} is no number; accepted is a list of values")
-    given = parts(field, found, {"low": kind, "high": kind, "scale": str, "count": int}, ["low", "high"])
+    types = {"low": annotation, "high": annotation, "scale": str, "count": int}
+    given = table_of(field, found, types, ["low", "high"])
     count = given.pop("count", None)
     space = Range(**given)
-    for end in ("low", "high"):
-        _check_values(f"{field}.{end}", key, [given[end]])
     if space.scale not in SCALES:
         raise unknown(f"{field}.scale", space.scale, SCALES)
     if space.low > space.high or (space.scale == "log" and not space.low > 0):
@@ -174,38 +141,13 @@ def _range_axis(field: str, key: str, found: dict[str, Any], drawn: bool) -> Axi
 
 def check_axis(axis: Axis) -> None:
     """Raise UsageError for a value of the axis that no trial could have, drawn or not."""
-    _check_values(axis.key, axis.key, axis.space[:2] if axis.space else axis.values)
-
-
-def check_values(experiment: Experiment) -> None:
-    """Raise UsageError for a value of any key that no trial could have, though an axis may hide it."""
-    for key in KINDS:
-        section, name = key.split(".")
-        _check_values(key, key, [getattr(getattr(experiment, section), name)])
-
-
-def _check_values(field: str, key: str, values: Iterable[Any]) -> None:
-    section, name = key.split(".")
-    annotation = get_type_hints(SECTIONS[section], include_extras=True)[name]
-    for value in values:
-        if key == "data.normalise" and value not in NORMALISATIONS:
-            raise unknown(key, value, NORMALISATIONS)
-        if isinstance(value, str):
-            with_values(ANY_NAMES, [(key, value)]).check_names()
-        for item in value if isinstance(value, tuple) else [value]:
-            check_range(field, item, get_args(annotation)[0] if isinstance(value, tuple) else annotation)
-
-
-def with_values(experiment: Experiment, pairs: Iterable[tuple[str, Any]]) -> Experiment:
-    """The experiment with these values of keys, given by full name; of any section but hyper."""
-    for key, value in pairs:
-        section, name = key.split(".")
-        experiment = replace(experiment, **{section: replace(getattr(experiment, section), **{name: value})})
-    return experiment
+    axis_values(
+        axis.key, axis.key, tuple(dict.fromkeys(axis.space[:2])) if axis.space else axis.values, KINDS[axis.key]
+    )
 
 
 def _spread(space: Range, kind: type, count: int) -> tuple[Any, ...]:
-    """So many numbers from low to high, both included; those that come out equal count once."""
+    """So many numbers from low to high, both included; equal ones count once."""
     spread = (np.geomspace if space.scale == "log" else np.linspace)(space.low, space.high, count).tolist()
     return tuple(dict.fromkeys(map(round, spread) if kind is int else _rounded(space, spread)))
 
@@ -217,12 +159,10 @@ def _rounded(space: Range, numbers: Iterable[float]) -> list[float]:
     return [x if x in (low, high) else min(max(float(f"{x:.{digits}g}"), low), high) for x in numbers]
 
 
-def points(axes: Sequence[Axis], sample: Sample | None) -> Iterable[tuple[Any, ...]]:
-    """The values that the axes take together: their product, the last the fastest, or as many as are drawn."""
-    if sample is None:
-        return product(*(axis.values for axis in axes))
-    shares = _shares(sample, len(axes))
-    return zip(*(_drawn(axis, column) for axis, column in zip(axes, shares.T, strict=True)), strict=True)
+def drawn(axes: Sequence[Axis], sample: Sample) -> dict[str, list[Any]]:
+    """The values of each key, one a configuration, as they are drawn."""
+    shares = _shares(sample, len(axes)).T
+    return {axis.key: _drawn(axis, column) for axis, column in zip(axes, shares, strict=True)}
 
 
 def _shares(sample: Sample, axes: int) -> np.ndarray:  # [count, axes] in [0, 1)
@@ -242,9 +182,11 @@ def _drawn(axis: Axis, shares: np.ndarray) -> list[Any]:
         last = len(axis.values) - 1
         return [axis.values[min(int(share * (last + 1)), last)] for share in shares]
     low, high, scale = axis.space
-    step = 0.5 if KINDS[axis.key] is int else 0  # more at both ends of whole numbers, so that all are as likely
+    step = (
+        0.5 if kind_of(KINDS[axis.key]) is int else 0
+    )  # more at both ends of whole numbers, so that all are as likely
     ends = np.array([low - step, high + step])
     spread = np.exp(np.interp(shares, [0, 1], np.log(ends))) if scale == "log" else np.interp(shares, [0, 1], ends)
-    if KINDS[axis.key] is int:
+    if kind_of(KINDS[axis.key]) is int:
         return [int(number) for number in np.clip(np.floor(spread + 0.5), low, high)]
     return _rounded(axis.space, spread.tolist())

@@ -29,7 +29,7 @@ from jaxmlp.grid.groups import Best, GridSnapshot
 from jaxmlp.grid.results import COLUMNS, TrialResult
 from jaxmlp.grid.snapshots import Snapshot, merged
 from jaxmlp.runs import checkpoints, directory, files
-from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, PLOTS, SUMMARY, finite, read_json
+from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, PLOTS, SUMMARY, RunKind, finite, read_json
 from jaxmlp.spec import Hyper, Spec
 from jaxmlp.sweep import config
 from jaxmlp.sweep.config import Sweep
@@ -39,10 +39,15 @@ from jaxmlp.training.loop import TrainState
 RESULTS, TABLE, CURVES, GROUPS, BEST, PAGE = (
     *("results.jsonl", "results.csv", "curves.jsonl", "groups.json", "best", "sweep.html"),
 )
-OURS = (
-    *(CONFIG, ENVIRONMENT, SUMMARY, RESULTS, TABLE, CURVES, GROUPS, PAGE, PLOTS, f"{PLOTS}/*.png", CHECKPOINTS),
-    *(f"{CHECKPOINTS}/*-of-*", f"{CHECKPOINTS}/*-of-*/epoch-*.safetensors"),
-    *(BEST, *(f"{BEST}/{pattern}" for pattern in directory.OURS)),
+SWEEP = RunKind(
+    "a sweep of jaxmlp sweep",
+    table="grid",
+    tables=directory.RUN.tables | set(config.TABLES),
+    patterns=(
+        *(CONFIG, ENVIRONMENT, SUMMARY, RESULTS, TABLE, CURVES, GROUPS, PAGE, PLOTS, f"{PLOTS}/*.png", CHECKPOINTS),
+        *(f"{CHECKPOINTS}/*-of-*", f"{CHECKPOINTS}/*-of-*/epoch-*.safetensors"),
+        *(BEST, *(f"{BEST}/{pattern}" for pattern in directory.RUN.patterns)),
+    ),
 )
 _PART = re.compile(r"(\d+)-of-(\d+)")
 
@@ -61,7 +66,7 @@ class Saved(NamedTuple):
 
 def check_new(path: Path, *, overwrite: bool) -> list[Path]:
     """What is to be removed before a sweep can begin. Raises UsageError as `directory.check_new` does."""
-    return directory.check_new(path, overwrite=overwrite, ours=OURS)
+    return directory.check_new(path, SWEEP, overwrite=overwrite)
 
 
 def create(path: Path, sweep: Sweep, *, overwrite: bool) -> None:

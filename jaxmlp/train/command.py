@@ -78,14 +78,14 @@ def main(arguments: list[str]) -> int:
 
     if command.data_parallel:
         bar.on_message(f"every minibatch is split over {mesh_for(experiment.training).size} devices")
+    bar.on_message(f"reading {experiment.data.name}")
     data = read_data(experiment, progress=not command.quiet and bar.console.is_terminal)
     out = command.out or directory.fresh(experiment)
     if command.resume:
         directory.reopen(out, experiment)
     else:
         directory.create(out, experiment, overwrite=command.overwrite)
-    with interruptible() as interruption:
-        bar.interruption = interruption
+    with interruptible() as bar.interruption:
         try:
             outcome = run(
                 experiment,
@@ -96,13 +96,13 @@ def main(arguments: list[str]) -> int:
                 data_parallel=command.data_parallel,
             )
         finally:
-            bar.on_train_end()
+            bar.clear()
     if outcome.summary is None:
         again = typed("train", "--out", short_path(out), "--resume", *["--data-parallel"] * command.data_parallel)
-        bar.on_message(f"stopped after epoch {outcome.epochs_run}, saved; go on with: {again}")
-        return 128 + interruption.number
+        bar.quote(f"stopped after epoch {outcome.epochs_run}, saved; go on with", again)
+        return 128 + bar.interruption.number
     code = _end(bar, out, outcome.summary)
-    return 128 + interruption.number if interruption.asked() else code  # asked too late: all is done, and saved
+    return 128 + bar.interruption.number if bar.interruption.asked() else code  # asked too late: all is done, and saved
 
 
 def _end(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> int:

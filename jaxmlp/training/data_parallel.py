@@ -1,9 +1,9 @@
 """One network on several devices: every minibatch is split over them, by sharding alone.
 
 The devices lie along the axis "batch" of a mesh. Each has a copy of the parameters and of the data, gathers its own
-share of the rows of a minibatch, and adds its share to the sums over them: the gradient, the loss, the correct count. So
-all-reduces of these sums are what the compiler puts into a step, and no row of the data ever travels. The functions that
-train say nothing of it: only `shard` does. The result is that of one device, to rounding: the sums have another order.
+share of the examples of a minibatch, and adds its share to the sums over them: the gradient, the loss, the correct count. So
+all-reduces of these sums are what the compiler puts into a step, and no example ever travels. Nothing in the training
+loop knows of it but its argument `shard`. The result is that of one device, to rounding: the sums have another order.
 
 It is for accelerators. The devices of a CPU share its cores, which one device fills already with a large product: on
 two cores 784-1024-1024-10 in batches of 512 took 1.2 to 2.4 times as long on two devices as on one.
@@ -17,7 +17,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxmlp.errors import JaxmlpError, UsageError
 from jaxmlp.spec import Examples, Training
-from jaxmlp.training.loop import ShardBatch, advance
+from jaxmlp.training.evaluation import ShardBatch
+from jaxmlp.training.loop import advance
 
 AXIS = "batch"
 Tree = TypeVar("Tree")
@@ -40,7 +41,7 @@ def mesh_for(training: Training) -> Mesh:
 
 
 def shard_over(mesh: Mesh) -> ShardBatch:
-    """Share the rows of a minibatch equally among the devices; where that cannot be done, each computes all of them."""
+    """Share the examples of a minibatch equally among the devices; where that cannot be done, each computes all of them."""
 
     def shard(batch: Examples) -> Examples:
         equal = len(batch.x) % mesh.size == 0  # not always in the last, smaller batch of an epoch, nor in validation
@@ -52,7 +53,7 @@ def shard_over(mesh: Mesh) -> ShardBatch:
 
 @lru_cache
 def compiled_advance(mesh: Mesh) -> jax.stages.Wrapped:
-    """`advance`, compiled for a mesh: once for each spec. Its arguments are to lie `everywhere`, as its results do."""
+    """`advance`, compiled for a mesh: once for each spec. Its arguments must be `everywhere`; its results are."""
     program, on_every_device = partial(advance, shard=shard_over(mesh)), NamedSharding(mesh, PartitionSpec())
     return jax.jit(program, static_argnums=0, static_argnames="epochs", out_shardings=on_every_device)
 

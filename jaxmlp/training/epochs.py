@@ -17,6 +17,9 @@ class Measured(NamedTuple):
         """The share of correct examples: an integer over an integer."""
         return self.correct / self.count
 
+    def __str__(self) -> str:
+        return f"loss {self.loss:.4f}, accuracy {self.correct:,}/{self.count:,} = {100 * self.accuracy:.2f} %"
+
     def to_json(self) -> dict[str, Any]:
         """As it stands in the files of a run."""
         return {"loss": self.loss, "accuracy": self.accuracy, "correct": self.correct, "count": self.count}

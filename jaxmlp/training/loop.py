@@ -1,6 +1,5 @@
 """The training loop: `begin` makes a state, `advance` runs a chunk of epochs, both pure."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -8,27 +7,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from jaxmlp.nn import losses, network
-from jaxmlp.nn.activations import activation
+from jaxmlp.nn import network
 from jaxmlp.nn.gradients import by_autodiff, by_delta_rule, gradient, penalty_term
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Examples, Hyper, Spec, Splits
 from jaxmlp.training import optimizers, stopping
+from jaxmlp.training.evaluation import ShardBatch, evaluate, sums, total_weight, unsharded
 from jaxmlp.training.optimizers import OptState
 from jaxmlp.training.schedules import learning_rates
 from jaxmlp.training.shuffling import permutation
 from jaxmlp.training.stopping import Stopping
 
-EVALUATED_TOGETHER = 4096  # rows of one product when a split is measured: bounds the memory of the hidden layers
-
-
-ShardBatch = Callable[
-    [Examples], Examples
-]  # says where the rows of a minibatch are computed; their values it leaves alone
-
 
 class TrainState(NamedTuple):
-    """Everything that training changes; with the spec, the numbers, the key and the data it fixes all that follows."""
+    """Everything that training changes; with spec, hyperparameters, key and data it fixes all that follows."""
 
     params: Params
     opt_state: OptState
@@ -38,7 +30,7 @@ class TrainState(NamedTuple):
 
 
 class EpochLog(NamedTuple):
-    """One row of metrics for each epoch of a chunk. Rows that did not run (`ran` is false) hold zeros."""
+    """The metrics of each epoch of a chunk, as arrays; an epoch that did not run (`ran` is false) has zeros."""
 
     ran: Bool[Array, "..."]
     learning_rate: Float[Array, "..."]  # of the last step
@@ -47,14 +39,6 @@ class EpochLog(NamedTuple):
     validation_loss: Float[Array, "..."]
     validation_correct: Int[Array, "..."]
     disagreement: Float[Array, "..."]  # of the two derived gradients, where training.gradient is "both"; else 0
-
-
-class Metrics(NamedTuple):
-    """The mean loss of a split, and how many of its examples are classified correctly. Every example counts once."""
-
-    loss: Float[Array, ""]
-    correct: Int[Array, ""]
-    count: Int[Array, ""]  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
 class Totals(NamedTuple):
@@ -73,11 +57,6 @@ def begin(spec: Spec, hyper: Hyper, key: Key[Array, ""]) -> TrainState:
     return TrainState(params, opt_state, params, stopping.begin(), jnp.asarray(0, jnp.int32))
 
 
-def unsharded(batch: Examples) -> Examples:
-    """The `ShardBatch` that leaves a minibatch where it is."""
-    return batch
-
-
 def advance(
     spec: Spec,
     hyper: Hyper,
@@ -89,43 +68,39 @@ def advance(
 ) -> tuple[TrainState, EpochLog]:
     """Train for one chunk of `epochs` epochs, or as many of them as early stopping and `max_epochs` allow.
 
-    Pure in all arguments: jit it with `spec` and `epochs` static. The log has one row for each epoch of the chunk. `key`
-    is the one `begin` was given; epoch e draws from streams folded with e, so that chunks do not matter. For many
-    trials see `trials.advance_rows`: a vmap of this would make a copy of the data for each (its cond becomes a select,
-    whose operands are all batched). `shard` is for one network on many devices: see `data_parallel`.
+    Pure in all arguments: jit it with `spec` and `epochs` static. Epoch e draws from streams of the key folded with e, so
+    how epochs are cut into chunks changes no bit. Not to be vmapped: its cond would become a select, which copies the data
+    for every trial; `grid.program` has the loop for many trials.
+
+    Args:
+        spec: The network and the training, static.
+        hyper: The hyperparameters, arrays.
+        key: The one `begin` was given.
+        splits: Training and validation examples.
+        state: What the epochs so far have changed.
+        epochs: How many to train at most, static.
+        shard: On which devices a minibatch is computed, for one network on many (see `data_parallel`).
+
+    Returns:
+        The new state, and the metrics of each epoch of the chunk.
+
+    Example:
+        state = jaxmlp.begin(spec, hyper, key)
+        state, log = jax.jit(jaxmlp.advance, static_argnums=(0, 5))(spec, hyper, key, splits, state, 10)
     """
 
-    def one(state: TrainState, _: None) -> tuple[TrainState, EpochLog]:
+    def epoch_or_skip(state: TrainState, _: None) -> tuple[TrainState, EpochLog]:
         def next_epoch(state: TrainState) -> tuple[TrainState, EpochLog]:
             return epoch(spec, hyper, key, splits, state, state.epoch, shard)
 
         return jax.lax.cond(running(spec, hyper, state), next_epoch, rest, state)
 
-    return jax.lax.scan(one, state, length=epochs)
+    return jax.lax.scan(epoch_or_skip, state, length=epochs)
 
 
 def running(spec: Spec, hyper: Hyper, state: TrainState) -> Bool[Array, ""]:
     """Whether there is a next epoch: not stopped, and not past the last one."""
     return ~stopping.stopped(hyper, state.stopping) & (state.epoch < spec.training.max_epochs)
-
-
-def evaluate(spec: Spec, params: Params, examples: Examples, shard: ShardBatch = unsharded) -> Metrics:
-    """Loss and correct count of a split, without dropout; rows of weight 0 are left out, each other row counts once."""
-    rows = len(examples.x)
-    size = min(rows, EVALUATED_TOGETHER)
-
-    def block(index: Int[Array, ""]) -> tuple[Float[Array, ""], Int[Array, ""]]:
-        first = jnp.minimum(index * size, rows - size)  # the last block reaches back into the one before
-        part = shard(jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first, size), examples))
-        new = first + jnp.arange(size) >= index * size  # its rows that have not been counted yet
-        logits = network.forward(spec, params, part.x)
-        loss = losses.loss(spec.network.loss)
-        f = activation(spec.network.output_activation, "network.output_activation")
-        targets = losses.targets(part.labels, spec.classes, loss, f, logits.dtype)
-        return _sums(part, loss.value(logits, targets, f), logits, new)
-
-    loss, correct = jax.tree.map(jnp.sum, jax.lax.map(block, jnp.arange(-(-rows // size))))
-    return Metrics(loss / _weight(examples, loss), correct, _count(examples))
 
 
 def epoch(
@@ -137,17 +112,16 @@ def epoch(
     clock: Int[Array, ""],
     shard: ShardBatch = unsharded,
 ) -> tuple[TrainState, EpochLog]:
-    """One pass over the training rows in a new order, then the validation rows, then the question whether to go on.
+    """One pass over the training examples in a new order, then the validation examples, then early stopping.
 
     `clock` is `state.epoch`, given apart: vmapped over `hyper` and `state` only, trials share their order and batches.
     """
     _, order_key, dropout_key = jax.random.split(key, 3)
     dropout_key = jax.random.fold_in(dropout_key, clock) if spec.network.dropout else None
-    rows = len(splits.train.x)
-    batch_size = spec.training.batch_size
-    full = rows // batch_size
-    steps = -(-rows // batch_size)
-    order = permutation(jax.random.fold_in(order_key, clock), rows)  # [N]
+    N, batch_size = len(splits.train.x), spec.training.batch_size
+    full = N // batch_size
+    steps = -(-N // batch_size)
+    order = permutation(jax.random.fold_in(order_key, clock), N)  # [N]
     rates = learning_rates(spec.training.schedule, hyper, spec.training.max_epochs, clock, steps)  # [steps]
     step = partial(_step, spec, hyper, splits.train, shard, dropout_key)
     carry = (state.params, state.opt_state, _no_totals())
@@ -158,7 +132,7 @@ def epoch(
         carry, _ = step(carry, (order[full * batch_size :], rates[-1], jnp.asarray(full)))
     params, opt_state, totals = carry
 
-    train_loss = totals.loss / _weight(splits.train, totals.loss)
+    train_loss = totals.loss / total_weight(splits.train, totals.loss)
     validation = evaluate(spec, params, splits.validation, shard)
     done = clock + 1
     watched = validation.loss
@@ -179,7 +153,7 @@ def epoch(
 
 
 def rest(state: TrainState) -> tuple[TrainState, EpochLog]:
-    """An epoch that is not run leaves the state as it is."""
+    """A skipped epoch: the state stays as it is."""
     zero, none = jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32)
     return state, EpochLog(jnp.asarray(False), zero, zero, none, zero, none, zero)
 
@@ -196,10 +170,10 @@ def _step(
     carry: Carry,
     minibatch: tuple[Int[Array, " B"], Float[Array, ""], Int[Array, ""]],
 ) -> tuple[Carry, None]:
-    """One minibatch: gather its rows, take the gradient, apply the update rule, add to the totals."""
+    """One minibatch: gather its examples, take the gradient, apply the update rule, add to the totals."""
     params, opt_state, totals = carry
-    rows, rate, index = minibatch
-    batch = shard(jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds", unique_indices=True), train))
+    examples, rate, index = minibatch
+    batch = shard(jax.tree.map(lambda a: a.at[examples].get(mode="promise_in_bounds", unique_indices=True), train))
     key = None if dropout_key is None else jax.random.fold_in(dropout_key, index)
     both, proximal = spec.training.gradient == "both", spec.training.l1_step == "proximal"
     route = by_autodiff if both else gradient(spec.training.gradient)
@@ -211,7 +185,7 @@ def _step(
     if batch.weights is not None:  # a batch of weight 0 changes nothing, neither by momentum nor by a penalty
         changes = jnp.sum(batch.weights) > 0
         after = jax.tree.map(lambda new, old: jnp.where(changes, new, old), after, (params, opt_state))
-    loss, correct = _sums(batch, values, logits)
+    loss, correct = sums(batch, values, logits)
     disagreement = totals.disagreement
     if both:
         other = by_delta_rule(spec, smooth, params, batch, key).grads
@@ -229,35 +203,6 @@ def largest_disagreement(one: Params, other: Params) -> Float[Array, ""]:
 
 def _largest(tree: Params) -> Float[Array, ""]:
     return jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(tree)]))
-
-
-def _sums(
-    examples: Examples,
-    values: Float[Array, " N"],
-    logits: Float[Array, "N K"],
-    counted: Bool[Array, " N"] | None = None,
-) -> tuple[Float[Array, ""], Int[Array, ""]]:
-    """The weighted sum of the losses, and the number of correct rows, of the rows that count and have weight above 0."""
-    right = network.predictions(logits) == examples.labels
-    if examples.weights is not None:
-        values = jnp.where(examples.weights > 0, examples.weights.astype(values.dtype) * values, 0)
-        right &= examples.weights > 0
-    if counted is not None:
-        values, right = jnp.where(counted, values, 0), right & counted
-    return jnp.sum(values), jnp.sum(right, dtype=jnp.int32)
-
-
-def _weight(examples: Examples, like: Array) -> Float[Array, ""]:
-    """The sum of weights: what a mean divides by."""
-    if examples.weights is None:
-        return jnp.asarray(len(examples.x), like.dtype)
-    return jnp.sum(examples.weights.astype(like.dtype))
-
-
-def _count(examples: Examples) -> Int[Array, ""]:
-    if examples.weights is None:
-        return jnp.asarray(len(examples.x), jnp.int32)
-    return jnp.sum(examples.weights > 0, dtype=jnp.int32)
 
 
 def _no_totals() -> Totals:

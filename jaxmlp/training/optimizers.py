@@ -121,15 +121,15 @@ def update(
 
 
 def effective_rate(name: str) -> Callable[[Hyper, Float[Array, ""]], Float[Array, ""]]:
-    """What a constant gradient of 1 comes to in a step of the rule called `name`; UsageError for an adaptive rule."""
-    rate = optimizer(name).effective_rate
-    if rate is None:
+    """The step of the rule called `name` under a constant gradient of 1, over the rate; UsageError for an adaptive rule."""
+    effective = optimizer(name).effective_rate
+    if effective is None:
         others = ", ".join(rule for rule in OPTIMIZERS if OPTIMIZERS[rule].effective_rate)
         raise UsageError(
             f"training.optimizer {name!r} scales every weight by itself, so training.l1_step 'proximal' has no one"
             f" threshold for it: take 'subgradient', or one of {others}"
         )
-    return rate
+    return effective
 
 
 def shrink(name: str, hyper: Hyper, rate: Float[Array, ""], params: Params) -> Params:

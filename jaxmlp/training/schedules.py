@@ -1,4 +1,4 @@
-"""The learning rate over time: pure functions of the numbers and of the epochs done so far (a fraction of one counts).
+"""The learning rate over time: pure functions of the hyperparameters and of the epochs done so far, with fractions.
 
 Written here because several of optax's schedules refuse traced numbers.
 """

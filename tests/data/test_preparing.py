@@ -5,6 +5,7 @@ import time
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
+from helpers import cases, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,7 +64,7 @@ def test_the_split_is_a_shuffled_partition(stratified):
     assert list(train) != sorted(train)
     assert list(validation) != sorted(validation)
     np.testing.assert_array_equal(splits.train.labels, train // 20)  # images keep their labels
-    np.testing.assert_array_equal(splits.test.x[:, 0], np.arange(60))  # test rows keep their order
+    np.testing.assert_array_equal(splits.test.x[:, 0], np.arange(60))  # test examples keep their order
 
 
 def test_the_split_depends_on_its_seed_alone():
@@ -192,10 +193,6 @@ def test_apply_names_the_shape(shape):
 RAW = dataset(dtype=np.float64)
 
 
-def cases(table):
-    return [pytest.param(*case, id=name) for name, case in table.items()]
-
-
 @pytest.mark.parametrize(
     ("raw", "data", "message"),
     cases(
@@ -217,9 +214,9 @@ def cases(table):
                 "training images are <U32; numbers",
             ),
             "complex": (RAW._replace(test_images=RAW.test_images.astype(complex)), {}, "test images are complex128"),
-            "one class": (RAW._replace(train_labels=np.full(50, 3)), {}, "all 40 training rows have the label 3"),
+            "one class": (RAW._replace(train_labels=np.full(50, 3)), {}, "all 40 training examples have the label 3"),
             "no rows": (dataset(rows=0), {}, "the training split is empty"),
-            "no test rows": (
+            "no test examples": (
                 RAW._replace(test_images=RAW.test_images[:0], test_labels=RAW.test_labels[:0]),
                 {},
                 "the test split is empty",
@@ -251,21 +248,18 @@ def cases(table):
             "strange test labels": (
                 RAW._replace(test_labels=RAW.test_labels + 3),
                 {},
-                "test labels that no training row has: 5, 6, 7",
+                "test labels that no training example has: 5, 6, 7",
             ),
             "strange validation labels": (
                 dataset(rows=10, labels=range(10)),
                 {"stratified": False},
-                "validation labels that no training row has",
+                "validation labels that no training example has",
             ),
         }
     ),
 )
 def test_what_cannot_be_learnt_from_is_named(raw, data, message):
-    with pytest.raises(DataError) as caught:
-        prepare(raw, Data(**data))
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
+    refused([message], prepare, raw, Data(**data), error=DataError)
 
 
 def test_an_unknown_normalisation():

@@ -10,7 +10,6 @@ from scipy import stats
 
 from jaxmlp.grid import program
 from jaxmlp.grid.axes import axes_of
-from jaxmlp.grid.first_states import Trial
 from jaxmlp.grid.fit_grid import fit_grid, fit_trials
 from jaxmlp.grid.groups import Exchange, Grid, Group, Stopped
 from jaxmlp.grid.packing import Packing
@@ -18,6 +17,7 @@ from jaxmlp.grid.pruning import Prune
 from jaxmlp.grid.results import COLUMNS
 from jaxmlp.grid.scheduler import Scheduler
 from jaxmlp.grid.snapshots import merged
+from jaxmlp.grid.trials import Trial
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training import loop
 from jaxmlp.training.callbacks import Callbacks
@@ -424,25 +424,25 @@ RATE = {"learning_rate": [0.1, 0.3]}
         ({"learning_rate": []}, ["grid.learning_rate is []", "a list of different values"]),
         ({"learning_rate": [0.1, 0.3, 0.1]}, ["grid.learning_rate has 0.1 twice", "different values"]),
         ({"learning_rate": [1, 1.0]}, ["grid.learning_rate has 1.0 twice"]),
-        ({"hidden": [(4,), [4]]}, ["grid.hidden has (4,) twice"]),
+        ({"hidden": [(4,), [4]]}, ["grid.hidden has [4] twice"]),
         ({"learning_rate": ["a"]}, ["grid.learning_rate is 'a'", "a number"]),
         ({"learning_rate": [True]}, ["grid.learning_rate is True", "a number"]),
         ({"learning_rate": [None]}, ["grid.learning_rate is None", "a number"]),
         ({"learning_rate": [np.ones((2, 2))]}, ["grid.learning_rate is [[1.0", "a number"]),
         ({"learning_rate": [0.1, -1]}, ["grid.learning_rate is -1.0", "a finite number above 0"]),
         ({"learning_rate": [np.nan]}, ["grid.learning_rate is nan", "a finite number above 0"]),
-        ({"learning_rate": [10**400]}, ["grid.learning_rate is 1000", "a number"]),
+        ({"learning_rate": [10**400]}, ["grid.learning_rate is 1000", "a finite number above 0 and of at most"]),
         ({"patience": [2.5]}, ["grid.patience is 2.5", "a whole number"]),
         ({"patience": [-1]}, ["grid.patience is -1", "a whole number of at least 0"]),
         ({"patience": [2**31]}, ["grid.patience is 2147483648", "of at most 2147483647"]),
-        ({"hidden": 32}, ["grid.hidden is 32", "such as [(32,)]"]),
-        ({"hidden": [32]}, ["grid.hidden is 32", "a list or tuple, such as (32,)"]),
-        ({"hidden": (32, 16)}, ["grid.hidden is 32", "a list or tuple, such as (32,)"]),
+        ({"hidden": 32}, ["grid.hidden is 32", "such as [[32]]"]),
+        ({"hidden": [32]}, ["grid.hidden is 32", "a list, such as [32]"]),
+        ({"hidden": (32, 16)}, ["grid.hidden is 32", "a list, such as [32]"]),
         ({"hidden": [(32, 0)]}, ["grid.hidden is 0", "of at least 1"]),
         ({"hidden": [(32, "a")]}, ["grid.hidden is 'a'", "a whole number"]),
         ({"activation": ["relu", "tan"]}, ["'tan' is unknown", "did you mean tanh"]),
         ({"activation": [None]}, ["grid.activation is None", "text in quotes"]),
-        ({"dropout": [1]}, ["grid.dropout is 1", "True or False"]),
+        ({"dropout": [1]}, ["grid.dropout is 1", "true or false"]),
         ({"beta1": [0.1]}, ["beta1", "not read"]),
     ],
     ids=str,
@@ -547,14 +547,22 @@ def test_a_description_that_makes_no_sense_is_refused(splits, spec, hyper, words
 @pytest.mark.parametrize(
     ("part", "change", "words"),
     [
-        ("train", {"x": np.zeros((35, 2, 2), np.float32)}, ["splits.train.x has the shape [35, 2, 2]", "[rows, 4]"]),
+        (
+            "train",
+            {"x": np.zeros((35, 2, 2), np.float32)},
+            ["splits.train.x has the shape [35, 2, 2]", "[examples, 4]"],
+        ),
         ("validation", {"x": np.zeros((15, 3), np.float32)}, ["splits.validation.x has 3 columns"]),
-        ("train", {"labels": np.zeros(34, np.int32)}, ["splits.train.labels has the shape [34]", "35 rows"]),
+        ("train", {"labels": np.zeros(34, np.int32)}, ["splits.train.labels has the shape [34]", "35 examples"]),
         ("train", {"labels": np.zeros(35, np.float32)}, ["splits.train.labels", "float32", "a whole number"]),
         ("test", {"labels": np.full(10, 3)}, ["splits.test.labels go from 3 to 3", "classes=4"]),
         ("test", {"labels": np.full(10, -1)}, ["splits.test.labels go from -1 to -1", "from 0"]),
-        ("train", {"weights": np.ones(34, np.float32)}, ["splits.train.weights has the shape [34]", "35 rows"]),
-        ("validation", {"weights": np.zeros(15, np.float32)}, ["splits.validation has no rows that count"]),
+        ("train", {"weights": np.ones(34, np.float32)}, ["splits.train.weights has the shape [34]", "35 examples"]),
+        (
+            "validation",
+            {"weights": np.zeros(15, np.float32)},
+            ["splits.validation has no examples of a weight above 0"],
+        ),
     ],
 )
 def test_data_that_make_no_sense_are_refused(splits, part, change, words):

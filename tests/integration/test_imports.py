@@ -15,7 +15,7 @@ HEAVY = DRAWING | {"optax", "sklearn", "tensorflow", "tensorflow_datasets", "pan
         (HELP, "jaxmlp.runs.config", HEAVY),
         ("import jaxmlp.data.sources, jaxmlp.data.preparing", "numpy", HEAVY | {"pooch", "requests", "platformdirs"}),
         ("import jaxmlp.sweep.config", "jax", {"scipy.stats"}),
-        ("import jaxmlp.plots.run, jaxmlp.plots.sweep", "numpy", {"matplotlib"}),
+        ("import jaxmlp.plots, jaxmlp.sweep.finish, jaxmlp.report.page", "numpy", {"matplotlib"}),
     ],
     ids=["package", "help", "data", "sweep", "plots"],
 )

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import helpers
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +14,7 @@ from jaxmlp.nn.gradients import by_delta_rule, penalty_term
 from jaxmlp.nn.network import init
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training import loop
+from jaxmlp.training.evaluation import evaluate
 from jaxmlp.training.fitting import fit, typed
 from jaxmlp.training.optimizers import OPTIMIZERS, shrink, start, update
 
@@ -50,10 +52,7 @@ def biases(params):
     return np.concatenate([np.asarray(layer.b) for layer in params])
 
 
-def assert_close(one, other, **tolerance):
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, **({"rtol": 1e-4, "atol": 1e-6} | tolerance)), one, other
-    )
+assert_close = partial(helpers.assert_close, atol=1e-6)
 
 
 @pytest.mark.usefixtures("float64")
@@ -104,7 +103,7 @@ def test_without_a_penalty_it_keeps_every_bit(rule, gradient):
         fit(spec_of(rule, step, gradient=gradient), hyper_for(rule, l1=0.0, l2=0.01), SPLITS).state
         for step in ("proximal", "subgradient")
     )
-    jax.tree.map(np.testing.assert_array_equal, proximal, subgradient)
+    helpers.assert_same(proximal, subgradient)
 
 
 @pytest.mark.parametrize("chunk", [1, 4])
@@ -137,7 +136,7 @@ def test_the_objective_that_is_watched_has_the_penalty():
     spec = spec_of(monitor="objective")
     state = fit(spec, HYPER, SPLITS).state
     penalty = penalty_term(typed(HYPER), state.best_params)
-    loss = loop.evaluate(spec, state.best_params, jax.tree.map(jnp.asarray, SPLITS.validation)).loss
+    loss = evaluate(spec, state.best_params, jax.tree.map(jnp.asarray, SPLITS.validation)).loss
     assert penalty > 0.01
     np.testing.assert_allclose(state.stopping.best, loss + penalty, rtol=1e-5)
 

@@ -83,7 +83,7 @@ def test_is_committed_without_outputs(path):
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)  # cells have ids
     cells = code_cells(notebook)
     assert [cell.id for cell in cells if cell.outputs or cell.execution_count is not None] == []
-    drawing = [cell for cell in cells if cell.source.splitlines()[-1].startswith(("Image(", "curves("))]
+    drawing = [cell for cell in cells if cell.source.splitlines()[-1].startswith(("plots.", "figure", "curves("))]
     assert [cell.id for cell in cells if is_picture(cell)] == [cell.id for cell in drawing]
 
 

@@ -12,9 +12,10 @@ from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.perceptron import command as perceptron
 from jaxmlp.perceptron import runner
 from jaxmlp.perceptron.online import Online
-from jaxmlp.perceptron.runner import PerceptronExperiment, SeedStatistics, compare_thresholds
+from jaxmlp.perceptron.runner import PerceptronExperiment, compare_thresholds
 from jaxmlp.runs import config, model
 from jaxmlp.runs.runner import read_data
+from jaxmlp.statistics import SeedStatistics
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "perceptron"
 QUICK = ["--data.name", "digits", "--online.max-steps", "2000", "--device", "cpu", "--quiet"]

@@ -6,11 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import counting, refused
+from helpers import assert_same, counting, refused
 
 from jaxmlp.nn import losses
 from jaxmlp.nn.activations import ACTIVATIONS
-from jaxmlp.nn.network import Layer
 from jaxmlp.perceptron import online
 from jaxmlp.perceptron.online import BLOCK, Online, fit_online, one_layer
 from jaxmlp.spec import Examples, Splits
@@ -130,7 +129,7 @@ def test_chunks_do_not_change_a_bit(chunk):
     whole = advance(spec, traced, key, data, whole, jnp.asarray(10**6, jnp.int32))
     for until in range(chunk, 1000 + chunk, chunk):
         state = advance(spec, traced, key, data, state, jnp.asarray(until, jnp.int32))
-    jax.tree.map(np.testing.assert_array_equal, state, whole)
+    assert_same(state, whole)
 
 
 @pytest.mark.parametrize("limit", [1, BLOCK - 1, BLOCK, BLOCK + 1, 1000])
@@ -238,8 +237,8 @@ def test_the_windows_are_enough_for_any_limit(largest):
     assert (largest - 1) // width < online.WINDOWS
 
 
-@pytest.mark.parametrize(("rows", "blocks"), [(7, 400)])
-def test_every_row_is_drawn_equally_often(rows, blocks):
+def test_every_row_is_drawn_equally_often():
+    rows, blocks = 7, 400
     found = jax.vmap(lambda block: online.draw(jax.random.key(0), block, rows))(jnp.arange(blocks))
     counts = np.bincount(np.asarray(found).ravel(), minlength=rows)
     expected = blocks * BLOCK / rows
@@ -258,21 +257,3 @@ def test_every_row_is_drawn_equally_often(rows, blocks):
 )
 def test_what_makes_no_sense_is_refused(make, words):
     refused(words, make)
-
-
-def test_a_scalar_delta_is_caught_by_the_gradient_check(float64):
-    """The thread's mistake: one number from an inner product, for all outputs."""
-    spec, data = one_layer("sigmoid", "uniform", D, K), examples(np.float64)
-    state = online.begin(spec, numbers(dtype=jnp.float64), jax.random.key(0))
-    x, f = data.x[0], ACTIVATIONS["sigmoid"]
-    d = jnp.asarray(np.eye(K)[int(data.labels[0])])
-
-    def error(layer: Layer):
-        return 0.5 * jnp.sum((d - f.value(x @ layer.w + layer.b)) ** 2)
-
-    y = f.value(x @ state.layer.w + state.layer.b)
-    mixed = jnp.outer(x, jnp.full(K, (y - d) @ (y * (1 - y))))
-    proper = jnp.outer(x, (y - d) * y * (1 - y))
-    gradient = jax.grad(error)(state.layer).w
-    np.testing.assert_allclose(proper, gradient, rtol=0, atol=1e-15)
-    assert float(jnp.max(jnp.abs(mixed - gradient)) / jnp.max(jnp.abs(gradient))) > 0.5

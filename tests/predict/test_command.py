@@ -37,7 +37,7 @@ def digits(dataset, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pictures(dataset, tmp_path_factory):
-    """PNG files of test rows."""
+    """PNG files of test examples."""
     folder = tmp_path_factory.mktemp("images")
     paths = [folder / f"{number}.png" for number in range(20)]
     for path, pixels in zip(paths, dataset.test_images[:20], strict=True):

@@ -2,8 +2,9 @@
 
 import pytest
 
+from jaxmlp.fields import changed
 from jaxmlp.report.published import EXPERIMENTS
-from jaxmlp.report.readings import changed, comparison, conclusion, readings_of
+from jaxmlp.report.readings import comparison, conclusion, readings_of
 from jaxmlp.report.runner import read_experiment
 from jaxmlp.training.validation import check_names, refuse_unread
 

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from dataclasses import replace
 
 import pytest
 from helpers import files
@@ -83,31 +84,34 @@ def test_overwriting_never_deletes_what_no_run_writes(tmp_path, foreign):
     assert files(tmp_path) == before
 
 
+SWEEP = replace(directory.RUN, name="a sweep", table="grid", tables=directory.RUN.tables | {"grid"})
+
+
 @pytest.mark.parametrize("overwrite", [True, False])
 @pytest.mark.parametrize(
-    ("tables", "ours", "told"),
+    ("tables", "kind", "told"),
     [
-        (["hyper"], ["*"], "a single run of jaxmlp.train, not a sweep"),
-        (["online"], ["*"], "a single run of jaxmlp.perceptron, not a sweep"),
-        (
-            ["hyper", "grid"],
-            directory.OURS,
-            "a sweep of jaxmlp.sweep, not a single run",
-        ),
+        (["hyper"], SWEEP, "not a sweep (config.toml has no [grid])"),
+        (["online"], SWEEP, "not a sweep (config.toml has [online])"),
+        (["online"], directory.RUN, "not a single run of jaxmlp train (config.toml has [online])"),
+        (["hyper", "grid"], directory.RUN, "not a single run of jaxmlp train (config.toml has [grid])"),
+        (["data"], directory.RUN, "not a single run of jaxmlp train (config.toml has no [hyper])"),
+        (["tool"], directory.RUN, "not a single run of jaxmlp train (config.toml has [tool])"),
     ],
 )
-def test_a_run_of_another_kind_is_named_and_kept(tmp_path, overwrite, tables, ours, told):
+def test_a_run_of_another_kind_is_named_and_kept(tmp_path, overwrite, tables, kind, told):
     fill(tmp_path, *A_RUN)
     (tmp_path / "config.toml").write_text("".join(f"[{table}]\n" for table in tables))
     with pytest.raises(UsageError) as refusal:
-        directory.check_new(tmp_path, overwrite=overwrite, ours=ours)
-    assert str(refusal.value) == f"{tmp_path} holds {told}; give another --out, or remove it"
+        directory.check_new(tmp_path, kind, overwrite=overwrite)
+    assert str(refusal.value) == f"{tmp_path} holds a run of another kind, {told}; give another --out, or remove it"
 
 
-@pytest.mark.parametrize("config", ["", "[tool]", "[grid", "\udcff"])
-def test_a_folder_of_no_known_kind_is_none(tmp_path, config):
+@pytest.mark.parametrize("config", ["", "[hyper]", "[grid", "\udcff"])
+def test_a_run_whose_config_is_damaged_can_be_overwritten(tmp_path, config):
+    fill(tmp_path, *A_RUN)
     (tmp_path / "config.toml").write_text(config, errors="surrogateescape")
-    assert directory.kind_of(tmp_path) == directory.kind_of(tmp_path / "config.toml") == ""
+    assert directory.check_new(tmp_path, overwrite=True)
 
 
 def test_overwriting_does_not_follow_links(tmp_path):
@@ -197,6 +201,7 @@ def test_more_epochs_are_fine_where_the_schedule_does_not_read_their_number(tmp_
         ("early_stopping", 7, 10, True),
         ("early_stopping", 7, 1000, True),
         ("diverged", 7, 1000, True),
+        ("pruned", 7, 1000, False),  # by a sweep: alone, it goes on
     ],
 )
 def test_a_run_has_ended_when_no_epoch_is_left(tmp_path, reason, epochs, granted, has_ended):

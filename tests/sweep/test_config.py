@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import UsageError
+from jaxmlp.grid.trials import Trials, product_codes
 from jaxmlp.runs import config
 from jaxmlp.runs.config import Experiment
 from jaxmlp.spec import Hyper, Network, Training
 from jaxmlp.sweep import config as sweep_config
 from jaxmlp.sweep import space
-from jaxmlp.sweep.config import Axis, Prune, Sample, Sweep, sweep_of, tree, trials, write
+from jaxmlp.sweep import trials as sweep_trials
+from jaxmlp.sweep.config import Axis, Prune, Sample, Sweep, sweep_of, tree, write
 from jaxmlp.sweep.space import METHODS, Range
 
 RATE = "[grid]\nlearning_rate = [0.1, 0.3]\n"
@@ -34,14 +36,14 @@ def made(text, lines=(), seeds=None):
 
 def values(text, key):
     """Those that the trials have of a key, in order."""
-    return [trial.values[key] for trial in trials(made(text))]
+    return [trial.values[key] for trial in made(text).trials]
 
 
 def test_trials_are_row_major_with_their_seeds_within():
     sweep = made(
         "seed = 7\n[grid]\nhidden = [[8], []]\nlearning_rate = [0.3, 0.1]\nseeds = 2\n[training]\nmax_epochs = 9"
     )
-    found = trials(sweep)
+    found = list(sweep.trials)
     assert [trial.number for trial in found] == list(range(8))
     assert [(*trial.values.values(), trial.experiment.seed) for trial in found] == list(
         itertools.product(((8,), ()), (0.3, 0.1), (7, 8))
@@ -53,20 +55,18 @@ def test_trials_are_row_major_with_their_seeds_within():
             hyper=Hyper(learning_rate=trial.values["hyper.learning_rate"]),
             seed=trial.experiment.seed,
         )
-    groups = Counter(map(sweep_config.configuration, found))
-    assert set(groups.values()) == {2}
-    assert next(iter(groups)) == (("network.hidden", (8,)), ("hyper.learning_rate", 0.3))
+    assert sweep.trials.grid.configurations == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 def test_seeds_alone_are_a_grid():
-    found = trials(made("[grid]\nseeds = 3"))
+    found = made("[grid]\nseeds = 3").trials
     assert [(trial.values, trial.experiment.seed) for trial in found] == [({}, 0), ({}, 1), ({}, 2)]
 
 
 def test_a_number_that_a_trial_does_not_read_is_no_value_of_it():
     text = "[hyper]\nbeta1 = 0.5\n[grid]\noptimizer = ['sgd', 'momentum', 'adam']\nmomentum = [0.5, 0.9]"
     sweep = made(text)
-    found = trials(sweep)
+    found = list(sweep.trials)
     rules = [(m.values["training.optimizer"], m.values.get("hyper.momentum"), m.experiment.hyper.beta1) for m in found]
     assert rules == [("sgd", None, 0.9), ("momentum", 0.5, 0.9), ("momentum", 0.9, 0.9), ("adam", None, 0.5)]
     for trial in found:
@@ -75,6 +75,27 @@ def test_a_number_that_a_trial_does_not_read_is_no_value_of_it():
         assert {key for key, value in hyper.items() if value != Hyper._field_defaults[key]} <= read
         config.check(trial.experiment, trial.values)
     assert made(write(sweep)) == sweep  # though the base reads no beta1
+
+
+MILLION = "\n".join(
+    f"{key} = {{low = {low}, high = {high}, count = 100}}"
+    for key, low, high in (("learning_rate", 0.01, 1), ("momentum", 0, 0.9), ("l2", 0, 0.1))
+)
+
+
+def test_a_million_trials_are_one_product_and_are_made_when_they_are_asked_for(monkeypatch):
+    products, configurations = [], []
+    monkeypatch.setattr(sweep_trials, "product_codes", lambda axes: products.append(axes) or product_codes(axes))
+    of_one = Trials.values
+    monkeypatch.setattr(Trials, "values", lambda trials, i: configurations.append(i) or of_one(trials, i))
+    sweep = made(f"[grid]\n{MILLION}")
+    assert (len(sweep.trials), sweep.repeats) == (1_000_000, 0)
+    assert len(tree(sweep)["grid"]["hyper.l2"]) == 100
+    last = sweep.trials[-1]
+    assert (last.number, list(last.values.values())) == (999_999, [1.0, 0.9, 0.1])
+    assert len(products) == 1
+    assert len(configurations) < 50  # the last, and those that beartype looks at
+    assert sweep.trials.grid.codes.nbytes == 12_000_000
 
 
 def test_what_no_trial_reads_goes_back_to_its_default():
@@ -138,8 +159,8 @@ def test_samples_lie_within_the_space_and_fill_it_evenly(method, count):
         Axis("hyper.learning_rate", space=Range(0.001, 1.0, "log")),
         Axis("hyper.momentum", space=Range(0.0, 0.9)),
     )
-    found = trials(sweep)
-    assert trials(sweep) == found
+    found = list(sweep.trials)
+    assert list(replace(sweep).trials) == found
     assert len(found) == count
     for trial in found:
         rate, momentum = trial.values["hyper.learning_rate"], trial.values["hyper.momentum"]
@@ -158,7 +179,7 @@ def test_samples_lie_within_the_space_and_fill_it_evenly(method, count):
 
 
 def test_another_seed_draws_others():
-    first, other = (trials(made(f"{SPACE}[sample]\ncount = 4\nseed = {seed}")) for seed in (0, 1))
+    first, other = (list(made(f"{SPACE}[sample]\ncount = 4\nseed = {seed}").trials) for seed in (0, 1))
     assert first != other
 
 
@@ -216,9 +237,9 @@ def test_whole_numbers_are_as_likely_at_the_ends_as_between():
         ("[grid]\nlearning_rate = [nan]", ["grid.learning_rate is nan", "finite"]),
         ("[grid]\nbatch_size = [0]", ["grid.batch_size is 0", "at least 1"]),
         ("[grid]\nvalidation = [0.5, 1.5]", ["grid.validation is 1.5", "below 1"]),
-        ("[grid]\nactivation = ['relu', 'tahn']", ["'tahn'", "tanh", "network.activation 'tahn'"]),
-        ("[grid]\nactivation = ['relu', 'tahn']\n[sample]\ncount = 1", ["network.activation 'tahn'", "tanh"]),
-        ("[grid]\noptimizer = ['adaam']", ["training.optimizer 'adaam'", "adam"]),
+        ("[grid]\nactivation = ['relu', 'tahn']", ["'tahn'", "tanh", "grid.activation 'tahn'"]),
+        ("[grid]\nactivation = ['relu', 'tahn']\n[sample]\ncount = 1", ["grid.activation 'tahn'", "tanh"]),
+        ("[grid]\noptimizer = ['adaam']", ["grid.optimizer 'adaam'", "adam"]),
         (
             "[grid]\ndropout = [false, true]\nhidden = [[8], []]",
             ["network.dropout drops hidden units", "trial with network.dropout True, network.hidden []"],
@@ -322,7 +343,7 @@ def test_a_name_that_two_sections_share_is_refused(monkeypatch):
 
 def test_a_sweep_that_was_made_by_hand_is_checked_too():
     sweep = Sweep(Experiment(), (Axis("hyper.learning_rate", (0.1, -0.1)),))
-    refused(["hyper.learning_rate is -0.1", "above 0"], trials, sweep)
+    refused(["hyper.learning_rate is -0.1", "above 0"], lambda: sweep.trials)
 
 
 def test_a_file_is_read_with_its_tables(tmp_path):
@@ -390,8 +411,8 @@ def test_the_file_is_named_where_the_error_is_in_it(tmp_path, text, lines, line)
 )
 def test_what_repeats_another_is_counted(text, trials_left, repeated):
     sweep = made(text)
-    found = trials(sweep)
-    assert (len(found), sweep_config.repeats(sweep, found)) == (trials_left, repeated)
+    found = list(sweep.trials)
+    assert (len(found), sweep.repeats) == (trials_left, repeated)
 
 
 @pytest.mark.parametrize(
@@ -416,7 +437,7 @@ def unchanged(sweep):
     again = made(text)
     assert again == sweep
     assert write(again) == text
-    assert trials(again) == trials(sweep)
+    assert list(again.trials) == list(sweep.trials)
 
 
 numbers = st.floats(1e-6, 0.9)

@@ -90,7 +90,7 @@ def test_the_facts_are_there(page, tmp_path):
     assert f"{facts} training 42.2 s compiling 7.5 s processes 2" in text
     assert "digits of <scikit-learn>" in text
     assert "max epochs 4 trained for all epochs" in text
-    assert "1,000 training, 100 validation and 200 test rows" in text
+    assert "1,000 training, 100 validation and 200 test examples" in text
     assert f"python -m jaxmlp.predict {tmp_path}/best image.png" in text
     assert f"pandas.read_csv('{tmp_path}/results.csv')" in text
 
@@ -99,19 +99,19 @@ def test_the_best_is_told_with_counts_and_doubts(page):
     rows = table([0.5, 0.4, 0.3, 0.2])
     rows[0] |= {"validation_accuracy": 0.5, "validation_correct": 50}
     text, _ = page(rows, 3)
-    assert "SweepTrial 3, by validation loss: learning_rate 0.1235 , seed 1 ; best epoch 3 of the 4 it trained" in text
+    assert "Trial 3, by validation loss: learning_rate 0.1235 , seed 1 ; best epoch 3 of the 4 it trained" in text
     assert "validation 0.2000 90.00 % 90 of 100" in text
     assert "test 0.2500 90.00 % 180 of 200 85.06 to 93.43 %" in text
-    assert "biased by having been chosen among 4. Its test result was read once, after the choice." in text
-    assert "2 others lie within" in text  # of the three, one has half of its rows right
+    assert "biased by having been chosen among 4. Its test examples were evaluated once, after the choice." in text
+    assert "2 others lie within" in text  # of the three, one has half of its examples right
 
 
 def test_the_doubts_fit_the_sweep(page):
     text, _ = page([row(0, 0.5, **{RATE: 0.1})], 0)
     assert "optimistic" not in text  # nothing was chosen
     text, _ = page(table([0.5, 0.4, 0.3, 0.2], test_loss=0.3, test_accuracy=0.9), 3)
-    assert "read once" not in text
-    assert "The test rows were read for every trial" in text
+    assert "evaluated once" not in text
+    assert "The test examples were evaluated for every trial" in text
 
 
 def test_it_stands_alone(page):
@@ -123,7 +123,7 @@ def test_it_stands_alone(page):
 
 
 def test_every_picture_has_a_caption(page):
-    drawn = set(re.findall(r'"(\w+)\.png"', Path(sweep.__file__).read_text()))
+    drawn = set(re.findall(r'pictures\["(\w+)"\]', Path(sweep.__file__).read_text()))
     assert drawn == set(sweep_page.CAPTIONS)
 
 
@@ -132,7 +132,7 @@ def test_a_caption_says_what_pruned_trials_look_like(picture):
     plain, pruned = (sweep_page.caption(picture, statuses) for statuses in ({"max_epochs": 2}, {"pruned": 1}))
     assert plain == sweep_page.CAPTIONS[picture]
     assert pruned.startswith(plain)
-    assert "prun" in pruned.lower() or picture == "seeds_spread"
+    assert "prun" in pruned.lower() or picture == "seeds"
 
 
 def test_configurations_are_means_over_seeds_in_order(page):

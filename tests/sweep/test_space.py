@@ -114,4 +114,4 @@ def test_a_range_rises_from_one_end_to_the_other(ends, scale, count):
 @pytest.mark.parametrize("method", space.METHODS)
 def test_a_range_of_one_number_draws_that_number(method):
     axes = [Axis("hyper.l2", space=Range(0.1, 0.1)), Axis("hyper.patience", space=Range(3, 3, "log"))]
-    assert set(space.points(axes, Sample(5, method))) == {(0.1, 3)}
+    assert space.drawn(axes, Sample(5, method)) == {"hyper.l2": [0.1] * 5, "hyper.patience": [3] * 5}

@@ -1,10 +1,9 @@
 """The host loop: which events the callbacks get in which order, how they stop training, and what is compiled when."""
 
-import jax
-import numpy as np
 import pytest
+from helpers import assert_same, clouds, counting
 
-from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
+from jaxmlp.spec import Hyper, Network, Spec, Splits, Training
 from jaxmlp.training import fitting, loop
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.fitting import fit
@@ -16,13 +15,7 @@ def spec_of(**training):
     return Spec(Network(hidden=(5,)), Training(**({"batch_size": 8, "max_epochs": 4} | training)), inputs=6, classes=3)
 
 
-def examples(count, seed):
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 3, count).astype(np.int32)
-    return Examples((np.eye(3, 6)[labels] + rng.normal(size=(count, 6))).astype(np.float32), labels)
-
-
-SPLITS = Splits(examples(20, 0), examples(10, 1), examples(7, 2))
+SPLITS = Splits(*(clouds(count, inputs=6, noise=1.0, seed=seed) for seed, count in enumerate((20, 10, 7))))
 
 
 class Events(Callbacks):
@@ -51,7 +44,7 @@ def test_callbacks_see_every_epoch_and_change_none():
     callbacks = Events()
     found, silent = fit(spec_of(), HYPER, SPLITS, callbacks=callbacks), fit(spec_of(), HYPER, SPLITS)
     assert callbacks.events == [("compile", "6-5-3"), ("begin", 0, 4, 20), *found.epochs, "end"]
-    jax.tree.map(np.testing.assert_array_equal, found.state, silent.state)
+    assert_same(found.state, silent.state)
 
 
 @pytest.mark.parametrize(("last", "epochs", "reason"), [(2, 2, "stopped"), (4, 4, "max_epochs"), (9, 4, "max_epochs")])
@@ -61,7 +54,7 @@ def test_a_callback_stops_training_after_an_epoch(last, epochs, reason):
     found = fit(spec_of(), HYPER, SPLITS, callbacks=callbacks)
     assert (len(found.epochs), found.stop_reason, callbacks.events[-1]) == (epochs, reason, "end")
     short = fit(spec_of(max_epochs=epochs), HYPER, SPLITS)
-    jax.tree.map(np.testing.assert_array_equal, found.state, short.state)
+    assert_same(found.state, short.state)
     assert found.test == short.test
 
 
@@ -76,8 +69,8 @@ def test_early_stopping_in_the_epoch_of_a_request_is_the_reason():
 
 def test_compiling_runs_nothing_and_a_second_fit_compiles_nothing(monkeypatch):
     """The program that trains is the one that was compiled before: one trace for all values of the hyperparameters."""
-    traces, epoch = [], loop.epoch
-    monkeypatch.setattr(loop, "epoch", lambda *a, **k: traces.append(1) or epoch(*a, **k))
+    epoch, traces = counting(loop.epoch)
+    monkeypatch.setattr(loop, "epoch", epoch)
     spec = spec_of(max_epochs=3, batch_size=7)
     hyper, key, state = fitting.initial(spec, HYPER, 0)
     program, _ = fitting.compile_program(spec, hyper, key, SPLITS, state)

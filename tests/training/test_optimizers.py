@@ -191,12 +191,6 @@ def test_linear_rules_bit_for_bit(name, rates):
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b[-1]), got, expected)
 
 
-def test_momentum_equals_heavy_ball_at_a_constant_rate():
-    """v = (1 - gamma) alpha u: momentum at alpha is heavy_ball at (1 - gamma) alpha."""
-    momentum, heavy = trajectory("momentum"), trajectory("heavy_ball", rates=CONSTANT * np.float32(1 - 0.8))
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), momentum, heavy)
-
-
 def test_momentum_and_heavy_ball_differ_where_the_rate_changes():
     """Each as its closed sum says: every gradient keeps its own rate, or all take today's."""
     gamma = float(np.float32(0.8))
@@ -213,13 +207,6 @@ def test_momentum_and_heavy_ball_differ_where_the_rate_changes():
                     np.testing.assert_allclose(moved[today], expected, rtol=1e-4, atol=1e-6)
     late, prompt = trajectory("momentum", rates=FALLING), trajectory("heavy_ball", rates=FALLING * np.float32(0.2))
     assert np.abs(late[0].w[-1] - prompt[0].w[-1]).max() > 1e-2
-
-
-def test_momentum_has_no_bias_correction():
-    """v starts at 0: the first step is (1 - gamma) alpha g, not alpha g."""
-    got = trajectory("momentum")
-    step = first_params()[0].w - np.asarray(got[0].w[0])
-    np.testing.assert_allclose(step, 0.2 * 0.05 * gradients_over_time()[0].w[0], rtol=1e-4, atol=1e-7)
 
 
 def test_adamw_decays_weights_and_spares_biases():

@@ -1,0 +1,151 @@
+"""Fields of dataclasses and NamedTuples: values read in the annotated type and range, and refused in one line.
+
+The annotations are the only place that says what a field accepts: `Annotated[float, Interval(ge=0, lt=1)]`.
+"""
+
+import operator
+import reprlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+import numpy as np
+from annotated_types import Ge, Gt, Interval, Le, Lt
+
+from jaxmlp.errors import UsageError, nearest
+
+TYPES = {int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false"}
+LARGEST = {int: 2**31 - 1, float: float(np.finfo(np.float32).max)}  # numbers are traced as int32 and float32
+
+BOUNDS = {
+    Gt: ("above", operator.gt),
+    Ge: ("of at least", operator.ge),
+    Lt: ("below", operator.lt),
+    Le: ("of at most", operator.le),
+}
+
+Whole = TypeVar("Whole")
+
+
+@cache
+def annotations(kind: type) -> dict[str, Any]:
+    """The annotations of a dataclass or NamedTuple by field, with their ranges."""
+    return get_type_hints(kind, include_extras=True)
+
+
+def kind_of(annotation: Any) -> Any:
+    """The type that is annotated: int, float, str, bool or tuple."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else get_origin(annotation) or annotation
+
+
+def plain(values: Any) -> dict[str, Any]:
+    """The values of a dataclass or NamedTuple by field."""
+    if hasattr(values, "_asdict"):
+        return values._asdict()
+    return {field.name: getattr(values, field.name) for field in fields(values)}
+
+
+def flat(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The entries of nested tables by dotted key."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{key}.{name}", item) for name, item in value.items())
+        else:
+            yield key, value
+
+
+def changed(whole: Whole, values: Mapping[str, Any]) -> Whole:
+    """A dataclass of sections with other values for some keys, which are given as section.field."""
+    for key, value in values.items():
+        name, field = key.split(".")
+        section = getattr(whole, name)
+        new = section._replace(**{field: value}) if hasattr(section, "_replace") else replace(section, **{field: value})
+        whole = replace(whole, **{name: new})  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return whole
+
+
+def shown(value: Any) -> str:
+    """Any value on one short line, tuples as lists."""
+    return " ".join(reprlib.repr(list(value) if isinstance(value, tuple) else value).split())
+
+
+def value_of(field: str, found: Any, annotation: Any) -> Any:
+    """`found` as a plain value of the annotated type and range.
+
+    Numbers of NumPy and JAX are accepted, and whole numbers for a float. Raises UsageError for anything else.
+    """
+    kind, value = kind_of(annotation), found.tolist() if hasattr(found, "tolist") else found
+    if kind is tuple:
+        if not isinstance(value, list | tuple):
+            example = [value] if type(value) is int else [256, 128]
+            raise UsageError(f"{field} is {shown(value)}; accepted is a list, such as {example}")
+        return tuple(value_of(field, item, get_args(annotation)[0]) for item in value)
+    if kind is float and type(value) is int:
+        value = float(value) if abs(value) <= LARGEST[float] else value
+    elif type(value) is not kind:
+        raise UsageError(f"{field} is {shown(value)}; accepted is {TYPES[kind]}")
+    if get_origin(annotation) is Annotated:
+        _check_range(field, value, kind, annotation)
+    return value
+
+
+def _check_range(field: str, value: Any, kind: type, annotation: Any) -> None:
+    bounds, largest = _bounds(annotation), LARGEST[kind]
+    large = abs(value) > largest
+    if not abs(value) <= largest or not all(holds(value, limit) for _, holds, limit in bounds):  # NaN keeps to none
+        accepted = [f"{word} {limit}" for word, _, limit in bounds] + ([f"of at most {largest}"] if large else [])
+        noun = "a finite number" if kind is float else TYPES[kind]
+        raise UsageError(f"{field} is {shown(value)}; accepted is {noun} {' and '.join(accepted)}")
+
+
+@cache
+def _bounds(annotation: Any) -> list[tuple[str, Any, Any]]:
+    """The bounds of an annotation: in words, as the operator that a number keeps to, and the limit."""
+    parts = (part for data in get_args(annotation)[1:] for part in (data if isinstance(data, Interval) else [data]))
+    return [(*BOUNDS[type(part)], getattr(part, type(part).__name__.lower())) for part in parts]
+
+
+def different(field: str, found: Any, annotation: Any) -> tuple[Any, ...]:
+    """The values of a list, tuple or array, each as `value_of` reads it. Raises UsageError for none, or one twice."""
+    values = found.tolist() if hasattr(found, "tolist") else found
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        example = [values] if kind_of(annotation) is tuple and type(values) is int else values
+        such = f", such as {shown([example])}" if type(values) in TYPES else ""
+        raise UsageError(f"{field} is {shown(values)}; accepted is a list of values{such}")
+    read: dict[Any, None] = {}
+    for value in (value_of(field, item, annotation) for item in values):
+        if value in read:
+            raise UsageError(f"{field} has {shown(value)} twice; accepted is a list of different values")
+        read[value] = None
+    if not read:
+        raise UsageError(f"{field} is []; accepted is a list of different values")
+    return tuple(read)
+
+
+def table_of(
+    field: str,
+    table: Mapping[str, Any],
+    types: Mapping[str, Any],
+    needed: Collection[str] = (),
+    *,
+    known: Collection[str] = (),
+) -> dict[str, Any]:
+    """The entries of a table, in the types of its keys.
+
+    Raises UsageError for an unknown key, hinting at the nearest of the full names `known`, or of the keys of the table;
+    for one of the keys `needed` that is missing; and as `value_of` does.
+    """
+    for name in table:
+        if name not in types:
+            hint = nearest(f"{field}.{name}", known) if known else nearest(name, types)
+            raise UsageError(f"{field}.{one_line(name)} is no key; {hint}")
+    for name in needed:
+        if name not in table:
+            raise UsageError(f"{field}.{name} is missing (the keys of {field}: {', '.join(types)})")
+    return {name: value_of(f"{field}.{name}", value, types[name]) for name, value in table.items()}
+
+
+def one_line(name: str) -> str:
+    """A name as it was found, on one line."""
+    return repr(name)[1:-1]
