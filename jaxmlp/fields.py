@@ -77,7 +77,7 @@ def value_of(field: str, found: Any, annotation: Any) -> Any:
     """
     kind, value = kind_of(annotation), found.tolist() if hasattr(found, "tolist") else found
     if kind is tuple:
-        if not isinstance(value, list | tuple):
+        if isinstance(value, str) or not isinstance(value, Sequence):
             example = [value] if type(value) is int else [256, 128]
             raise UsageError(f"{field} is {shown(value)}; accepted is a list, such as {example}")
         return tuple(value_of(field, item, get_args(annotation)[0]) for item in value)
@@ -103,7 +103,7 @@ def _check_range(field: str, value: Any, kind: type, annotation: Any) -> None:
 def _bounds(annotation: Any) -> list[tuple[str, Any, Any]]:
     """The bounds of an annotation: in words, as the operator that a number keeps to, and the limit."""
     parts = (part for data in get_args(annotation)[1:] for part in (data if isinstance(data, Interval) else [data]))
-    return [(*BOUNDS[type(part)], getattr(part, type(part).__name__.lower())) for part in parts]
+    return [(*BOUNDS[type(part)], getattr(part, type(part).__name__.lower())) for part in parts if type(part) in BOUNDS]
 
 
 def different(field: str, found: Any, annotation: Any) -> tuple[Any, ...]:
@@ -131,7 +131,7 @@ def table_of(
     *,
     known: Collection[str] = (),
 ) -> dict[str, Any]:
-    """The entries of a table, in the types of its keys.
+    """The entries of a table, in the types of its keys; without a field, they are called by their names alone.
 
     Raises UsageError for an unknown key, hinting at the nearest of the full names `known`, or of the keys of the table;
     for one of the keys `needed` that is missing; and as `value_of` does.
@@ -143,7 +143,7 @@ def table_of(
     for name in needed:
         if name not in table:
             raise UsageError(f"{field}.{name} is missing (the keys of {field}: {', '.join(types)})")
-    return {name: value_of(f"{field}.{name}", value, types[name]) for name, value in table.items()}
+    return {name: value_of(f"{field}.{name}" if field else name, value, types[name]) for name, value in table.items()}
 
 
 def one_line(name: str) -> str:

@@ -8,10 +8,11 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from itertools import pairwise
 from types import UnionType
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import tyro
 
+from jaxmlp.fields import annotations
 from jaxmlp.training.validation import NAMES
 
 CHOICES = {key.split(".")[1]: names for key, names in NAMES.items()}  # of the keys that hold a name out of a registry
@@ -54,7 +55,7 @@ def flags_of(command: type) -> dict[str, Flag]:
 
 def _flags(command: type, prefix: str) -> Iterator[Flag]:
     texts, defaults = texts_of(command), defaults_of(command)
-    for name, hint in get_type_hints(command, include_extras=True).items():
+    for name, hint in annotations(command).items():
         bare, metadata = _bare(hint), getattr(hint, "__metadata__", ())
         if is_section(bare):
             yield from _flags(bare, f"{prefix}{name}.")

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Annotated, Any, Generic, TypeVar, get_origin
 
 from jaxmlp.cli import help as short_help
 from jaxmlp.cli import main, slips
 from jaxmlp.cli.flags import CHOICES, flags_of, texts_of, with_choices
 from jaxmlp.errors import UsageError
+from jaxmlp.fields import annotations, kind_of, value_of
 from jaxmlp.runs import config
 from jaxmlp.runs.config import AnyExperiment, Experiment
 
@@ -47,7 +48,11 @@ class Command(Generic[Kind]):
         everything = "--help-all" in arguments
         if not everything:
             slips.check(arguments, known)
-        return self._parsed(["--help"] if everything else arguments, default, quiet=not everything)
+        parsed = self._parsed(["--help"] if everything else arguments, default, quiet=not everything)
+        for name, annotation in annotations(self.kind).items():
+            if get_origin(annotation) is Annotated and kind_of(annotation) in (int, float):
+                value_of("--" + name.replace("_", "-"), getattr(parsed, name), annotation)
+        return parsed
 
     def _parsed(self, arguments: Sequence[str], default: Kind | None, *, quiet: bool) -> Kind:
         import tyro
@@ -81,7 +86,7 @@ def registry() -> Any:
         if not is_dataclass(info.type) or not CHOICES.keys() & {field.name for field in fields(info.type)}:
             return None
         default = info.default if isinstance(info.default, info.type) else info.type()
-        hints, texts = get_type_hints(info.type, include_extras=True), texts_of(info.type)
+        hints, texts = annotations(info.type), texts_of(info.type)
         return constructors.StructConstructorSpec(
             info.type,
             tuple(
@@ -134,10 +139,8 @@ def read(
 
 
 def check_saving(command: Any, what: str) -> None:
-    """Raise UsageError where the flags --out --resume --overwrite --checkpoint-seconds contradict each other."""
+    """Raise UsageError where the flags --out --resume --overwrite contradict each other."""
     if command.resume and command.out is None:
         raise UsageError(f"--resume goes on with the {what} in --out DIR: say which")
     if command.resume and command.overwrite:
         raise UsageError(f"--resume goes on with a {what}, --overwrite replaces it: take one of them")
-    if not command.checkpoint_seconds > 0:
-        raise UsageError(f"--checkpoint-seconds is {command.checkpoint_seconds}; accepted is a number above 0")

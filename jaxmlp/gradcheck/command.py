@@ -11,7 +11,6 @@ import tyro
 from jaxmlp.cli import parsing
 from jaxmlp.cli.devices import Device, choose_device
 from jaxmlp.cli.progress import Lines
-from jaxmlp.fields import annotations, value_of
 from jaxmlp.gradcheck.checks import REPORT_EPS, CheckCallbacks, Findings, Options, as_tree, check_gradients, epoch_ratio
 from jaxmlp.runs.config import Experiment
 
@@ -51,7 +50,7 @@ COMMAND = parsing.Command(
 
 def main(arguments: list[str]) -> int:
     """Parse, check, print; 1 if the gradients do not agree."""
-    command, experiment = parsing.read(COMMAND, arguments, base=_check_options)
+    command, experiment = parsing.read(COMMAND, arguments)
     device = choose_device(command.device)
     with _Progress(quiet=command.json) as progress:
         progress.on_message(f"device: {device}; reading {experiment.data.name}")
@@ -61,12 +60,6 @@ def main(arguments: list[str]) -> int:
     else:
         _print(findings, command, device)
     return 1 if findings.failures else 0
-
-
-def _check_options(command: GradCheck) -> None:
-    """Raise UsageError for a number out of its range."""
-    for name, annotation in annotations(Options).items():
-        value_of("--" + name.replace("_", "-"), getattr(command, name), annotation)
 
 
 class _Progress(Lines, CheckCallbacks):

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -10,22 +9,22 @@ import numpy as np
 
 from jaxmlp import display
 from jaxmlp.errors import UsageError, unknown
-from jaxmlp.fields import annotations, changed, value_of
+from jaxmlp.fields import annotations, table_of, value_of
 from jaxmlp.grid import sizing
-from jaxmlp.grid.axes import SEED, axes_of, seeds_of
+from jaxmlp.grid.axes import SEED, trials_of
 from jaxmlp.grid.groups import Exchange, Grid, Group, Stopped
 from jaxmlp.grid.progress import Tally
 from jaxmlp.grid.pruning import Prune, check_rungs
 from jaxmlp.grid.results import TrialResult, rank
 from jaxmlp.grid.scheduler import Call
-from jaxmlp.grid.trials import HYPER, Base, Trial, Trials, product_codes
+from jaxmlp.grid.trials import Trial
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.text import count
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Measured
 from jaxmlp.training.fitting import Fit, finished, measure
-from jaxmlp.training.validation import check, check_chunk, check_data, check_section, counted, refuse_unread
+from jaxmlp.training.validation import check, check_chunk, check_data, check_section, counted
 
 MODES = ("packed", "sequential")
 SHOWN = 5  # trials in a notebook, the best first
@@ -117,13 +116,9 @@ def fit_grid(
     chunk = _checked(mode, chunk)
     check_section("hyper", hyper)
     check_data(spec, splits)
-    axes = axes_of(grid)
-    trials = Trials(axes, product_codes(axes), seeds_of(seeds), partial(_base, spec, hyper, axes))
+    trials = trials_of(spec, hyper, grid, seeds)
     specs = [base.described for base in trials.bases]
-    prune = Prune(
-        value_of("rung_epochs", rung_epochs, annotations(Prune)["rung_epochs"]),
-        value_of("keep", keep, annotations(Prune)["keep"]),
-    )
+    prune = Prune(**table_of("", {"rung_epochs": rung_epochs, "keep": keep}, annotations(Prune)))
     if prune.rung_epochs:
         check_rungs("rung_epochs", prune.rung_epochs, min(found.training.max_epochs for found in specs))
     groups = [Group(found, trials.scheduled(number), lambda: splits) for number, found in enumerate(specs)]
@@ -157,18 +152,6 @@ def fit_grid(
     )
 
 
-def _base(spec: Spec, hyper: Hyper, axes: Mapping[str, Sequence[Any]], values: dict[str, Any]) -> Base[Spec]:
-    """The spec of a group of trials. Raises UsageError as `check` does, for an axis that it does not read too."""
-    spec = changed(spec, values)
-    traced = {key.removeprefix(HYPER): values for key, values in axes.items() if key.startswith(HYPER)}
-    check(spec, hyper._replace(**{name: values[0] for name, values in traced.items()}))
-    defaults = Hyper()._asdict()
-    refuse_unread(
-        spec.network, spec.training, [name for name, values in traced.items() if set(values) != {defaults[name]}]
-    )
-    return Base(spec, hyper, frozenset(Hyper._fields))
-
-
 def fit_trials(
     spec: Spec,
     hypers: Sequence[Hyper],
@@ -200,7 +183,7 @@ def fit_trials(
     >>> fits = jaxmlp.fit_trials(spec, [jaxmlp.Hyper(l1=l1) for l1 in (0.0, 1e-4, 1e-3)], [0, 0, 0], splits)
     >>> [fit.test.accuracy for fit in fits]
     """
-    seeds = value_of("seeds", list(seeds), tuple[SEED, ...])
+    seeds = value_of("seeds", seeds, tuple[SEED, ...])
     if len(hypers) != len(seeds) or not hypers:
         raise UsageError(f"{len(hypers)} hypers and {len(seeds)} seeds were given; accepted is one seed for each")
     for hyper in hypers:

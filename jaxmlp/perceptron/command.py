@@ -12,7 +12,6 @@ from jaxmlp.cli import parsing, progress
 from jaxmlp.cli.devices import Device, choose_device, use_all_cores
 from jaxmlp.cli.signals import interruptible
 from jaxmlp.errors import UsageError
-from jaxmlp.fields import value_of
 from jaxmlp.perceptron.runner import PERCEPTRON, PerceptronExperiment, learn, write_run
 from jaxmlp.runs import directory, files
 from jaxmlp.runs.runner import read_data
@@ -66,7 +65,7 @@ class StepBar(progress.Lines):
 
 def read(arguments: list[str]) -> tuple[Perceptron, PerceptronExperiment]:
     """The command line, over the file it names, over the defaults; checked."""
-    return parsing.read(COMMAND, arguments, PerceptronExperiment, _check)
+    return parsing.read(COMMAND, arguments, PerceptronExperiment)
 
 
 def main(arguments: list[str]) -> int:
@@ -103,11 +102,6 @@ def main(arguments: list[str]) -> int:
         file=sys.stderr,
     )
     return 1
-
-
-def _check(command: Perceptron) -> None:
-    """Raise UsageError for a number of seeds that makes no sense."""
-    value_of("--seeds", command.seeds, Annotated[int, Ge(1)])
 
 
 def _check_new(path: Path, *, overwrite: bool) -> None:

@@ -56,8 +56,6 @@ def main(arguments: list[str]) -> int:
     command = COMMAND.parse(arguments)
     if not command.images:
         raise UsageError(f"no image is given: {typed('predict')} RUN IMAGE...")
-    if command.top < 1:
-        raise UsageError(f"--top is {command.top}; accepted is a whole number of at least 1")
     trained = model.load(command.run)
     shape = trained.preparation.image_shape
     pixels = [read_image(path, shape, invert=command.invert, resize=command.resize) for path in command.images]

@@ -13,7 +13,6 @@ from jaxmlp.cli import parsing
 from jaxmlp.cli.devices import Device, choose_device, use_all_cores
 from jaxmlp.cli.main import typed
 from jaxmlp.cli.progress import Lines
-from jaxmlp.errors import UsageError
 from jaxmlp.report import page, runner
 from jaxmlp.report import parts as report_parts
 from jaxmlp.report.readings import READINGS
@@ -63,8 +62,6 @@ COMMAND = parsing.Command(
 def main(arguments: list[str]) -> int:
     """Parse, compute what is not kept, write the page."""
     command = COMMAND.parse(arguments)
-    if command.seeds < 1:
-        raise UsageError(f"--seeds is {command.seeds}; accepted is a whole number of at least 1")
     only = report_parts.chosen(command.only, [*report_parts.PARTS, *READINGS])
     wanted = [name for name in only if command.readings or command.only or name not in READINGS]
     use_all_cores(command.seeds)

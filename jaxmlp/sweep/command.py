@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from annotated_types import Gt
+from annotated_types import Ge, Gt
 
 from jaxmlp.cli import parsing
 from jaxmlp.cli.devices import Device, choose_device, use_all_cores
 from jaxmlp.cli.main import typed
 from jaxmlp.cli.signals import interruptible
 from jaxmlp.errors import UsageError
+from jaxmlp.fields import value_of
 from jaxmlp.runs import config, directory
 from jaxmlp.runs.config import Experiment
 from jaxmlp.sweep import config as sweep_config
@@ -134,8 +135,8 @@ def _check(command: SweepCommand) -> None:
     check_chunk("--chunk", command.chunk)
     if command.chunk is not None and command.mode == "sequential":
         raise UsageError("--chunk puts trials side by side, --mode sequential does not: take one of them")
-    if command.resident is not None and command.resident < 1:
-        raise UsageError(f"--resident is {command.resident}; accepted is a whole number of at least 1")
+    if command.resident is not None:
+        value_of("--resident", command.resident, Annotated[int, Ge(1)])
     flags = {"--coordinator": command.coordinator, "--processes": command.processes, "--process-id": command.process_id}
     for flag, value in flags.items():
         if value is not None and not command.distributed:

@@ -6,7 +6,7 @@ from jaxmlp.fields import changed
 from jaxmlp.report.published import EXPERIMENTS
 from jaxmlp.report.readings import comparison, conclusion, readings_of
 from jaxmlp.report.runner import read_experiment
-from jaxmlp.training.validation import check_names, refuse_unread
+from jaxmlp.training.validation import check_section, check_together, refuse_unread
 
 SOFTMAX, L1 = EXPERIMENTS["softmax"], EXPERIMENTS["l1"]  # stops at 20; does not say when it stops
 
@@ -26,7 +26,9 @@ def test_every_reading_changes_its_experiment_to_one_that_can_be_trained(name):
     for reading in others:
         experiment = changed(base, reading.changes)
         assert experiment != base
-        check_names(experiment.network, experiment.training)
+        for section in ("network", "training"):
+            check_section(section, getattr(experiment, section))
+        check_together(experiment.network, experiment.training)
         refuse_unread(experiment.network, experiment.training, [key.removeprefix("hyper.") for key in reading.changes])
 
 
