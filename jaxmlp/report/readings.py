@@ -66,7 +66,7 @@ def readings(part: str, seeds: int, data_name: str | None, callbacks: ReportCall
     def run() -> dict[str, Any]:
         rows = []
         for title, experiment in variants:
-            callbacks.on_message(f"  {title}")
+            callbacks.on_message(f"{part}: {title}")
             result, first_weights = train(experiment, seeds, callbacks)
             zeros = {"zeros": float(np.mean(first_weights == 0))}
             rows.append({"name": title} | comparison(EXPERIMENTS[name], result["runs"]) | summarise(result) | zeros)
