@@ -29,12 +29,12 @@ from .spec import Training as Training
 from .training.callbacks import Callbacks as Callbacks
 from .training.epochs import Epoch as Epoch
 from .training.epochs import Measured as Measured
+from .training.evaluation import evaluate as evaluate
 from .training.fitting import Fit as Fit
 from .training.fitting import fit as fit
 from .training.loop import EpochLog as EpochLog
 from .training.loop import TrainState as TrainState
 from .training.loop import advance as advance
 from .training.loop import begin as begin
-from .training.loop import evaluate as evaluate
 
 __version__: str

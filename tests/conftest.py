@@ -16,7 +16,7 @@ os.environ["MPLBACKEND"] = "agg"
 # second time as XLA compiles by itself (integration/test_users_flags.py), and commands that tests start as processes run
 # so always (helpers.start). These share one cache of programs, as the same ones are compiled again and again: a sweep of
 # integration/test_sweep_processes.py takes 8.0 s of CPU time where it compiles all, 3.5 s where all is in the cache (4.5 s
-# at the flags below), and gives the same bits. Within one process the cache saves nothing: each program is another one.
+# at the flags below), and gives the same bits. Within one process each program is another one, and nothing would be saved.
 FLAGS = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
 if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):  # later there is no choice, and no such flag
     FLAGS += " --xla_cpu_use_fusion_emitters=false"
@@ -73,7 +73,7 @@ def cache(tmp_path, monkeypatch):
 def without_pictures(monkeypatch):
     """Runs and sweeps draw nothing: pictures take longer than the rest of a small run."""
     monkeypatch.setattr("jaxmlp.runs.runner.draw", lambda *_: None)
-    monkeypatch.setattr("jaxmlp.sweep.finish.sweep_plots.draw", lambda *_: [])
+    monkeypatch.setattr("jaxmlp.plots.draw_sweep", lambda *_: [])
 
 
 @pytest.fixture

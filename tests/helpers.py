@@ -62,6 +62,11 @@ def refused(words, call, *arguments, error=UsageError, **more):
     return line
 
 
+def cases(table):
+    """The rows of a table for `parametrize`, each called by its key."""
+    return [pytest.param(*row, id=name) for name, row in table.items()]
+
+
 def counting(function):
     """The function, and a list that grows by one with every call: under jit, with every trace."""
     calls = []

@@ -11,6 +11,7 @@ import pytest
 from jaxmlp import display
 from jaxmlp.data.preparing import Preparation
 from jaxmlp.data.sources import Dataset
+from jaxmlp.grid.fit_grid import GridFit
 from jaxmlp.nn.network import Layer
 from jaxmlp.runs.model import Model
 from jaxmlp.spec import Examples, Network, Spec, Splits, Training
@@ -25,6 +26,21 @@ PREPARATION = Preparation(
 MODEL = Model(Spec(Network(), Training(), 784, 10), PARAMS, PREPARATION)
 EPOCHS = [Epoch(i, 0.1, Measured(1 / i, i, 1000), Measured(2 / i, i, 500), 0.1, None) for i in range(1, 1001)]
 FIT = Fit(PARAMS, PARAMS, EPOCHS, 990, "early_stopping", Measured(0.25, 96, 100), Measured(0.5, 9790, 10_000), 1.0)
+TRIALS = 500
+TABLE = {
+    "trial": list(range(TRIALS)),
+    "learning_rate": [0.1] * TRIALS,
+    "seed": [3] * TRIALS,
+    "status": ["diverged"] + ["max_epochs"] * (TRIALS - 1),
+    "best_epoch": [1] * TRIALS,
+    "validation_loss": [None, *map(float, range(1, TRIALS))],
+    "validation_accuracy": [None] + [0.5] * (TRIALS - 1),
+    "validation_correct": [None] + [60] * (TRIALS - 1),
+    "validation_count": [120] * TRIALS,
+}
+CURVES = [{"train_loss": [2.0, None], "validation_loss": [1.0, None]}] * TRIALS
+GRID = GridFit(TABLE, CURVES, 1, PARAMS, Measured(0.5, 96, 100), 2, 1.0)
+NONE = GRID._replace(best=-1, params=None, test=None)
 IMAGES = np.zeros((70, 28, 28), np.uint8)
 
 
@@ -38,6 +54,11 @@ IMAGES = np.zeros((70, 28, 28), np.uint8)
         (Dataset(IMAGES, IMAGES[:, 0, 0], IMAGES, IMAGES[:, 0, 0], "here"), ["uint8[70, 28, 28]", "origin='here'"]),
         (MODEL, ["784-128-10", "101,770 parameters", "[28, 28]", "per_feature"]),
         (FIT, ["784-128-10: early stopping after epoch 1000, best epoch 990", "9,790/10,000 = 97.90 %", "96/100"]),
+        (
+            GRID,
+            ["500 trials (1 diverged, 499 max epochs), 2 programs", "trial 1 (learning_rate 0.1, seed 3)", "60/120"],
+        ),
+        (NONE, ["500 trials"]),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -57,13 +78,15 @@ def test_pytrees_stay_pytrees_and_show_any_leaf():
     assert len(jax.tree.leaves(Splits(PART, PART, PART))) == 6
 
 
-@pytest.mark.parametrize("value", [FIT, MODEL, Splits(PART, PART, PART)], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value", [FIT, GRID, NONE, MODEL, Splits(PART, PART, PART)], ids=lambda value: type(value).__name__
+)
 def test_html_is_small_and_well_formed(value):
     html = value._repr_html_()
     assert len(html) < 40_000
     tree = ET.fromstring(f"<div>{html}</div>")
     assert tree.find(".//table/tr") is not None
-    assert (tree.find(".//svg/polyline") is not None) == (value is FIT)
+    assert (tree.find(".//svg/polyline") is not None) == (value is FIT or value is GRID)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ def load_data(data: Data, *, progress: bool = False) -> Dataset:
 
     Raises UsageError for an unknown name, and DataError for what cannot be read.
 
+    Example:
         dataset = jaxmlp.load_data(jaxmlp.Data("digits"))
         splits, preparation = jaxmlp.prepare(dataset, jaxmlp.Data("digits"))
     """

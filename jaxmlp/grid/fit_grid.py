@@ -1,5 +1,6 @@
 """Many trainings from Python, in memory: a grid of hyperparameters, shapes and names, or trials given one by one."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxmlp import display
 from jaxmlp.errors import UsageError, unknown
 from jaxmlp.fields import annotations, changed, value_of
 from jaxmlp.grid import sizing
@@ -14,16 +16,19 @@ from jaxmlp.grid.axes import SEED, axes_of, seeds_of
 from jaxmlp.grid.groups import Exchange, Grid, Group, Stopped
 from jaxmlp.grid.progress import Tally
 from jaxmlp.grid.pruning import Prune, check_rungs
-from jaxmlp.grid.results import TrialResult
+from jaxmlp.grid.results import TrialResult, rank
 from jaxmlp.grid.scheduler import Call
 from jaxmlp.grid.trials import HYPER, Base, Trial, Trials, product_codes
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Hyper, Spec, Splits
+from jaxmlp.text import count
 from jaxmlp.training.callbacks import Callbacks
-from jaxmlp.training.fitting import Fit, Measured, finished, measure
+from jaxmlp.training.epochs import Measured
+from jaxmlp.training.fitting import Fit, finished, measure
 from jaxmlp.training.validation import check, check_chunk, check_data, check_section, counted, refuse_unread
 
 MODES = ("packed", "sequential")
+SHOWN = 5  # trials in a notebook, the best first
 
 
 class GridFit(NamedTuple):
@@ -44,6 +49,30 @@ class GridFit(NamedTuple):
     def rows(self) -> list[dict[str, Any]]:
         """The table, a dict a trial: as the pictures of `jaxmlp.plots` take it."""
         return [dict(zip(self.table, row, strict=True)) for row in zip(*self.table.values(), strict=True)]
+
+    def __repr__(self) -> str:
+        lines = [self._title()]
+        if self.best >= 0:
+            row = self.rows[self.best]
+            names = list(row)[1 : list(row).index("status")]
+            validation = Measured(*(row[f"validation_{name}"] for name in Measured._fields))
+            lines.append(f"  best: trial {self.best} ({', '.join(f'{name} {row[name]}' for name in names)})")
+            lines += [f"  validation: {validation}", f"  test:       {self.test}"]
+        return f"GridFit({chr(10).join(lines)}\n)"
+
+    def _title(self) -> str:
+        statuses = ", ".join(f"{n:,} {status.replace('_', ' ')}" for status, n in Counter(self.table["status"]).items())
+        return f"{count(len(self.table['trial']), 'trial')} ({statuses}), {count(self.compiles, 'program')}"
+
+    def _repr_html_(self) -> str:
+        columns = [*list(self.table)[: list(self.table).index("status") + 1], "validation_loss", "validation_accuracy"]
+        best = sorted(self.rows, key=lambda row: rank(row["trial"], row["status"], row["validation_loss"]))[:SHOWN]
+        table = display.table(f"GridFit: {self._title()}", columns, [[row[name] for name in columns] for row in best])
+        if self.best < 0:
+            return table
+        curve, epoch = self.curves[self.best], self.table["best_epoch"][self.best]
+        losses = {name: [np.nan if x is None else x for x in curve[f"{name}_loss"]] for name in ("train", "validation")}
+        return table + display.curves(f"loss of trial {self.best}", losses, epoch)
 
 
 def fit_grid(

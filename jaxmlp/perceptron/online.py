@@ -22,8 +22,8 @@ from jaxmlp.nn.network import Layer, Params
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Measured
+from jaxmlp.training.evaluation import evaluate
 from jaxmlp.training.fitting import PRNG
-from jaxmlp.training.loop import evaluate
 from jaxmlp.training.validation import check_section
 
 BLOCK = 32  # steps between two updates of w; 64 are as fast for one trial, and slower for many
@@ -174,13 +174,14 @@ def fit_online(
     The same `spec` and count of trials compile once.
 
     Args:
-        spec: as `one_layer` makes it.
-        trials: hyperparameters and a seed for each perceptron.
-        splits: training, validation and test examples.
-        callbacks: `on_call_end` gets the steps of the furthest trial after every call of the program, some tenths of a
-            second; may stop the training.
+        spec: As `one_layer` makes it.
+        trials: Hyperparameters and a seed for each perceptron.
+        splits: Training, validation and test examples.
+        callbacks: Its `on_call_end` gets the steps of the furthest trial after every call of the program, some tenths of a
+            second; its `should_stop` ends the training.
 
-    Raises UsageError for a value out of its range.
+    Raises:
+        UsageError: for a value out of its range.
     """
     callbacks = callbacks or Callbacks()
     for online, _ in trials:

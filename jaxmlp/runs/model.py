@@ -78,6 +78,7 @@ def load(run: str | Path) -> Model:
 
     Raises RunError if there is none or its file is damaged, and UsageError where it is in a folder below.
 
+    Example:
         model = jaxmlp.load("runs/mine")
         model.predict(images)  # as they came, [N, *image_shape]
     """

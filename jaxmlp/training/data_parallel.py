@@ -17,7 +17,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxmlp.errors import JaxmlpError, UsageError
 from jaxmlp.spec import Examples, Training
-from jaxmlp.training.loop import ShardBatch, advance
+from jaxmlp.training.evaluation import ShardBatch
+from jaxmlp.training.loop import advance
 
 AXIS = "batch"
 Tree = TypeVar("Tree")

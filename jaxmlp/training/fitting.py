@@ -15,7 +15,8 @@ from jaxmlp.spec import Examples, Hyper, Spec, Splits, Training
 from jaxmlp.training import data_parallel as parallel
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch, Measured
-from jaxmlp.training.loop import EpochLog, TrainState, advance, begin, evaluate, running
+from jaxmlp.training.evaluation import evaluate
+from jaxmlp.training.loop import EpochLog, TrainState, advance, begin, running
 from jaxmlp.training.validation import check, check_data, counted
 
 PRNG = "threefry2x32"  # counter-based and the same on every backend; recorded with a run
@@ -82,19 +83,22 @@ def fit(
     compiles nothing anew.
 
     Args:
-        spec: what is compiled: the network, the training, and the numbers of inputs and classes.
-        hyper: the hyperparameters, traced; one that this training does not read must be left at its default.
-        splits: training, validation and test examples as NumPy or JAX arrays: x [N, D], labels [N] of 0 to K-1.
-        seed: fixes the first weights, the order of the examples and dropout.
-        data_parallel: split every minibatch over all devices; the result is the same to rounding.
-        callbacks: sees every epoch as it ends, and may stop the training.
+        spec: What is compiled: the network, the training, and how many inputs and classes there are.
+        hyper: The hyperparameters, traced; one that this training does not read must be left at its default.
+        splits: Training, validation and test examples, as NumPy or JAX arrays: x [N, D], labels [N] of 0 to K-1.
+        seed: Fixes the first weights, the order of the examples and dropout.
+        data_parallel: Whether every minibatch is split over all devices; the result is the same to rounding.
+        callbacks: Sees every epoch as it ends; once its `should_stop` is true, the result is that of the epochs so far.
 
-    Returns the parameters of the best epoch with their validation and test results, and the metrics of every epoch.
+    Returns:
+        The parameters of the best epoch with their validation and test results, and the metrics of every epoch.
 
-    Raises UsageError where `spec` or `hyper` hold an unknown name, a value out of range or one that nothing reads, where
-    they do not fit the data, or where the devices cannot share a batch equally; JaxmlpError where `data_parallel` finds
-    only one device.
+    Raises:
+        UsageError: for a name in `spec` or a value in `hyper` that is unknown, out of range or never read, for data of
+            another shape than `spec` says, and where the devices cannot share a batch equally.
+        JaxmlpError: where `data_parallel` finds only one device.
 
+    Example:
         splits, preparation = jaxmlp.prepare(jaxmlp.load_data(jaxmlp.Data("digits")), jaxmlp.Data("digits"))
         spec = jaxmlp.Spec(jaxmlp.Network(hidden=(32,)), jaxmlp.Training(max_epochs=20), inputs=64, classes=10)
         print(jaxmlp.fit(spec, jaxmlp.Hyper(learning_rate=0.3), splits).test.accuracy)

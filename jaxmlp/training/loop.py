@@ -1,6 +1,5 @@
 """The training loop: `begin` makes a state, `advance` runs a chunk of epochs, both pure."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -8,21 +7,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from jaxmlp.nn import losses, network
-from jaxmlp.nn.activations import activation
+from jaxmlp.nn import network
 from jaxmlp.nn.gradients import by_autodiff, by_delta_rule, gradient, penalty_term
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Examples, Hyper, Spec, Splits
 from jaxmlp.training import optimizers, stopping
+from jaxmlp.training.evaluation import ShardBatch, evaluate, sums, total_weight, unsharded
 from jaxmlp.training.optimizers import OptState
 from jaxmlp.training.schedules import learning_rates
 from jaxmlp.training.shuffling import permutation
 from jaxmlp.training.stopping import Stopping
-
-EVALUATED_TOGETHER = 4096  # examples of one product when a split is evaluated: bounds the memory of the hidden layers
-
-
-ShardBatch = Callable[[Examples], Examples]  # says on which devices a minibatch is computed; changes no value
 
 
 class TrainState(NamedTuple):
@@ -47,14 +41,6 @@ class EpochLog(NamedTuple):
     disagreement: Float[Array, "..."]  # of the two derived gradients, where training.gradient is "both"; else 0
 
 
-class Metrics(NamedTuple):
-    """The mean loss of a split, and how many of its examples are classified correctly. Every example counts once."""
-
-    loss: Float[Array, ""]
-    correct: Int[Array, ""]
-    count: Int[Array, ""]  # pyright: ignore[reportIncompatibleMethodOverride]
-
-
 class Totals(NamedTuple):
     """Sums over the minibatches of an epoch."""
 
@@ -69,11 +55,6 @@ def begin(spec: Spec, hyper: Hyper, key: Key[Array, ""]) -> TrainState:
     params = network.init(spec, hyper, init_key)
     opt_state = optimizers.start(spec.training.optimizer, hyper, params)
     return TrainState(params, opt_state, params, stopping.begin(), jnp.asarray(0, jnp.int32))
-
-
-def unsharded(batch: Examples) -> Examples:
-    """The `ShardBatch` that leaves a minibatch where it is."""
-    return batch
 
 
 def advance(
@@ -92,16 +73,18 @@ def advance(
     for every trial; `grid.program` has the loop for many trials.
 
     Args:
-        spec: the network and the training, static.
-        hyper: the hyperparameters, arrays.
-        key: the one `begin` was given.
-        splits: training and validation examples.
-        state: where training stands.
-        epochs: how many at most, static.
-        shard: where a minibatch is computed, for one network on many devices (see `data_parallel`).
+        spec: The network and the training, static.
+        hyper: The hyperparameters, arrays.
+        key: The one `begin` was given.
+        splits: Training and validation examples.
+        state: What the epochs so far have changed.
+        epochs: How many to train at most, static.
+        shard: On which devices a minibatch is computed, for one network on many (see `data_parallel`).
 
-    Returns the new state, and the metrics of each epoch of the chunk.
+    Returns:
+        The new state, and the metrics of each epoch of the chunk.
 
+    Example:
         state = jaxmlp.begin(spec, hyper, key)
         state, log = jax.jit(jaxmlp.advance, static_argnums=(0, 5))(spec, hyper, key, splits, state, 10)
     """
@@ -118,25 +101,6 @@ def advance(
 def running(spec: Spec, hyper: Hyper, state: TrainState) -> Bool[Array, ""]:
     """Whether there is a next epoch: not stopped, and not past the last one."""
     return ~stopping.stopped(hyper, state.stopping) & (state.epoch < spec.training.max_epochs)
-
-
-def evaluate(spec: Spec, params: Params, examples: Examples, shard: ShardBatch = unsharded) -> Metrics:
-    """Loss and correct count of a split, without dropout; zero-weight examples are left out, each other one counts once."""
-    N = len(examples.x)
-    size = min(N, EVALUATED_TOGETHER)
-
-    def block(index: Int[Array, ""]) -> tuple[Float[Array, ""], Int[Array, ""]]:
-        first = jnp.minimum(index * size, N - size)  # the last block reaches back into the one before
-        part = shard(jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first, size), examples))
-        new = first + jnp.arange(size) >= index * size  # those that have not been counted yet
-        logits = network.forward(spec, params, part.x)
-        loss = losses.loss(spec.network.loss)
-        f = activation(spec.network.output_activation, "network.output_activation")
-        targets = losses.targets(part.labels, spec.classes, loss, f, logits.dtype)
-        return _sums(part, loss.value(logits, targets, f), logits, new)
-
-    loss, correct = jax.tree.map(jnp.sum, jax.lax.map(block, jnp.arange(-(-N // size))))
-    return Metrics(loss / _weight(examples, loss), correct, _count(examples))
 
 
 def epoch(
@@ -168,7 +132,7 @@ def epoch(
         carry, _ = step(carry, (order[full * batch_size :], rates[-1], jnp.asarray(full)))
     params, opt_state, totals = carry
 
-    train_loss = totals.loss / _weight(splits.train, totals.loss)
+    train_loss = totals.loss / total_weight(splits.train, totals.loss)
     validation = evaluate(spec, params, splits.validation, shard)
     done = clock + 1
     watched = validation.loss
@@ -221,7 +185,7 @@ def _step(
     if batch.weights is not None:  # a batch of weight 0 changes nothing, neither by momentum nor by a penalty
         changes = jnp.sum(batch.weights) > 0
         after = jax.tree.map(lambda new, old: jnp.where(changes, new, old), after, (params, opt_state))
-    loss, correct = _sums(batch, values, logits)
+    loss, correct = sums(batch, values, logits)
     disagreement = totals.disagreement
     if both:
         other = by_delta_rule(spec, smooth, params, batch, key).grads
@@ -239,35 +203,6 @@ def largest_disagreement(one: Params, other: Params) -> Float[Array, ""]:
 
 def _largest(tree: Params) -> Float[Array, ""]:
     return jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(tree)]))
-
-
-def _sums(
-    examples: Examples,
-    values: Float[Array, " N"],
-    logits: Float[Array, "N K"],
-    counted: Bool[Array, " N"] | None = None,
-) -> tuple[Float[Array, ""], Int[Array, ""]]:
-    """The weighted sum of the losses, and the number of correct ones, of the examples that count and have weight above 0."""
-    right = network.predictions(logits) == examples.labels
-    if examples.weights is not None:
-        values = jnp.where(examples.weights > 0, examples.weights.astype(values.dtype) * values, 0)
-        right &= examples.weights > 0
-    if counted is not None:
-        values, right = jnp.where(counted, values, 0), right & counted
-    return jnp.sum(values), jnp.sum(right, dtype=jnp.int32)
-
-
-def _weight(examples: Examples, like: Array) -> Float[Array, ""]:
-    """The sum of weights: what a mean divides by."""
-    if examples.weights is None:
-        return jnp.asarray(len(examples.x), like.dtype)
-    return jnp.sum(examples.weights.astype(like.dtype))
-
-
-def _count(examples: Examples) -> Int[Array, ""]:
-    if examples.weights is None:
-        return jnp.asarray(len(examples.x), jnp.int32)
-    return jnp.sum(examples.weights > 0, dtype=jnp.int32)
 
 
 def _no_totals() -> Totals:

@@ -9,7 +9,7 @@ from pathlib import Path
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
-from helpers import refused
+from helpers import cases, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,10 +43,6 @@ def test_round_trip(tmp_path_factory, array, zipped):
     assert found.dtype == array.dtype
     assert found.dtype.isnative
     np.testing.assert_array_equal(found, array)
-
-
-def cases(table):
-    return [pytest.param(*case, id=name) for name, case in table.items()]
 
 
 @pytest.mark.parametrize(

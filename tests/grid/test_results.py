@@ -4,20 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from jaxmlp.grid.progress import Tally
 from jaxmlp.grid.results import COLUMNS, TrialResult, rank, sparsity
 from jaxmlp.nn.network import Layer
-from jaxmlp.statistics import accuracy_interval
 from jaxmlp.training.loop import TrainState
 from jaxmlp.training.stopping import Stopping
-
-
-@pytest.mark.parametrize(("correct", "count"), [(0, 10), (10, 10), (5, 10), (9771, 10_000), (1, 1)])
-def test_the_interval_is_wilsons(correct, count):
-    expected = stats.binomtest(correct, count).proportion_ci(0.95, "wilson")
-    assert accuracy_interval(correct, count) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def state_of(w, best_epoch=1):

@@ -14,6 +14,7 @@ from jaxmlp.nn.gradients import by_delta_rule, penalty_term
 from jaxmlp.nn.network import init
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training import loop
+from jaxmlp.training.evaluation import evaluate
 from jaxmlp.training.fitting import fit, typed
 from jaxmlp.training.optimizers import OPTIMIZERS, shrink, start, update
 
@@ -135,7 +136,7 @@ def test_the_objective_that_is_watched_has_the_penalty():
     spec = spec_of(monitor="objective")
     state = fit(spec, HYPER, SPLITS).state
     penalty = penalty_term(typed(HYPER), state.best_params)
-    loss = loop.evaluate(spec, state.best_params, jax.tree.map(jnp.asarray, SPLITS.validation)).loss
+    loss = evaluate(spec, state.best_params, jax.tree.map(jnp.asarray, SPLITS.validation)).loss
     assert penalty > 0.01
     np.testing.assert_allclose(state.stopping.best, loss + penalty, rtol=1e-5)
 

@@ -11,7 +11,7 @@ from helpers import assert_same, clouds
 
 from jaxmlp.errors import JaxmlpError, UsageError
 from jaxmlp.spec import Hyper, Network, Spec, Splits, Training
-from jaxmlp.training import data_parallel, fitting, loop
+from jaxmlp.training import data_parallel, evaluation, fitting, loop
 from jaxmlp.training.fitting import fit, placement_for
 
 D, H, K, BATCH = 6, 5, 3, 8
@@ -81,12 +81,13 @@ def test_it_begins_with_the_weights_of_one_device():
 @pytest.mark.parametrize("together", [1, 4, 5])
 def test_validation_in_blocks(together, monkeypatch):
     """Shared or not, every row counts once."""
-    monkeypatch.setattr(loop, "EVALUATED_TOGETHER", together)
+    monkeypatch.setattr(evaluation, "EVALUATED_TOGETHER", together)
     spec, splits = spec_of(), splits_of(weighted=True)
     shard = data_parallel.shard_over(data_parallel.mesh_for(spec.training))
     params = fitting.compiled_begin(spec, fitting.traced(HYPER), jax.random.key(0)).params
     alone, shared = (
-        jax.jit(lambda *a, s=s: loop.evaluate(spec, *a, s))(params, splits.validation) for s in (lambda b: b, shard)
+        jax.jit(lambda *a, s=s: evaluation.evaluate(spec, *a, s))(params, splits.validation)
+        for s in (lambda b: b, shard)
     )
     assert_close(alone, shared)
 

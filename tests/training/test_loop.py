@@ -11,8 +11,9 @@ from helpers import assert_close, assert_same, clouds, counting, differs
 from jaxmlp.nn.losses import LOSSES
 from jaxmlp.nn.network import Layer
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
-from jaxmlp.training import loop
-from jaxmlp.training.loop import advance, begin, evaluate, running
+from jaxmlp.training import evaluation, loop
+from jaxmlp.training.evaluation import evaluate
+from jaxmlp.training.loop import advance, begin, running
 from jaxmlp.training.optimizers import OPTIMIZERS
 from jaxmlp.training.schedules import SCHEDULES, learning_rates
 from jaxmlp.training.shuffling import permutation
@@ -274,7 +275,7 @@ def test_diverged_in_the_first_epoch_keeps_the_first_weights():
 @pytest.mark.parametrize("weights", [None, np.r_[0, 0, 0.5, 3, np.ones(17)]], ids=["unweighted", "weighted"])
 @pytest.mark.parametrize("together", [1, 4, 7, 20, 21, 4096])
 def test_evaluation_in_blocks_counts_every_row_once(together, weights, monkeypatch):
-    monkeypatch.setattr(loop, "EVALUATED_TOGETHER", together)
+    monkeypatch.setattr(evaluation, "EVALUATED_TOGETHER", together)
     spec, part = spec_of(), examples(N, 3, weights=weights)
     params = begin_jit(spec, hyper_of(), KEY).params
     got = jax.jit(partial(evaluate, spec))(params, part)
