@@ -12,7 +12,12 @@ import numpy as np
 import pytest
 
 from jaxmlp.errors import UsageError
-from jaxmlp.spec import Examples
+from jaxmlp.spec import Examples, Hyper, Network, Spec, Training
+
+# five trials of a grid: three share a seed, two another; one stops early
+SPEC = Spec(Network((5,)), Training(max_epochs=9, batch_size=8), inputs=4, classes=3)
+HYPERS = [Hyper(0.3, patience=1), Hyper(0.1, momentum=0.5), Hyper(0.3, l2=0.01), Hyper(0.2), Hyper(0.05, patience=0)]
+SEEDS = (3, 3, 8, 3, 8)
 
 
 def clouds(count, *, inputs=4, classes=3, noise=0.7, seed=0, weights=None):

@@ -138,13 +138,13 @@ class Grid:
     def _prune(self, exchange: Exchange) -> list[TrialResult]:
         """Finish the trials of all configurations that are not among the best at this rung."""
         assert self.prune is not None
-        mine = {
+        own_scores = {
             trial: scheduler.lowest_losses.get(trial, np.inf)
             for scheduler in self.schedulers
             for trial in scheduler.trials
         }
         scores: dict[int, list[float]] = {}
-        for trial, score in sorted(exchange.gather(mine).items()):
+        for trial, score in sorted(exchange.gather(own_scores).items()):
             configuration = self.configurations[trial]
             if configuration not in self.pruned:
                 scores.setdefault(configuration, []).append(score)

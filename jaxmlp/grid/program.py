@@ -164,8 +164,8 @@ def compile_program(spec: Spec, epochs: int, shapes: TrialBatch, splits: Splits,
     trial, whole = PartitionSpec(AXIS), PartitionSpec()
 
     def on_device(batch: TrialBatch, splits: Splits, until: Array) -> Advanced:
-        mine = jax.tree.map(lambda leaf: leaf[0], batch)
-        advanced = program(mine.hyper, mine.keys, splits, mine.state, mine.clocks, until)
+        hyper, keys, state, clocks = jax.tree.map(lambda leaf: leaf[0], batch)
+        advanced = program(hyper, keys, splits, state, clocks, until)
         return jax.tree.map(lambda leaf: leaf[None], advanced)
 
     mesh = shapes.clocks.sharding.mesh  # pyright: ignore[reportAttributeAccessIssue]

@@ -88,9 +88,9 @@ def estimate(
 def differences(groups: Sequence[SweepGroup]) -> list[str]:
     """For each group the values of those keys in which groups, but not the trials of one, differ."""
     values = [group.common() for group in groups]
-    keys = [key for key in values[0] if all(key in found for found in values)]
-    keys = [key for key in keys if len({str(found[key]) for found in values}) > 1]
-    return [", ".join(_shown(found[key]) for key in keys) for found in values]
+    keys = [key for key in values[0] if all(key in common for common in values)]
+    keys = [key for key in keys if len({str(common[key]) for common in values}) > 1]
+    return [", ".join(_shown(common[key]) for key in keys) for common in values]
 
 
 def _shown(value: Any) -> str:
@@ -109,11 +109,11 @@ class _Program(NamedTuple):
 
 def _program(group: SweepGroup, packing: Packing, devices: Devices, processes: int, *, alone: bool) -> _Program:
     """The program of the largest batch of trials of a group, compiled."""
-    mine, state = group.for_process(0, processes), sizing.state_bytes(group.spec)
-    first = list(mine.trials.items())[: packing.resident]
-    requests = [SlotRequest(trial, found.seed, 0) for trial, found in first]
+    of_process, state = group.for_process(0, processes), sizing.state_bytes(group.spec)
+    first = list(of_process.trials.items())[: packing.resident]
+    requests = [SlotRequest(number, trial.seed, 0) for number, trial in first]
     layout = plan(requests, Terms(len(devices), packing.chunk, packing.price))
-    mesh, splits = program.mesh_of(devices), mine.splits()
+    mesh, splits = program.mesh_of(devices), of_process.splits()
     compiled = program.compile_program(
         group.spec,
         packing.epochs,
@@ -124,7 +124,7 @@ def _program(group: SweepGroup, packing: Packing, devices: Devices, processes: i
     analysis = compiled.memory_analysis()
     call = 0 if analysis is None else analysis.temp_size_in_bytes + analysis.output_size_in_bytes
     data = sum(x.nbytes for x in jax.tree.leaves(splits))
-    return _Program(compiled, data, call, state * len(first), state * len(mine.trials))
+    return _Program(compiled, data, call, state * len(first), state * len(of_process.trials))
 
 
 def _memory(programs: Sequence[_Program], devices: Devices, *, saves: bool, together: bool) -> int:
@@ -135,10 +135,10 @@ def _memory(programs: Sequence[_Program], devices: Devices, *, saves: bool, toge
     while trials are repacked, or as often as a checkpoint copies them.
     """
     if devices[0].platform != "cpu":
-        return max(found.data + found.call + -(-found.resident // len(devices)) for found in programs)
+        return max(group.data + group.call + -(-group.resident // len(devices)) for group in programs)
     held = psutil.Process().memory_info().rss
-    begun = sum(found.begun for found in programs) if together else max(found.resident for found in programs)
-    work = max((found.data + found.call) * len(devices) + found.resident for found in programs)
+    begun = sum(group.begun for group in programs) if together else max(group.resident for group in programs)
+    work = max((group.data + group.call) * len(devices) + group.resident for group in programs)
     return held + work + begun * (CHECKPOINT_COPIES if saves else 1)
 
 

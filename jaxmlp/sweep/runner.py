@@ -65,7 +65,7 @@ def run(
         grid.restore(saved.grid)
         epochs = int(saved.totals["epochs"])
         callbacks.on_message(
-            f"going on after {epochs:,} trial-epochs; {saved.lines:,} of {len(every):,} trials had ended"
+            f"going on after {epochs:,} trial-epochs; {saved.lines:,} of {len(every):,} trials had finished"
         )
     recorder = Recorder(every, groups, test=terms["test_all"])
     exchange = SweepExchange(path, callbacks, recorder, saved, checkpoint_seconds=options.checkpoint_seconds)
@@ -137,15 +137,15 @@ def _asked(sweep: Sweep, groups: Sequence[SweepGroup], options: Options) -> dict
 
 def _begun(groups: Sequence[SweepGroup], devices: Devices, options: Options, callbacks: Callbacks) -> dict[str, Any]:
     """How each group is to be packed: as it is asked for, measured or guessed."""
-    found = []
+    terms = []
     for group in groups:
         measured = None
         if options.chunk is None and not options.sequential and sweep_groups.is_worth_probing(group, devices):
             callbacks.on_message(f"trying how many trials of {'-'.join(map(str, group.spec.sizes))} go together best")
             measured = sweep_groups.probed(group, devices)
         packing = sweep_groups.settings_of(group, devices, options, measured)
-        found.append(group.described() | {"packing": packing._asdict()})
-    return {"groups": found, "sequential": options.sequential, "test_all": options.test_all}
+        terms.append(group.described() | {"packing": packing._asdict()})
+    return {"groups": terms, "sequential": options.sequential, "test_all": options.test_all}
 
 
 def _check_same(before: dict[str, Any], groups: Sequence[SweepGroup], options: Options, path: Path) -> None:

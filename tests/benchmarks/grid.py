@@ -28,7 +28,8 @@ import numpy as np
 
 from jaxmlp import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.grid import sizing
-from jaxmlp.grid.scheduler import Scheduler, Trial
+from jaxmlp.grid.scheduler import Scheduler
+from jaxmlp.grid.trials import Trial
 from jaxmlp.training.fitting import compiled_advance, compiled_begin, traced
 
 CASES = {"mnist": (48_000, 784, 128, 10, 128), "digits": (1_150, 64, 32, 10, 32)}
@@ -75,11 +76,11 @@ def grid(spec: Spec, splits: Splits, trials: int, chunk: int, calls: int) -> Cal
     """Trial-epochs a second of a grid of learning rates and momenta, by calls as the sweep command makes them."""
     devices = jax.local_devices()
     rates, momenta = np.geomspace(0.01, 0.3, 8), np.linspace(0, 0.95, -(-trials // 8))
-    numbers = {i: Trial(Hyper(float(rates[i % 8]), float(momenta[i // 8]), patience=0), 0) for i in range(trials)}
+    grid_trials = {i: Trial(Hyper(float(rates[i % 8]), float(momenta[i // 8]), patience=0), 0) for i in range(trials)}
     settings = sizing.settings(spec, len(splits.train.x), devices, chunk=chunk)
-    scheduler = Scheduler(spec, numbers, devices, settings)
+    scheduler = Scheduler(spec, grid_trials, devices, settings)
     scheduler.load(splits)
-    scheduler.enter(spec.training.max_epochs)
+    scheduler.begin_stage(spec.training.max_epochs)
     scheduler.call()  # compiles
 
     def run() -> float:

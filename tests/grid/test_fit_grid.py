@@ -1,29 +1,21 @@
-"""Trials of one program are the networks they would have been alone, wherever and with whomever they sit."""
+"""fit_grid and fit_trials: trials of one program are the networks they would have been alone; what is refused."""
 
 from dataclasses import replace
 
 import jax
 import numpy as np
 import pytest
-from helpers import assert_close, assert_same, clouds, counting, refused
+from helpers import HYPERS, SEEDS, SPEC, assert_close, assert_same, counting, refused
 from scipy import stats
 
 from jaxmlp.grid import program
 from jaxmlp.grid.axes import axes_of
 from jaxmlp.grid.fit_grid import fit_grid, fit_trials
-from jaxmlp.grid.groups import Exchange, Grid, Group, Stopped
-from jaxmlp.grid.packing import Packing
-from jaxmlp.grid.pruning import Prune
-from jaxmlp.grid.results import COLUMNS
-from jaxmlp.grid.scheduler import Scheduler
-from jaxmlp.grid.snapshots import merged
-from jaxmlp.grid.trials import Trial
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training import loop
 from jaxmlp.training.callbacks import Callbacks
-from jaxmlp.training.fitting import fit, typed
+from jaxmlp.training.fitting import fit
 
-SPEC = Spec(Network((5,)), Training(max_epochs=9, batch_size=8), inputs=4, classes=3)
 SPECS = {
     "relu": SPEC,
     "dropout": Spec(Network((5, 4), "tanh", dropout=True), Training(max_epochs=7, batch_size=8), 4, 3),
@@ -35,36 +27,17 @@ SPECS = {
         3,
     ),
 }
-NUMBERS = {
-    "relu": [
-        Hyper(0.3, patience=1),
-        Hyper(0.1, momentum=0.5),
-        Hyper(0.3, l2=0.01),
-        Hyper(0.2),
-        Hyper(0.05, patience=0),
-    ],
+HYPERS_OF = {
+    "relu": HYPERS,
     "dropout": [Hyper(0.3, dropout_rate=rate) for rate in (0.0, 0.2, 0.5)],
     "uniform, adam": [Hyper(0.01, init_scale=scale, warmup_epochs=1.0) for scale in (0.03, 0.3, 1.0)],
     "delta rule, objective": [Hyper(0.1, l1=0.001, decay_rate=rate) for rate in (0.5, 0.9, 1.0)],
 }
-SEEDS = (3, 3, 8, 3, 8)
 DIVERGES = Hyper(1e30, momentum=0.0)
-
-
-@pytest.fixture(scope="module")
-def splits():
-    whole = clouds(60, noise=0.6)
-    parts = (slice(0, 35), slice(35, 50), slice(50, 60))
-    return Splits(*(Examples(whole.x[part], whole.labels[part]) for part in parts))
 
 
 def solo(splits, spec, hypers):
     return [fit(spec, hyper, splits, seed) for hyper, seed in zip(hypers, SEEDS, strict=False)]
-
-
-@pytest.fixture(scope="module")
-def alone(splits):
-    return solo(splits, SPEC, NUMBERS["relu"])
 
 
 def same_run(one, other):
@@ -77,7 +50,7 @@ def same_run(one, other):
 @pytest.mark.users_flags
 def test_one_after_the_other_they_equal_their_solo_runs_to_the_bit(splits, alone):
     assert jax.device_count() > 1, "the suite is meant to run on two CPU devices"
-    found = fit_trials(SPEC, NUMBERS["relu"], SEEDS, splits, mode="sequential")
+    found = fit_trials(SPEC, HYPERS_OF["relu"], SEEDS, splits, mode="sequential")
     for one, single in zip(found, alone, strict=True):
         same_run(one, single)
         assert_same(one.params, single.params)
@@ -88,7 +61,7 @@ def test_one_after_the_other_they_equal_their_solo_runs_to_the_bit(splits, alone
 @pytest.mark.parametrize("name", SPECS)
 def test_side_by_side_they_equal_their_solo_runs_to_rounding(splits, name):
     """After an epoch to rounding; after all of them as far as rounding grows on so small a network."""
-    spec, hypers = SPECS[name], NUMBERS[name]
+    spec, hypers = SPECS[name], HYPERS_OF[name]
     with jax.numpy_dtype_promotion("standard"):  # optax needs it
         found = fit_trials(spec, hypers, SEEDS[: len(hypers)], splits, mode="packed", chunk=2)
         expected_of = solo(splits, spec, hypers)
@@ -103,7 +76,7 @@ def test_side_by_side_they_equal_their_solo_runs_to_rounding(splits, name):
 
 
 def test_over_many_seeds_their_results_are_distributed_as_those_of_solo_runs(splits):
-    """However rounding has grown, at a rate where it grows: 32 seeds of two settings, so that rows are shared too."""
+    """However rounding has grown, at a rate where it grows: 32 seeds of two settings, so that batches are shared too."""
     spec = Spec(Network((8, 8), dropout=True), Training(max_epochs=30, batch_size=8), 4, 3)
     hypers = [Hyper(1.0, momentum=momentum, dropout_rate=0.2, patience=0) for momentum in (0.5, 0.6)] * 32
     seeds, found = [trial // 2 for trial in range(64)], []
@@ -118,7 +91,7 @@ def test_over_many_seeds_their_results_are_distributed_as_those_of_solo_runs(spl
 
 
 @pytest.mark.users_flags
-def test_many_trials_with_many_rows_have_the_losses_of_solo_runs():
+def test_many_trials_with_many_examples_have_the_losses_of_solo_runs():
     """More than 2^15 losses at a time, which some versions of XLA get wrong (jaxmlp.xla_flags)."""
     generator = np.random.default_rng(0)
     part = Examples(generator.standard_normal((600, 4), np.float32), generator.integers(0, 10, 600).astype(np.int32))
@@ -131,128 +104,14 @@ def test_many_trials_with_many_rows_have_the_losses_of_solo_runs():
     np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-6)
 
 
-def test_a_row_shares_its_batches(splits):
-    """In the traced program the batch is gathered once for a row of trials: [B, D], not [P, B, D]."""
-    keys = jax.random.split(jax.random.key(0), 1)
-    hyper = jax.tree.map(lambda *leaves: np.stack(leaves)[None], *[typed(h) for h in NUMBERS["relu"]])
-    state = jax.tree.map(
-        lambda leaf: np.broadcast_to(leaf, (1, 5, *leaf.shape)), loop.begin(SPEC, Hyper(), jax.random.key(0))
-    )
-    text = str(
-        jax.make_jaxpr(lambda *a: program.advance_seed_groups(SPEC, 1, *a))(
-            hyper, keys, splits, state, np.zeros(1, np.int32), np.int32(9)
-        )
-    )
-    gathers = [line.split(":")[1].split("=")[0].strip() for line in text.splitlines() if "= gather[" in line]
-    assert "f32[8,4]" in gathers
-    assert not [shape for shape in gathers if shape.startswith("f32[5,")]
-
-
-def test_a_trial_that_diverges_is_marked_and_disturbs_nobody(splits, alone):
-    hypers = [*NUMBERS["relu"][:4], DIVERGES]
+def test_a_trial_that_diverges_is_marked_and_changes_no_other(splits, alone):
+    hypers = [*HYPERS_OF["relu"][:4], DIVERGES]
     found = fit_trials(SPEC, hypers, [*SEEDS[:4], 3], splits, mode="packed", chunk=8)
     assert found[4].stop_reason == "diverged"
     assert not np.isfinite(found[4].epochs[-1].validation.loss)
     for one, single in zip(found[:4], alone, strict=False):
         same_run(one, single)
         assert_close(one.params, single.params)
-
-
-@pytest.mark.parametrize(("chunk", "resident"), [(1, 2), (2, 3), (4, 4), (8, 100)])
-def test_however_few_are_in_memory_all_come_to_their_end(splits, alone, chunk, resident):
-    """Waiting trials move in, rows close up, and nobody is trained otherwise than alone."""
-    numbers = {i: Trial(*pair) for i, pair in enumerate(zip(NUMBERS["relu"], SEEDS, strict=True))}
-    group = Scheduler(SPEC, numbers, jax.devices(), Packing(chunk, 2, resident, 0.0))
-    group.load(splits)
-    ended = {}
-    for until in (3, 9):  # a rung
-        group.begin_stage(until)
-        while group.has_call:
-            assert len(group.active) <= resident
-            ended |= {one.trial: one for one in group.call().finished}
-    assert sorted(ended) == sorted(numbers)
-    for i, single in enumerate(alone):
-        assert (ended[i].status, len(ended[i].history)) == (single.stop_reason, len(single.epochs))
-        assert_close(ended[i].state.best_params, single.params)
-
-
-@pytest.mark.parametrize(
-    ("settings", "sequential", "stages"),
-    [
-        (Packing(2, 1, 100, 1e6), False, (9,)),
-        (Packing(4, 2, 4, 0.0), False, (9,)),
-        (Packing(2, 1, 9, 0.0), False, (1, 4, 9)),  # trials wait, and are parked at the end of each stage
-        (Packing(1, 3, 2, 0.0), True, (4, 9)),
-    ],
-    ids=str,
-)
-def test_wherever_it_is_cut_it_goes_on_alike_to_the_bit(splits, settings, sequential, stages):
-    """After every call, in the middle of a round too, when some or all trials of a slab have ended already."""
-    numbers = {i: Trial(Hyper(0.05 * (i + 1), patience=1 + i % 3), i % 2) for i in range(13)}
-
-    def scheduler():
-        made = Scheduler(SPEC, numbers, jax.devices(), settings, alone=sequential)
-        made.load(splits)
-        return made
-
-    def run(group, cut):
-        """To the end, but with another scheduler, which goes on from a snapshot, after so many calls."""
-        ended, layouts = {}, []
-        for until in stages:
-            group.begin_stage(until)
-            while group.has_call:
-                if len(layouts) == cut:
-                    snapshot, group = group.snapshot(), scheduler()
-                    group.restore(snapshot)
-                layouts.append((group.next, [ids.tolist() for ids in group.layout if group.active & set(ids.flat)]))
-                ended |= {one.trial: one for one in group.call().finished}
-        return ended, layouts
-
-    expected, layouts = run(scheduler(), None)
-    assert sorted(expected) == sorted(numbers)
-    without = [name != "seconds" for name in COLUMNS]
-    for cut in range(1, len(layouts)):
-        ended, others = run(scheduler(), cut)
-        assert len(others) == len(layouts)
-        assert sorted(ended) == sorted(expected)
-        for i, one in ended.items():
-            np.testing.assert_array_equal(one.history[:, without], expected[i].history[:, without])
-            assert_same(one.state, expected[i].state)
-
-
-def test_another_number_of_processes_goes_on_to_rounding(splits, alone):
-    """Two schedulers that share the trials out are cut, and one goes on with all of them; then the other way round."""
-    numbers = {i: Trial(*pair) for i, pair in enumerate(zip(NUMBERS["relu"], SEEDS, strict=True))}
-    shares = [{i: m for i, m in numbers.items() if i % 2 == part} for part in range(2)]
-
-    def scheduler(mine, devices):
-        made = Scheduler(SPEC, mine, devices, Packing(2, 1, 3, 0.0))
-        made.load(splits)
-        return made
-
-    def run(group, calls):
-        ended = {}
-        while group.has_call and calls:
-            ended |= {one.trial: one for one in group.call().finished}
-            calls -= 1
-        return ended
-
-    parts = [scheduler(mine, jax.devices()[:1]) for mine in shares]
-    ended = {}
-    for part in parts:
-        part.begin_stage(9)
-        ended |= run(part, 4)
-    one = scheduler(numbers, jax.devices())
-    one.restore(merged([part.snapshot() for part in parts], numbers))
-    ended |= run(one, 2)
-    again = [scheduler(mine, jax.devices()[:1]) for mine in shares]
-    for part, mine in zip(again, shares, strict=True):
-        part.restore(merged([one.snapshot()], mine))
-        ended |= run(part, 1000)
-    assert sorted(ended) == sorted(numbers)
-    for i, single in enumerate(alone):
-        assert (ended[i].status, len(ended[i].history)) == (single.stop_reason, len(single.epochs))
-        assert_close(ended[i].state.best_params, single.params)
 
 
 def traces_of(monkeypatch, run):
@@ -279,7 +138,7 @@ def test_one_compile_for_a_thousand_values(splits, monkeypatch):
 
 
 @pytest.mark.parametrize("mode", ["sequential", "packed"])
-def test_one_trace_for_all_numbers_and_seeds(splits, monkeypatch, mode):
+def test_one_trace_for_all_hyperparameters_and_seeds(splits, monkeypatch, mode):
     def run():
         for rate in (0.1, 0.2, 0.3):
             fit_trials(SPEC, [Hyper(rate), Hyper(rate / 2)], [0, 1], splits, mode=mode)
@@ -327,24 +186,6 @@ def test_seeds_of_a_configuration_are_pruned_together(splits):
     grid = {"learning_rate": [0.3, 0.2, 1e-5, 1e-6]}
     found = fit_grid(SPEC, Hyper(patience=0), splits, grid, seeds=3, rung_epochs=(2,), keep=0.5)
     assert found.table["epochs_run"] == [9] * 6 + [2] * 6
-
-
-def test_a_trial_that_diverged_has_no_score_at_a_rung(splits):
-    """Though its first epochs had finite losses: else it would take others out, and then go on nowhere."""
-    group = Scheduler(
-        SPEC,
-        {0: Trial(Hyper(1.0, l2=1e3, patience=0), 0), 1: Trial(Hyper(0.1, patience=0), 0)},
-        jax.devices(),
-        Packing(2, 1, 9, 0),
-    )
-    group.load(splits)
-    group.begin_stage(8)
-    assert 0 not in {one.trial for one in group.call().finished}
-    assert sorted(group.lowest_losses) == [0, 1]
-    while 0 in group.active:
-        ended = group.call().finished
-    assert [one.status for one in ended] == ["diverged"]
-    assert sorted(group.lowest_losses) == [1]
 
 
 def test_the_best_is_none_where_all_diverge(splits):
@@ -582,7 +423,7 @@ def test_the_numbers_of_numpy_will_do(splits):
     assert len(fit_trials(SPEC, [Hyper(np.float32(0.1))], np.array([1]), splits)) == 1
 
 
-def test_rows_of_no_weight_do_not_count(splits):
+def test_zero_weight_examples_do_not_count(splits):
     """Their labels may be anything; counts and accuracies of the table are those of `fit`."""
 
     def halved(part):
@@ -609,49 +450,3 @@ def test_a_trial_that_diverged_is_never_the_best(splits):
     assert losses[1] is not None
     assert found.best == 0
     assert fit_grid(SPEC, late, splits, {"l2": [1e4]}).best == -1
-
-
-class Collect(Exchange):
-    """Keeps the finished trials; stops after so many calls, with a snapshot."""
-
-    def __init__(self, calls=-1):
-        self.finished, self.calls = {}, calls
-
-    def after_call(self, grid, call):
-        self.finished |= {result.trial: result for result in call.finished}
-        self.calls -= 1
-        if not self.calls:
-            self.snapshot = grid.snapshot()
-            raise Stopped
-        return grid.scheduler.has_call
-
-
-def test_a_grid_that_stopped_resumes_to_the_same_bits(splits):
-    """At any call, over groups and rungs."""
-    other = Spec(Network((4,)), Training(max_epochs=9, batch_size=8), 4, 3)
-    hypers = [Hyper(0.3, patience=0), Hyper(0.1, patience=0), Hyper(1e-4, patience=0)]
-    groups = [
-        Group(SPEC, {i: Trial(hyper, 0) for i, hyper in enumerate(hypers)}, lambda: splits),
-        Group(other, {i + 3: Trial(hyper, 0) for i, hyper in enumerate(hypers)}, lambda: splits),
-    ]
-
-    def grid():
-        return Grid(groups, [Packing(2, 1, 10, 0.0)] * 2, jax.devices(), Prune((2, 4), 0.5), range(6))
-
-    whole, first = Collect(), grid()
-    first.run(whole)
-    calls = -whole.calls - 1
-    assert calls > 8
-    for cut in range(1, calls, 3):
-        before, after, resumed = Collect(cut), Collect(), grid()
-        with pytest.raises(Stopped):
-            grid().run(before)
-        resumed.restore(before.snapshot)
-        resumed.run(after)
-        finished = before.finished | after.finished
-        assert sorted(finished) == list(range(6))
-        for trial, result in finished.items():
-            expected = whole.finished[trial]
-            assert (result.status, len(result.history)) == (expected.status, len(expected.history))
-            jax.tree.map(np.testing.assert_array_equal, result.state, expected.state)
-        assert resumed.best.result.rank == first.best.result.rank
