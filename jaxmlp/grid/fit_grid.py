@@ -33,7 +33,7 @@ SHOWN = 5  # trials in a notebook, the best first
 class GridFit(NamedTuple):
     """A grid of trained networks: a table of all, and the best by validation loss.
 
-    `pandas.DataFrame(found.table)` is a data frame of the trials; `jaxmlp.plots` draws `found.rows`.
+    `pandas.DataFrame(fit.table)` is a data frame of the trials; `jaxmlp.plots` draws `fit.rows`.
     """
 
     table: dict[str, list]  # columns, one value a trial: trial, the keys of the grid, seed, status, metrics
@@ -110,8 +110,8 @@ def fit_grid(
     Raises:
         UsageError: as `fit` does, and for a key, value, rung, mode or chunk that is unknown or out of range.
 
-    >>> found = jaxmlp.fit_grid(spec, jaxmlp.Hyper(), splits, {"learning_rate": [0.03, 0.1], "hidden": [(16,), (32,)]})
-    >>> found.table["validation_loss"][found.best], found.test.accuracy
+    >>> fit = jaxmlp.fit_grid(spec, jaxmlp.Hyper(), splits, {"learning_rate": [0.03, 0.1], "hidden": [(16,), (32,)]})
+    >>> fit.table["validation_loss"][fit.best], fit.test.accuracy
     """
     chunk = _checked(mode, chunk)
     check_section("hyper", hyper)
@@ -120,8 +120,8 @@ def fit_grid(
     specs = [base.described for base in trials.bases]
     prune = Prune(**table_of("", {"rung_epochs": rung_epochs, "keep": keep}, annotations(Prune)))
     if prune.rung_epochs:
-        check_rungs("rung_epochs", prune.rung_epochs, min(found.training.max_epochs for found in specs))
-    groups = [Group(found, trials.scheduled(number), lambda: splits) for number, found in enumerate(specs)]
+        check_rungs("rung_epochs", prune.rung_epochs, min(group_spec.training.max_epochs for group_spec in specs))
+    groups = [Group(group_spec, trials.scheduled(number), lambda: splits) for number, group_spec in enumerate(specs)]
     counts = counted(splits.train), counted(splits.validation)
     curves: dict[int, dict[str, list]] = {}
 
@@ -134,21 +134,21 @@ def fit_grid(
         curves[result.trial] = result.curve(*counts)
 
     exchange = _InMemory(groups, splits, callbacks, keep_curve, values_of_trial)
-    made = _trained(groups, splits, mode, chunk, exchange, prune, trials.configurations)
+    trained = _trained(groups, splits, mode, chunk, exchange, prune, trials.configurations)
     rows = sorted(exchange.tally.rows, key=lambda row: row["trial"])
     table = {name: [row[name] for row in rows] for name in rows[0]}
     params = test = None
-    if made.best is not None:
-        params = jax.device_put(made.best.result.state.best_params)
-        test = measure(specs[made.best.group], params, splits.test)
+    if trained.best is not None:
+        params = jax.device_put(trained.best.result.state.best_params)
+        test = measure(specs[trained.best.group], params, splits.test)
     return GridFit(
         table,
         [curves[trial] for trial in sorted(curves)],
-        -1 if made.best is None else made.best.result.trial,
+        -1 if trained.best is None else trained.best.result.trial,
         params,
         test,
-        made.compiles,
-        made.compile_seconds,
+        trained.compiles,
+        trained.compile_seconds,
     )
 
 
@@ -196,17 +196,17 @@ def fit_trials(
     trials = {i: Trial(hyper, seed) for i, (hyper, seed) in enumerate(zip(hypers, seeds, strict=True))}
     results: list[TrialResult] = []
     groups = [Group(spec, trials, lambda: splits)]
-    made = _trained(groups, splits, mode, chunk, _InMemory(groups, splits, callbacks, results.append))
+    trained = _trained(groups, splits, mode, chunk, _InMemory(groups, splits, callbacks, results.append))
     return [
         finished(
-            spec, jax.device_put(result.state), result.epochs(spec, splits), splits, made.compile_seconds
+            spec, jax.device_put(result.state), result.epochs(spec, splits), splits, trained.compile_seconds
         )._replace(stop_reason=result.status)
         for result in sorted(results, key=lambda result: result.trial)
     ]
 
 
 class _InMemory(Exchange):
-    """Takes the finished trials of a grid that lives in this process, and in memory only."""
+    """Keeps the finished trials of a grid in memory."""
 
     def __init__(
         self,
@@ -250,7 +250,7 @@ def _trained(
     """The grid after its last call."""
     count, alone = sum(len(group.trials) for group in groups), mode == "sequential"
     devices, examples = jax.local_devices()[:count], len(splits.train.x)
-    packings = [sizing.settings(group.spec, examples, devices, alone=alone, chunk=chunk) for group in groups]
+    packings = [sizing.packing_for(group.spec, examples, devices, alone=alone, chunk=chunk) for group in groups]
     grid = Grid(groups, packings, devices, prune, configurations, alone=alone, callbacks=exchange.callbacks)
     try:
         grid.run(exchange)
@@ -261,7 +261,7 @@ def _trained(
 
 
 def _checked(mode: str, chunk: int | None) -> int | None:
-    """The chunk. Raises UsageError if it is no power of two, or the mode is unknown or does without."""
+    """The chunk. Raises UsageError if it is no power of two, or the mode is unknown or takes none."""
     if value_of("mode", mode, str) not in MODES:
         raise unknown("mode", mode, MODES)
     if chunk is None:

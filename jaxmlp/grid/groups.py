@@ -31,7 +31,7 @@ class Group(NamedTuple):
 
     spec: Spec
     trials: Mapping[int, Trial]  # by number; of a grid over several processes, those of this one
-    splits: Callable[[], Splits]  # read when the group's turn comes
+    splits: Callable[[], Splits]  # read when the group begins a stage
 
 
 class Best(NamedTuple):
@@ -45,12 +45,12 @@ class GridSnapshot(NamedTuple):
     """All it takes to resume a grid."""
 
     groups: list[Snapshot]
-    position: dict[str, Any]  # the stage and group that are at work: what JSON can hold
+    position: dict[str, Any]  # the current stage and group, and the pruned configurations, for JSON
     best: Best | None
 
 
 class Exchange:
-    """What is done between two calls of a grid's programs. Subclasses write results and speak with other processes."""
+    """What happens between two calls of a grid's programs. Subclasses write results and exchange them between processes."""
 
     def after_call(self, grid: "Grid", call: Call) -> bool:
         """Take the finished trials of a call; returns whether any process has another call in this group and stage.
@@ -65,9 +65,9 @@ class Exchange:
 
 
 class Grid:
-    """Groups of trials on the devices of this process, and how far they have come.
+    """Groups of trials on the devices of this process, with the current stage and group.
 
-    At the epochs of `prune` configurations are taken out; `configurations` says which one each trial belongs to.
+    At the rungs of `prune` the worse configurations are pruned; `configurations` holds the configuration of each trial.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Grid:
 
     @property
     def scheduler(self) -> Scheduler:
-        """The trials at work."""
+        """The trials of the current group."""
         return self.schedulers[self.group]
 
     @property
@@ -105,11 +105,11 @@ class Grid:
 
     @property
     def compile_seconds(self) -> float:
-        """The time that took."""
+        """The seconds it took to compile them."""
         return sum(scheduler.programs.compile_seconds for scheduler in self.schedulers)
 
     def run(self, exchange: Exchange) -> None:
-        """Train all trials until they finish, from where the grid stands."""
+        """Train all trials until they finish, from the current stage and group on."""
         while self.stage < len(self.stages):
             while self.group < len(self.groups):
                 self._run_group(exchange)
@@ -151,8 +151,8 @@ class Grid:
         self.pruned |= set(scores) - survivors(scores, self.prune.keep)
         finished = []
         for group, scheduler in enumerate(self.schedulers):
-            unwanted = [trial for trial in scheduler.trials if self.configurations[trial] in self.pruned]
-            for result in scheduler.finish(unwanted, "pruned"):
+            pruned = [trial for trial in scheduler.trials if self.configurations[trial] in self.pruned]
+            for result in scheduler.finish(pruned, "pruned"):
                 self._keep_best(group, result)
                 finished.append(result)
         return finished
@@ -189,5 +189,5 @@ class Grid:
         position = snapshot.position
         self.stage, self.group, self.in_stage = position["stage"], position["group"], position["in_stage"]
         self.pruned, self.best = set(position["pruned"]), snapshot.best
-        for scheduler, of_group in zip(self.schedulers, snapshot.groups, strict=True):
-            scheduler.restore(of_group)
+        for scheduler, group_snapshot in zip(self.schedulers, snapshot.groups, strict=True):
+            scheduler.restore(group_snapshot)

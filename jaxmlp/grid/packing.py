@@ -18,7 +18,7 @@ SAVING = 0.75  # a new layout, which copies states, must cost no more than this 
 
 
 class Packing(NamedTuple):
-    """How trials are put together. The last bits of a result depend on it, so it is kept with a sweep."""
+    """How trials are packed. The last bits of a result depend on it, so it is kept with a sweep."""
 
     chunk: int  # most trials of one call on a device: a power of two
     epochs: int  # of one call
@@ -102,8 +102,8 @@ def _tight(groups: SeedGroups, terms: Terms) -> Layout:
             share = len(left) / terms.devices
             if share < 1 and width > 1:  # fewer seed groups than devices: halve them
                 for group in left:
-                    half = -(-len(group) // 2)
-                    of_width[width // 2] += [part for part in (group[:half], group[half:]) if part]
+                    middle = -(-len(group) // 2)
+                    of_width[width // 2] += [half for half in (group[:middle], group[middle:]) if half]
                 break
             S = min(terms.chunk // width, _power_above(-(-len(left) // terms.devices)))
             if S > 1 and share < FILLED * S:

@@ -158,10 +158,10 @@ def batch_shapes(mesh: Mesh, spec: Spec, shape: tuple[int, ...]) -> TrialBatch:
 def compile_program(spec: Spec, epochs: int, shapes: TrialBatch, splits: Splits, *, alone: bool) -> jax.stages.Compiled:
     """A call of so many epochs for a batch of trials and data of these shapes; `alone`: of one trial a device, exactly.
 
-    The call takes a batch of trials, splits, and the epoch at which trials halt; it returns `Advanced`.
+    The call takes a batch of trials, splits, and the epoch at which trials stop; it returns `Advanced`.
     """
     program = partial(advance_alone if alone else advance_seed_groups, spec, epochs)
-    trial, whole = PartitionSpec(AXIS), PartitionSpec()
+    split, whole = PartitionSpec(AXIS), PartitionSpec()
 
     def on_device(batch: TrialBatch, splits: Splits, until: Array) -> Advanced:
         hyper, keys, state, clocks = jax.tree.map(lambda leaf: leaf[0], batch)
@@ -169,7 +169,7 @@ def compile_program(spec: Spec, epochs: int, shapes: TrialBatch, splits: Splits,
         return jax.tree.map(lambda leaf: leaf[None], advanced)
 
     mesh = shapes.clocks.sharding.mesh  # pyright: ignore[reportAttributeAccessIssue]
-    sharded = jax.shard_map(on_device, mesh=mesh, in_specs=(trial, whole, whole), out_specs=trial, check_vma=False)
+    sharded = jax.shard_map(on_device, mesh=mesh, in_specs=(split, whole, whole), out_specs=split, check_vma=False)
     until = jax.ShapeDtypeStruct((), np.int32, sharding=everywhere(mesh))
     return jax.jit(sharded).lower(shapes, splits, until).compile()
 

@@ -17,7 +17,7 @@ class Progress(NamedTuple):
     by_status: dict[str, int]  # of the finished trials
     epochs: int  # of all trials together, since the grid was begun
     rate: float  # of these epochs a second
-    seconds_left: float  # if the trials that go on take as many epochs as those that have finished
+    seconds_left: float  # if the unfinished trials take as many epochs as the finished ones
     best: dict[str, Any] | None  # the row of the best finished trial
 
 
@@ -42,7 +42,7 @@ class Tally:
         self.best = None if first is None or _rank(first)[0] == math.inf else first
 
     def progress(self, running: int) -> Progress:
-        """Where the grid stands, while so many trials are running."""
+        """How far the grid is, while so many trials are running."""
         finished, pruned = len(self.rows), self._by_status["pruned"]
         mean = self._unpruned_epochs / (finished - pruned) if finished > pruned else self.max_epochs
         rate = self.epochs / self.seconds if self.seconds else 0.0

@@ -1,6 +1,6 @@
 """Successive halving: after so many epochs only the best configurations go on (Jamieson and Talwalkar 2016).
 
-All trials reach a rung before any is taken out, so the result depends on nothing but the losses: not on time, devices or
+All trials reach a rung before any is pruned, so the result depends on nothing but the losses: not on time, devices or
 processes. Li et al. 2020 (ASHA) promote without waiting; that is faster where workers are many, and not reproducible.
 """
 
@@ -27,12 +27,12 @@ class Prune:
 
 def check_rungs(field: str, rungs: Sequence[int], max_epochs: int) -> None:
     """Raise UsageError if the rungs do not rise, or the last is not below the `max_epochs` of every trial."""
-    found = list(rungs)
-    if not found or found != sorted(set(found)):
-        raise UsageError(f"{field} is {found}; accepted are one or more numbers that rise, as in [1, 3, 9]")
-    if found[-1] >= max_epochs:
+    listed = list(rungs)
+    if not listed or listed != sorted(set(listed)):
+        raise UsageError(f"{field} is {listed}; accepted are one or more numbers that rise, as in [1, 3, 9]")
+    if listed[-1] >= max_epochs:
         raise UsageError(
-            f"{field} ends at {found[-1]}; accepted is a last rung below training.max_epochs, which is {max_epochs}"
+            f"{field} ends at {listed[-1]}; accepted is a last rung below training.max_epochs, which is {max_epochs}"
         )
 
 
@@ -57,5 +57,5 @@ def survivors(scores: Mapping[int, Sequence[float]], keep: float) -> set[int]:
     diverged. Of equal means the lower number goes on.
     """
     count = kept(len(scores), keep)
-    means = {configuration: float(np.mean(of_seeds)) for configuration, of_seeds in scores.items()}
+    means = {configuration: float(np.mean(seed_scores)) for configuration, seed_scores in scores.items()}
     return set(sorted(scores, key=lambda configuration: (means[configuration], configuration))[:count])

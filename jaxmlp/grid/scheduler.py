@@ -10,9 +10,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxmlp.grid import packing, program, results, snapshots
+from jaxmlp.grid import program, results, snapshots
 from jaxmlp.grid.first_states import FirstStates
-from jaxmlp.grid.packing import EMPTY, Layout, Packing, SlotRequest
+from jaxmlp.grid.packing import EMPTY, Layout, Packing, SlotRequest, Terms, repacked
 from jaxmlp.grid.program import Devices, Programs, TrialBatch
 from jaxmlp.grid.results import History, TrialResult, column
 from jaxmlp.grid.snapshots import Snapshot, stacked
@@ -39,13 +39,13 @@ class Scheduler:
         spec: Spec,
         trials: Mapping[int, Trial],
         devices: Devices,
-        settings: Packing,
+        packing: Packing,
         *,
         alone: bool = False,
         callbacks: Callbacks | None = None,
     ) -> None:
-        self.spec, self.trials, self.settings = spec, dict(trials), settings
-        self.programs = Programs(spec, devices, settings.epochs, alone=alone, callbacks=callbacks)
+        self.spec, self.trials, self.packing = spec, dict(trials), packing
+        self.programs = Programs(spec, devices, packing.epochs, alone=alone, callbacks=callbacks)
         self.unbegun = sorted(trials)  # waiting trials that have no state yet
         self.states: dict[int, TrainState] = {}  # of the other waiting trials, in NumPy
         self.active: set[int] = set()
@@ -55,7 +55,7 @@ class Scheduler:
         self.until = 0  # the epoch at which this stage ends
         self.histories: dict[int, list[History]] = {}  # of the trials that have begun and not finished
         self.lowest_losses: dict[int, float] = {}  # finite validation losses of all trials but the diverged
-        self.first = FirstStates(spec, self.trials, self.unbegun)
+        self.first_states = FirstStates(spec, self.trials, self.unbegun)
 
     def load(self, splits: Splits) -> None:
         """Put the data on every device."""
@@ -77,7 +77,7 @@ class Scheduler:
         return bool(self.batches)
 
     def call(self) -> Call:
-        """Advance the next batch of trials by `settings.epochs` epochs, or as many as its trials have left."""
+        """Advance the next batch of trials by `packing.epochs` epochs, or as many as its trials have left."""
         slots, batch = self.layout[self.next], self.batches[self.next]
         advanced, seconds = self.programs.call(batch, self.until)
         self.batches[self.next] = batch._replace(state=advanced.state, clocks=advanced.clocks)
@@ -122,7 +122,7 @@ class Scheduler:
         """Go on from a snapshot: with the same slots, if there are as many devices; else the trials are repacked."""
         facts = snapshot.facts
         self.unbegun, self.until = list(facts["unbegun"]), facts["until"]
-        self.first = FirstStates(self.spec, self.trials, self.unbegun)
+        self.first_states = FirstStates(self.spec, self.trials, self.unbegun)
         self.lowest_losses = {int(trial): loss for trial, loss in facts["lowest_losses"].items()}
         for trial, (state, history) in snapshots.trials_of(snapshot).items():
             self.states[trial], self.histories[trial] = state, [history]
@@ -130,7 +130,7 @@ class Scheduler:
             self.programs.shapes = set(map(tuple, facts["shapes"]))
             pairs = zip(facts["layout"], facts["clocks"], strict=True)
             batches = [(np.asarray(slots), np.asarray(clocks, np.int32)) for slots, clocks in pairs]
-            is_active = [bool(np.isin(slots, facts["active"]).any()) for slots, _ in batches]  # others: cut in a round
+            is_active = [bool(np.isin(slots, facts["active"]).any()) for slots, _ in batches]  # others: no epoch left
             kept = [batch for batch, active in zip(batches, is_active, strict=True) if active]
             self._fill([slots for slots, _ in kept], set(facts["active"]), [clocks for _, clocks in kept])
             self.next = sum(is_active[: facts["next"]])
@@ -143,8 +143,8 @@ class Scheduler:
         """Between two rounds of calls: give the slots of finished trials to waiting ones, or drop them."""
         self.next = 0
         requests = [self._request(trial) for trial in sorted([*self.active, *self._entering()])]
-        terms = packing.Terms(self.programs.mesh.size, self.settings.chunk, self.settings.price)
-        layout = packing.repacked(self.layout, requests, terms, self.programs.shapes)
+        terms = Terms(self.programs.mesh.size, self.packing.chunk, self.packing.price)
+        layout = repacked(self.layout, requests, terms, self.programs.shapes)
         kept = {slots.tobytes(): batch for slots, batch in zip(self.layout, self.batches, strict=True)}
         if all(slots.tobytes() in kept for slots in layout):
             self.layout, self.batches = layout, [kept[slots.tobytes()] for slots in layout]
@@ -155,8 +155,8 @@ class Scheduler:
     def _entering(self) -> list[int]:
         """The waiting trials that get slots now: once there is room for a whole batch, for all, or nothing is active."""
         queue = [trial for trial in sorted(self.states) if self._request(trial).epoch < self.until] + self.unbegun
-        room = self.settings.resident - len(self.active)
-        if self.active and room < min(len(queue), self.settings.chunk * self.programs.mesh.size):
+        room = self.packing.resident - len(self.active)
+        if self.active and room < min(len(queue), self.packing.chunk * self.programs.mesh.size):
             return []
         entering = queue[: max(room, 0)]
         self._begin([trial for trial in entering if trial not in self.states])
@@ -168,7 +168,7 @@ class Scheduler:
     def _begin(self, trials: list[int]) -> None:
         """Give the first of the unbegun trials their first states."""
         for trial in trials:
-            self.states[trial], self.histories[trial] = self.first.take(trial), []
+            self.states[trial], self.histories[trial] = self.first_states.take(trial), []
         self.unbegun = self.unbegun[len(trials) :]
 
     def _fill(self, layout: Layout, active: set[int], clocks: list[np.ndarray] | None = None) -> None:
@@ -180,8 +180,8 @@ class Scheduler:
         states = {trial: self.states.pop(trial) for trial in active}
         self.layout, self.batches, self.active = layout, [], active
         for index, slots in enumerate(layout):
-            at = np.vectorize(lambda trial: epochs.get(int(trial), 0), otypes=[np.int32])(slots).max(axis=-1)
-            self.batches.append(self._batch(slots, states, at if clocks is None else clocks[index]))
+            done = np.vectorize(lambda trial: epochs.get(int(trial), 0), otypes=[np.int32])(slots).max(axis=-1)
+            self.batches.append(self._batch(slots, states, done if clocks is None else clocks[index]))
 
     def _batch(self, slots: np.ndarray, states: Mapping[int, TrainState], clocks: np.ndarray) -> TrialBatch:
         """A batch on the devices. A slot of no active trial holds a copy of one, with no epoch left."""
@@ -230,11 +230,11 @@ class Scheduler:
     def _release(self, slots: np.ndarray, batch: TrialBatch, unfinished: np.ndarray) -> list[TrialResult]:
         """The trials of a batch that have finished; those at the end of the stage wait."""
         active = unfinished & (np.asarray(batch.clocks) < self.until)[..., None]
-        leaving = [slot for slot in np.ndindex(*slots.shape) if int(slots[slot]) in self.active and not active[slot]]
-        if not leaving:
+        released = [slot for slot in np.ndindex(*slots.shape) if int(slots[slot]) in self.active and not active[slot]]
+        if not released:
             return []
         on_host, finished = jax.device_get(batch.state), []
-        for slot in leaving:
+        for slot in released:
             trial, state = int(slots[slot]), _in_slot(on_host, slot)
             self.active.remove(trial)
             if unfinished[slot]:

@@ -33,7 +33,7 @@ class Probe(NamedTuple):
     compile_seconds: float
 
 
-def settings(
+def packing_for(
     spec: Spec,
     examples: int,
     devices: Devices,
@@ -43,7 +43,7 @@ def settings(
     resident: int | None = None,
     seconds: float | None = None,
 ) -> Packing:
-    """How trials of a spec are put together, for so many training examples: as given, or guessed.
+    """How trials of a spec are packed, for so many training examples: as given, or guessed.
 
     `seconds` of an epoch of one trial are as a probe measured them.
     """
@@ -82,7 +82,7 @@ def memory_for_trials(devices: Devices) -> int:
     """Bytes that the states of trials may take: half of what devices have free, an eighth on a CPU (checkpoints copy)."""
     stats = [device.memory_stats() for device in devices]
     if all(stats):
-        return sum(found["bytes_limit"] - found["bytes_in_use"] for found in stats if found) // 2
+        return sum(memory["bytes_limit"] - memory["bytes_in_use"] for memory in stats if memory) // 2
     import psutil
 
     return psutil.virtual_memory().available // 8
@@ -95,8 +95,8 @@ def probe(spec: Spec, splits: Splits, devices: Devices, trials: int, seeds: int,
     that one is tried. A few compiles, and PROBED_STEPS steps of each.
     """
     examples = min(len(splits.train.x), PROBED_STEPS * spec.training.batch_size)
-    few = jax.tree.map(lambda leaf: leaf[:examples], splits.train)
-    some = Splits(few, *(jax.tree.map(lambda leaf: leaf[:1], part) for part in splits[1:]))
+    train = jax.tree.map(lambda leaf: leaf[:examples], splits.train)
+    probed_splits = Splits(train, *(jax.tree.map(lambda leaf: leaf[:1], split) for split in splits[1:]))
     per_seed = -(-trials // seeds)
     most = 1 << (max(1, -(-trials // len(devices))) - 1).bit_length()
     scale = len(splits.train.x) / examples
@@ -105,7 +105,7 @@ def probe(spec: Spec, splits: Splits, devices: Devices, trials: int, seeds: int,
 
     def seconds(size: int) -> float:
         if size not in tried:
-            took, compiled[size] = _timed(spec, some, devices, size, per_seed)
+            took, compiled[size] = _timed(spec, probed_splits, devices, size, per_seed)
             tried[size] = scale * took
         return tried[size]
 
@@ -118,7 +118,7 @@ def probe(spec: Spec, splits: Splits, devices: Devices, trials: int, seeds: int,
 
 
 def _timed(spec: Spec, splits: Splits, devices: Devices, chunk: int, per_seed: int) -> tuple[float, float]:
-    """Seconds of an epoch of one trial, with so many on each device; and of compiling their program."""
+    """Seconds of an epoch of one trial, with `chunk` trials on each device; and of compiling their program."""
     count = chunk * len(devices)
     trials = {i: Trial(Hyper(learning_rate=1e-3, patience=0), i // per_seed) for i in range(count)}
     scheduler = Scheduler(spec, trials, devices, Packing(chunk, 1, count, 0.0))

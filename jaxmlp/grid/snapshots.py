@@ -55,7 +55,7 @@ def merged(snapshots: Sequence[Snapshot], trials: Iterable[int]) -> Snapshot:
         "clocks": [],
         "next": 0,
         "until": max(snapshot.facts["until"] for snapshot in snapshots),
-        "devices": 0,  # so that no process takes the layout for its own
+        "devices": 0,  # differs from every process: none reuses the layout
         "shapes": [],
     }
     states = {trial: state for trial, (state, _) in held.items()}

@@ -1,7 +1,7 @@
-"""The trials of a grid: the product of its axes and seeds, grouped by what is compiled, as arrays of small numbers.
+"""The trials of a grid: the product of its axes and seeds, grouped by what is compiled, as arrays of small integers.
 
-A trial is a configuration and a seed; trial number = configuration number * seeds + place of the seed. Nothing is made
-for a trial before it is asked for: a grid of a million trials takes a few megabytes.
+A trial is a configuration and a seed; trial number = configuration number * seeds + index of the seed. Nothing is made
+for a trial before it is used: a grid of a million trials takes a few megabytes.
 """
 
 import math
@@ -96,7 +96,7 @@ class Trials(Generic[Described]):
         values = {key.removeprefix(HYPER): value for key, value in self.values(configuration).items() if HYPER in key}
         return self.base(configuration).hyper._replace(**values)
 
-    def members(self, group: int) -> np.ndarray:
+    def configurations_of(self, group: int) -> np.ndarray:
         """The configurations of a group."""
         return np.flatnonzero(self.group == group)
 
@@ -107,13 +107,13 @@ class Trials(Generic[Described]):
 
     def scheduled(self, group: int, process: int = 0, processes: int = 1) -> dict[int, Trial]:
         """The trials of a group that one of the processes trains, by number."""
-        found = {}
-        for configuration in self.members(group).tolist():
+        scheduled = {}
+        for configuration in self.configurations_of(group).tolist():
             hyper, first = self.hyper(configuration), configuration * len(self.seeds)
             for trial, seed in enumerate(self.seeds, first):
                 if trial % processes == process:
-                    found[trial] = Trial(hyper, seed)
-        return found
+                    scheduled[trial] = Trial(hyper, seed)
+        return scheduled
 
     def _values(self, codes: np.ndarray) -> dict[str, Any]:
         pairs = zip(self.axes.items(), codes.tolist(), strict=True)
@@ -127,11 +127,11 @@ def product_codes(axes: Mapping[str, Sequence[Any]]) -> np.ndarray:  # [configur
 
 
 def coded(columns: Mapping[str, Sequence[Any]]) -> tuple[dict[str, list[Any]], np.ndarray]:
-    """The different values of each column, and which of them stands where: [configurations, axes]."""
+    """The different values of each column, and the index of the value of each configuration: [configurations, axes]."""
     axes = {key: list(dict.fromkeys(column)) for key, column in columns.items()}
-    places = [{value: place for place, value in enumerate(values)} for values in axes.values()]
-    pairs = zip(places, columns.values(), strict=True)
-    return axes, np.array([[place[value] for value in column] for place, column in pairs], np.int32).T.copy()
+    indices = [{value: index for index, value in enumerate(values)} for values in axes.values()]
+    pairs = zip(indices, columns.values(), strict=True)
+    return axes, np.array([[index[value] for value in column] for index, column in pairs], np.int32).T.copy()
 
 
 def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -69,12 +69,12 @@ def restore(directory: Path, like: PyTree | Like, epoch: int | None = None) -> C
         if epoch is not None and name is not None and int(name[1]) != epoch:
             continue
         try:
-            found, tensors, metadata = _read(path)
+            saved_epoch, tensors, metadata = _read(path)
         except _DamageError as damage:
             skipped.append(f"checkpoint {path} is damaged: {damage}")
             continue
         tree = _unflatten(path, tensors, like(metadata) if callable(like) else like)
-        return Checkpoint(found, tree, metadata, path, tuple(skipped))
+        return Checkpoint(saved_epoch, tree, metadata, path, tuple(skipped))
     if skipped:
         raise RunError(f"no checkpoint can be used; start a new run, or bring a copy back ({'; '.join(skipped)})")
     return None
@@ -92,7 +92,7 @@ def whole(directory: Path) -> list[int]:
 def save_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
     """Write arrays to one safetensors file, sealed.
 
-    The seal is `sha256` in its metadata: the digest of the file as it is with zeros in the place of the seal.
+    The seal is `sha256` in its metadata: the digest of the file with zeros instead of the seal.
     """
     blob = _encode(tensors, _with(metadata, "sha256", _UNSEALED))
     seal = hashlib.sha256(blob).hexdigest()
@@ -218,9 +218,9 @@ def _unflatten(path: Path, tensors: dict[str, np.ndarray], like: PyTree) -> PyTr
     for name, leaf in zip(names, leaves, strict=True):
         if name not in tensors:
             raise RunError(f"checkpoint {path} has no tensor {name}; {hint}")
-        found, wanted = _shaped(tensors[name]), _shaped(leaf)
-        if found != wanted:
-            raise RunError(f"checkpoint {path}: {name} is {found}, where {wanted} is wanted; {hint}")
+        saved, wanted = _shaped(tensors[name]), _shaped(leaf)
+        if saved != wanted:
+            raise RunError(f"checkpoint {path}: {name} is {saved}, where {wanted} is wanted; {hint}")
     if extra := sorted(tensors.keys() - set(names)):
         raise RunError(f"checkpoint {path} has a tensor {extra[0]} that is not wanted; {hint}")
     return jax.tree.unflatten(jax.tree.structure(like), [tensors[name] for name in names])

@@ -65,7 +65,9 @@ Kind = TypeVar("Kind", bound=AnyExperiment)
 def sections(kind: type[AnyExperiment] = Experiment) -> dict[str, Any]:
     """The sections of a kind of experiment, and their types."""
     return {
-        name: found for name, found in annotations(kind).items() if is_dataclass(found) or hasattr(found, "_asdict")
+        name: section
+        for name, section in annotations(kind).items()
+        if is_dataclass(section) or hasattr(section, "_asdict")
     }
 
 
@@ -74,7 +76,7 @@ SECTIONS = sections()
 
 def keys(kind: type[AnyExperiment] = Experiment) -> list[str]:
     """The full names of all keys, as they stand in a file and (with dashes) on a command line."""
-    return [f"{section}.{key}" for section, found in sections(kind).items() for key in annotations(found)] + ["seed"]
+    return [f"{name}.{key}" for name, section in sections(kind).items() for key in annotations(section)] + ["seed"]
 
 
 def read(path: Path, kind: type[Kind] = Experiment) -> tuple[Kind, frozenset[str]]:
@@ -88,13 +90,13 @@ def read(path: Path, kind: type[Kind] = Experiment) -> tuple[Kind, frozenset[str
 
 def load(path: Path) -> tuple[dict[str, Any], str]:
     """The parsed TOML of a file, and its name for errors. Raises UsageError for one that is missing or is no TOML."""
-    found = locate(path)
+    file = locate(path)
     try:
-        return tomllib.loads(found.read_text(encoding="utf-8")), str(found)
+        return tomllib.loads(file.read_text(encoding="utf-8")), str(file)
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{found}: cannot be read as a config file: {error}") from None
+        raise UsageError(f"{file}: cannot be read as a config file: {error}") from None
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{found}: is not TOML: {error}") from None
+        raise UsageError(f"{file}: is not TOML: {error}") from None
 
 
 def locate(path: Path) -> Path:
@@ -120,18 +122,18 @@ def parse(tree: Mapping[str, Any], file: str, kind: type[Kind] = Experiment) -> 
     values: dict[str, Any] = {}
     given: set[str] = set()
     with named(file):
-        for name, found in tree.items():
+        for name, content in tree.items():
             if name == "seed":
-                values[name] = value_of(name, found, annotations(kind)[name])
+                values[name] = value_of(name, content, annotations(kind)[name])
                 given.add(name)
                 continue
             if name in ("grid", "sample", "prune"):
                 raise UsageError(f"[{name}] belongs to a sweep; run it with python -m jaxmlp.sweep")
             if name not in known:
                 raise UsageError(f"[{one_line(name)}] is no section or key; {nearest(name, [*known, 'seed'])}")
-            if not isinstance(found, dict):
+            if not isinstance(content, dict):
                 raise UsageError(f"{name} is a section: write [{name}] and its keys below")
-            entries = table_of(name, found, annotations(known[name]), known=keys(kind))
+            entries = table_of(name, content, annotations(known[name]), known=keys(kind))
             for key, value in entries.items():
                 check_name(f"{name}.{key}", f"{name}.{key}", value)
             values[name] = known[name](**plain(getattr(default, name)) | entries)
@@ -153,12 +155,12 @@ def check(experiment: AnyExperiment, given: Iterable[str]) -> None:
 
 def tree(experiment: AnyExperiment) -> dict[str, Any]:
     """The experiment as nested dictionaries, without the hyperparameters that nothing reads. Paths are made absolute."""
-    found = {section: _fields(experiment, section) for section in sections(type(experiment))}
-    data = found["data"]
+    nested = {section: _fields(experiment, section) for section in sections(type(experiment))}
+    data = nested["data"]
     data["dir"] = str(Path(data["dir"]).expanduser().absolute()) if data["dir"] else ""
     if data["name"] not in (*IDX_SETS, *BUNDLED) and not data["name"].startswith("tfds:"):
         data["name"] = str(Path(data["name"]).expanduser().absolute())
-    return {"seed": experiment.seed} | found
+    return {"seed": experiment.seed} | nested
 
 
 def _fields(experiment: AnyExperiment, section: str) -> dict[str, Any]:

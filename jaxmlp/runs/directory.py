@@ -106,13 +106,13 @@ def check_new(path: Path, kind: RunKind = RUN, *, overwrite: bool) -> list[Path]
             f"{path} is not empty; go on with the run in it by --resume, replace it by --overwrite, or give another --out"
         )
     names = [item.relative_to(path).as_posix() for item in present]
-    foreign = [name for name in names if not any(_bears(name, pattern) for pattern in kind.patterns)]
+    foreign = [name for name in names if not any(_matches(name, pattern) for pattern in kind.patterns)]
     if foreign:
         raise UsageError(f"{path} holds {foreign[0]!r}, which no run writes: it is not overwritten; give another --out")
     return present
 
 
-def _bears(name: str, pattern: str) -> bool:
+def _matches(name: str, pattern: str) -> bool:
     """Whether a file is named by the pattern, or is what a killed process left of writing such a file."""
     folder, slash, last = pattern.rpartition("/")
     return fnmatchcase(name, pattern) or fnmatchcase(name, f"{folder}{slash}.{last}.*.tmp")
@@ -209,10 +209,10 @@ def cut_metrics(path: Path, epochs: int) -> list[Epoch]:
     """Cut metrics.jsonl back to its first `epochs` epochs, and return them. Raises RunError if there are fewer."""
     lines = read_metrics(path)[:epochs]
     try:
-        found = [Epoch.from_json(line) for line in lines]
+        records = [Epoch.from_json(line) for line in lines]
     except (KeyError, TypeError):
-        found = []
-    if [epoch.epoch for epoch in found] != list(range(1, epochs + 1)):
+        records = []
+    if [epoch.epoch for epoch in records] != list(range(1, epochs + 1)):
         raise RunError(
             f"{path / METRICS} has {len(lines)} whole lines, the checkpoint {epochs} epochs; the file was changed or"
             " damaged: begin the run anew with --overwrite"
@@ -220,7 +220,7 @@ def cut_metrics(path: Path, epochs: int) -> list[Epoch]:
     whole = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
     if not (path / METRICS).is_file() or (path / METRICS).read_bytes() != whole.encode():
         files.write_atomically(path / METRICS, whole)
-    return found
+    return records
 
 
 def whole_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -65,9 +65,9 @@ def append_lines(path: Path, lines: Sequence[str]) -> None:
         with path.open("ab", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
             try:
-                rest = memoryview("".join(line + "\n" for line in lines).encode())
-                while rest:  # a nearly full disk takes a part first, and refuses the next one
-                    rest = rest[os.write(file.fileno(), rest) :]
+                unwritten = memoryview("".join(line + "\n" for line in lines).encode())
+                while unwritten:  # a nearly full disk takes a part first, and refuses the next one
+                    unwritten = unwritten[os.write(file.fileno(), unwritten) :]
             except BaseException:
                 file.truncate(size)
                 raise

@@ -43,7 +43,7 @@ class Model(NamedTuple):
         ]
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """The pre-activations of the output layer [N, K] for images [N, *image_shape], as they came (not normalised)."""
+        """The pre-activations of the output layer [N, K] for images [N, *image_shape], not normalised."""
         return np.asarray(compiled_forward(self.spec, self.params, jnp.asarray(self.preparation.apply(images))))
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
@@ -80,7 +80,7 @@ def load(run: str | Path) -> Model:
 
     Example:
         model = jaxmlp.load("runs/mine")
-        model.predict(images)  # as they came, [N, *image_shape]
+        model.predict(images)  # [N, *image_shape], not normalised
     """
     path = Path(run) / FILE if Path(run).is_dir() else Path(run)
     if not path.is_file():

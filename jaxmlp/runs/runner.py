@@ -43,14 +43,12 @@ class Loaded(NamedTuple):
     splits: Splits
     preparation: Preparation
     origin: str
-    crc32: str  # of the images and labels as they were found
-    seconds: float  # that all this took
+    crc32: str  # of the images and labels as they were loaded
+    seconds: float  # that loading and preparing took
 
     def described(self) -> str:
         """A line: where the data came from, and how many examples there are."""
-        return (
-            f"{self.origin}: {' / '.join(f'{len(part.x):,}' for part in self.splits)} train, validation, test examples"
-        )
+        return f"{self.origin}: {' / '.join(f'{len(split.x):,}' for split in self.splits)} train, validation, test examples"
 
 
 def read_data(experiment: Experiment, *, progress: bool = False) -> Loaded:
@@ -139,7 +137,7 @@ def finish(
     """Write the model and the pictures, evaluate the test examples once, and return the summary but for its times."""
     trained = Model(spec, jax.device_get(state.best_params), preparation)
     model.save(path, trained)
-    validation, test = (fitting.measure(spec, state.best_params, part) for part in splits[1:])
+    validation, test = (fitting.measure(spec, state.best_params, split) for split in splits[1:])
     best_epoch = int(state.stopping.best_epoch)
     draw(path / PLOTS, trained, epochs, best_epoch, splits)
     reason = fitting.stop_reason(spec, state)
@@ -203,7 +201,7 @@ def record_environment(
             f"{path} was begun on other data ({before['data']['origin']}) than there are now ({data.origin}):"
             " give it the former, or begin a new run"
         )
-    changed = [part for part in ("versions", "device", "machine") if before[part] != now[part]]
+    changed = [key for key in ("versions", "device", "machine") if before[key] != now[key]]
     if changed:
         callbacks.on_message(
             f"resumed with other {' and '.join(changed)} than it was begun with: the last bits may differ"

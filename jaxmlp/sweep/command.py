@@ -112,9 +112,9 @@ def _described(command: SweepCommand, path: Path | None, arguments: list[str]) -
     keys = parsing.given(arguments)
     tables: dict[str, Any] = {}
     if path is not None:
-        under, in_file, tables = sweep_config.read(path)
-        command = COMMAND.parse(arguments, parsing.over(SweepCommand, under))
-        keys |= in_file
+        in_file, keys_in_file, tables = sweep_config.read(path)
+        command = COMMAND.parse(arguments, parsing.over(SweepCommand, in_file))
+        keys |= keys_in_file
     sweep = sweep_config.sweep_of(parsing.experiment(command, Experiment), keys, tables, command.grid, command.seeds)
     for axis in sweep.axes:
         if axis.key in parsing.given(arguments):
@@ -211,20 +211,20 @@ def _dry_run(options: Options, sweep: Sweep, groups: "list[SweepGroup]", bar: Sw
 
     devices = jax.local_devices()
     bar.on_message("running each group's program for a moment, unless that is known from before")
-    found = estimate.estimate(groups, devices, options, processes.count(), options.checkpoint_seconds, sweep.prune)
+    cost = estimate.estimate(groups, devices, options, processes.count(), options.checkpoint_seconds, sweep.prune)
     table = Table("group", "network", "trials", "together", "an epoch of all", "compiling")
-    for number, group in enumerate(found.groups):
+    for number, group in enumerate(cost.groups):
         name = f"{number}: {group.differs}" if group.differs else f"{number}"
         together = f"{len(devices)} x {group.chunk}"
         seconds = f"{group.epoch_seconds:.2g} s", f"{group.compile_seconds:.1f} s"
         table.add_row(name, "-".join(map(str, group.sizes)), f"{group.trials:,}", together, *seconds)
     if not bar.quiet:
         bar.console.print(table)
-    place = "memory" if devices[0].platform == "cpu" else "memory on a device"
-    trials = count(sum(group.trials for group in found.groups), "trial")
+    memory = "memory" if devices[0].platform == "cpu" else "memory on a device"
+    trials = count(sum(group.trials for group in cost.groups), "trial")
     bar.on_message(
-        f"{trials} in {count(len(found.groups), 'group')}; about {found.memory / 2**20:,.0f} MiB of {place}; at most"
-        f" {found.epochs:,} trial-epochs, which take {duration(found.seconds)} if no trial stops early, and"
-        f" {duration(found.compile_seconds)} of compiling (more as trials leave and programs become smaller)"
+        f"{trials} in {count(len(cost.groups), 'group')}; about {cost.memory / 2**20:,.0f} MiB of {memory}; at most"
+        f" {cost.epochs:,} trial-epochs, which take {duration(cost.seconds)} if no trial stops early, and"
+        f" {duration(cost.compile_seconds)} of compiling (more as trials leave and programs become smaller)"
     )
     return 0

@@ -93,12 +93,12 @@ def sweep_of(
     if seeds is not None:
         entries["seeds"] = "--seeds", seeds
     count, axes = 1, []
-    for key, (field, found) in entries.items():
+    for key, (field, written) in entries.items():
         with named("" if field.startswith("--") else file):
             if key == "seeds":
-                count = value_of(field, found, Annotated[int, Ge(1)])
+                count = value_of(field, written, Annotated[int, Ge(1)])
             else:
-                axes.append(space.axis_of(field, key, found, sample is not None))
+                axes.append(space.axis_of(field, key, written, sample is not None))
     if not axes and (count == 1 or sample is not None):
         field, _ = entries["seeds"] if "seeds" in entries and sample is None else ("", 1)
         what, run = f"{field} is 1 and ", "one seed is a single run, for python -m jaxmlp.train; else "
@@ -117,12 +117,12 @@ def tree(sweep: Sweep) -> dict[str, Any]:
     read = sweep.trials.grid.reads
     hyper = {key: value for key, value in sweep.experiment.hyper._asdict().items() if key in read}
     grid = {axis.key: _written(sweep.experiment, axis) for axis in sweep.axes} | {"seeds": sweep.seeds}
-    found = config.tree(sweep.experiment) | {"hyper": hyper, "grid": grid}
+    nested = config.tree(sweep.experiment) | {"hyper": hyper, "grid": grid}
     if sweep.sample is not None:
-        found["sample"] = asdict(sweep.sample)
+        nested["sample"] = asdict(sweep.sample)
     if sweep.prune is not None:
-        found["prune"] = asdict(sweep.prune) | {"rung_epochs": list(sweep.prune.rung_epochs)}
-    return found
+        nested["prune"] = asdict(sweep.prune) | {"rung_epochs": list(sweep.prune.rung_epochs)}
+    return nested
 
 
 def _written(experiment: Experiment, axis: Axis) -> Any:
@@ -136,9 +136,9 @@ def _written(experiment: Experiment, axis: Axis) -> Any:
 
 def write(sweep: Sweep) -> str:
     """The TOML of `tree`: `read` and `sweep_of` make an equal sweep of it."""
-    rest = tree(sweep)
-    grid = rest.pop("grid")
-    return tomli_w.dumps(rest) + "\n[grid]\n" + "".join(_assignment(key, value) for key, value in grid.items())
+    tables = tree(sweep)
+    grid = tables.pop("grid")
+    return tomli_w.dumps(tables) + "\n[grid]\n" + "".join(_assignment(key, value) for key, value in grid.items())
 
 
 def _assignment(key: str, value: Any) -> str:
@@ -149,10 +149,10 @@ def _assignment(key: str, value: Any) -> str:
 
 
 def _table(tables: Mapping[str, Any], name: str) -> dict[str, Any]:
-    found = tables.get(name, {})
-    if not isinstance(found, dict):
+    table = tables.get(name, {})
+    if not isinstance(table, dict):
         raise UsageError(f"{name} is a table: write [{name}] and its keys below")
-    return found
+    return table
 
 
 def _prune(table: Mapping[str, Any]) -> Prune:
@@ -184,5 +184,5 @@ def _checked(sweep: Sweep, given: Iterable[str], file: str) -> Sweep:
         with named(file):
             check_rungs("prune.rung_epochs", sweep.prune.rung_epochs, fewest)
     checked = replace(sweep, experiment=replace(sweep.experiment, hyper=only(sweep.experiment.hyper, trials.reads)))
-    vars(checked)["trials"] = sweep.trials  # are the same: they are made once
+    vars(checked)["trials"] = sweep.trials  # the same trials, so that they are made once
     return checked

@@ -50,15 +50,15 @@ def print_end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -
 
 def best_lines(rows: Sequence[dict[str, Any]], sweep: Sweep) -> Iterator[str]:
     """The best configurations by mean validation loss; and where the best of all lies on the edge of an axis."""
-    found = page.configurations(rows, [axis.key for axis in sweep.axes])
+    ranked = page.configurations(rows, [axis.key for axis in sweep.axes])
     over = f"mean ± standard deviation of {sweep.seeds} seeds" if sweep.seeds > 1 else "one seed each"
     if sweep.axes:
         yield f"best configurations by validation loss ({over}):"
-        for number, configuration in enumerate(found[:TOP], 1):
+        for number, configuration in enumerate(ranked[:TOP], 1):
             yield f"  {number}. {_described(configuration, sweep.axes)}"
-        yield from edges(found[0].trials[0], sweep.axes)
-    elif found:
-        yield f"all trials ({over}): {_described(found[0], sweep.axes)}"
+        yield from edges(ranked[0].trials[0], sweep.axes)
+    elif ranked:
+        yield f"all trials ({over}): {_described(ranked[0], sweep.axes)}"
 
 
 def _described(configuration: Configuration, axes: Sequence[Axis]) -> str:

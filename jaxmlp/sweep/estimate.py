@@ -58,7 +58,7 @@ def estimate(
     estimates, programs = [], []
     for group, differs in zip(groups, differences(groups), strict=True):
         measured = sweep_groups.probed(group, devices, chunk=1 if options.sequential else options.chunk)
-        packing = sweep_groups.settings_of(group, devices, options, measured)
+        packing = sweep_groups.packing_of(group, devices, options, measured)
         programs.append(_program(group, packing, devices, processes, alone=options.sequential))
         epoch = measured.seconds * len(group.trials) / processes
         estimates.append(
@@ -109,11 +109,11 @@ class _Program(NamedTuple):
 
 def _program(group: SweepGroup, packing: Packing, devices: Devices, processes: int, *, alone: bool) -> _Program:
     """The program of the largest batch of trials of a group, compiled."""
-    of_process, state = group.for_process(0, processes), sizing.state_bytes(group.spec)
-    first = list(of_process.trials.items())[: packing.resident]
+    in_process, state = group.for_process(0, processes), sizing.state_bytes(group.spec)
+    first = list(in_process.trials.items())[: packing.resident]
     requests = [SlotRequest(number, trial.seed, 0) for number, trial in first]
     layout = plan(requests, Terms(len(devices), packing.chunk, packing.price))
-    mesh, splits = program.mesh_of(devices), of_process.splits()
+    mesh, splits = program.mesh_of(devices), in_process.splits()
     compiled = program.compile_program(
         group.spec,
         packing.epochs,
@@ -124,13 +124,13 @@ def _program(group: SweepGroup, packing: Packing, devices: Devices, processes: i
     analysis = compiled.memory_analysis()
     call = 0 if analysis is None else analysis.temp_size_in_bytes + analysis.output_size_in_bytes
     data = sum(x.nbytes for x in jax.tree.leaves(splits))
-    return _Program(compiled, data, call, state * len(first), state * len(of_process.trials))
+    return _Program(compiled, data, call, state * len(first), state * len(in_process.trials))
 
 
 def _memory(programs: Sequence[_Program], devices: Devices, *, saves: bool, together: bool) -> int:
     """Bytes at the peak: of a device, or where the devices are a CPU, of the process.
 
-    Groups run one after the other, but with rungs (`together`) the trials of all have begun before any is taken out. A
+    Groups run one after the other, but with rungs (`together`) the trials of all have begun before any is pruned. A
     process holds its programs and the data already. States lie on the devices, and once more in the memory of the host
     while trials are repacked, or as often as a checkpoint copies them.
     """

@@ -26,7 +26,7 @@ class SweepExchange(Exchange):
         self.calls = 0 if saved is None else saved.call
         self.lines = 0 if saved is None else saved.lines  # of results: trials that have finished
         totals = {"epochs": 0, "seconds": 0.0} if saved is None else saved.totals
-        self.tally = Tally(len(recorder.every), recorder.longest, int(totals["epochs"]), totals["seconds"])
+        self.tally = Tally(len(recorder.trials), recorder.longest, int(totals["epochs"]), totals["seconds"])
         if self.index == 0:  # it alone writes results, and counts them
             self.tally.add_rows(store.cut(path, self.lines))
         self.saved_at = time.monotonic()
@@ -70,7 +70,7 @@ class SweepExchange(Exchange):
         return {int(trial): score for message in messages for trial, score in message["scores"].items()}
 
     def save(self, grid: Grid) -> None:
-        """Write the part of this process."""
+        """Save the state of the trials of this process."""
         started = time.monotonic()
         totals = {"epochs": self.tally.epochs, "seconds": self.tally.seconds}
         store.save(self.path, self.index, self.count, Saved(self.calls, grid.snapshot(), self.lines, totals))

@@ -36,7 +36,7 @@ class Work(NamedTuple):
 def finish(
     path: Path,
     sweep: Sweep,
-    every: Sequence[SweepTrial],
+    trials: Sequence[SweepTrial],
     groups: Sequence[SweepGroup],
     rows: list[dict[str, Any]],
     best: Best | None,
@@ -48,7 +48,7 @@ def finish(
     curves = store.curves(path)
     statuses = [row["status"] for row in rows]
     summary: dict[str, Any] = {
-        "trials": len(every),
+        "trials": len(trials),
         "groups": len(groups),
         "compiles": work.compiles,
         "seconds": {"total": work.total_seconds, "train": work.seconds, "compile": work.compile_seconds},
@@ -64,7 +64,7 @@ def finish(
     if best is not None:
         number = best.result.trial
         row = next(row for row in rows if row["trial"] == number)
-        test = write_best(path / BEST, every[number], groups[best.group], best.result, callbacks)["test"]
+        test = write_best(path / BEST, trials[number], groups[best.group], best.result, callbacks)["test"]
         low, high = accuracy_interval(test["correct"], test["count"])
         summary["best"] = row | {"test": test | {"interval_95": [low, high]}, "directory": BEST}
     files.make_directory(path / PLOTS)

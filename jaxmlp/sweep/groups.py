@@ -35,7 +35,7 @@ class SweepGroup(NamedTuple):
     experiment: Experiment  # of its first trial
     spec: Spec
     crc32: str  # of the data
-    rows: tuple[int, int, int]  # training, validation, test
+    examples: tuple[int, int, int]  # how many: training, validation, test
     trials: SweepTrials
 
     @property
@@ -48,18 +48,18 @@ class SweepGroup(NamedTuple):
         return self.trials.grid.common(self.number)
 
     def described(self) -> dict[str, Any]:
-        """For people, and for resuming: what is checked then."""
+        """What groups.json holds of it, as is checked when the sweep is resumed."""
         sizes, data = list(self.spec.sizes), self.data()
         return {"trials": len(self.trials), "sizes": sizes, "data": data.origin, "crc32": data.crc32}
 
     def data(self) -> Loaded:
-        """Its data; those used last stay in memory."""
+        """Its data, read; the last two data sets stay in memory."""
         return loaded(self.experiment.data)
 
     def for_process(self, index: int, count: int) -> Group:
         """What process `index` of `count` trains of it."""
-        mine = self.trials.grid.scheduled(self.number, index, count)
-        return Group(self.spec, mine, lambda: self.data().splits)
+        trials = self.trials.grid.scheduled(self.number, index, count)
+        return Group(self.spec, trials, lambda: self.data().splits)
 
 
 @lru_cache(maxsize=2)
@@ -72,20 +72,21 @@ def groups_of(trials: SweepTrials) -> list[SweepGroup]:
     """The groups in the order of their first trials. Raises UsageError and DataError as `read_data` does."""
     groups = []
     for number, base in enumerate(trials.grid.bases):
-        mine = SweepTrials(trials.grid, number)
+        group_trials = SweepTrials(trials.grid, number)
         data = loaded(base.described.data)
         spec = spec_of(base.described, data.splits, data.preparation)
-        train, validation, test = (len(part.x) for part in data.splits)
-        groups.append(SweepGroup(number, mine[0].experiment, spec, data.crc32, (train, validation, test), mine))
+        train, validation, test = (len(split.x) for split in data.splits)
+        experiment, examples = group_trials[0].experiment, (train, validation, test)
+        groups.append(SweepGroup(number, experiment, spec, data.crc32, examples, group_trials))
     return groups
 
 
-def settings_of(group: SweepGroup, devices: Devices, options: Options, measured: Probe | None = None) -> Packing:
-    """How the trials of a group are put together; a chunk that is given beats one that was measured, or guessed."""
+def packing_of(group: SweepGroup, devices: Devices, options: Options, measured: Probe | None = None) -> Packing:
+    """How the trials of a group are packed; a chunk that is given beats one that was measured, or guessed."""
     chunk, seconds = (None, None) if measured is None else (measured.chunk, measured.seconds)
-    return sizing.settings(
+    return sizing.packing_for(
         group.spec,
-        group.rows[0],
+        group.examples[0],
         devices,
         alone=options.sequential,
         chunk=options.chunk or chunk,
@@ -97,23 +98,23 @@ def settings_of(group: SweepGroup, devices: Devices, options: Options, measured:
 def is_worth_probing(group: SweepGroup, devices: Devices) -> bool:
     """Whether its trials, if none stops early, are guessed to take longer than a probe can save."""
     epochs = len(group.trials) * group.spec.training.max_epochs
-    return epochs * sizing.guessed_seconds(group.spec, group.rows[0], devices) > PROBE_FROM
+    return epochs * sizing.guessed_seconds(group.spec, group.examples[0], devices) > PROBE_FROM
 
 
 def probed(group: SweepGroup, devices: Devices, *, chunk: int | None = None) -> Probe:
     """The probe of a group: from the cache, where the same was measured before, or made now; `chunk`: of that one only."""
     path, key = cache_folder() / CHUNKS, _key(group, devices, chunk)
-    known = _read(path)
-    if key in known:
-        found = Probe(*known[key])
-        return found._replace(tried={int(size): took for size, took in found.tried.items()})
-    found = sizing.probe(group.spec, group.data().splits, devices, len(group.trials), group.seeds, chunk=chunk)
+    cached = _read(path)
+    if key in cached:
+        probe = Probe(*cached[key])
+        return probe._replace(tried={int(size): took for size, took in probe.tried.items()})
+    probe = sizing.probe(group.spec, group.data().splits, devices, len(group.trials), group.seeds, chunk=chunk)
     try:
         files.make_directory(path.parent)
-        files.write_atomically(path, json.dumps(_read(path) | {key: found}, indent=1))
+        files.write_atomically(path, json.dumps(_read(path) | {key: probe}, indent=1))
     except RunError:
         pass  # a cache that cannot be written costs time, nothing else
-    return found
+    return probe
 
 
 def _key(group: SweepGroup, devices: Devices, chunk: int | None) -> str:
@@ -124,7 +125,7 @@ def _key(group: SweepGroup, devices: Devices, chunk: int | None) -> str:
     for name in ("max_epochs", "stop_rule", "monitor", "schedule"):
         training.pop(name)
     network.pop("init")
-    about = [
+    conditions = [
         Probe._fields,
         jax.__version__,
         platform.node(),
@@ -132,17 +133,17 @@ def _key(group: SweepGroup, devices: Devices, chunk: int | None) -> str:
         devices[0].device_kind,
         len(devices),
         group.spec.sizes,
-        group.rows[0],
+        group.examples[0],
         per_seed,
         most,
         chunk,
     ]
-    return json.dumps([*about, network, training])
+    return json.dumps([*conditions, network, training])
 
 
 def _read(path: Any) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        cached = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return cached if isinstance(cached, dict) else {}

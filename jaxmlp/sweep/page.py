@@ -126,8 +126,8 @@ def values_of(rows: Rows, key: str) -> str:
     if len(values) > LISTED and all(map(is_number, values)):
         text = f"{len(values):,} values from {value(values[0])} to {value(values[-1])}"
     else:
-        rest = f" and {len(values) - LISTED:,} more" if len(values) > LISTED else ""
-        text = ", ".join(map(value, values[:LISTED])) + rest
+        more = f" and {len(values) - LISTED:,} more" if len(values) > LISTED else ""
+        text = ", ".join(map(value, values[:LISTED])) + more
     absent = sum(row.get(key) is None for row in rows)
     return text + (f" ({count(absent, 'trial')} without)" if absent else "")
 

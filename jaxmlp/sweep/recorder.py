@@ -16,16 +16,16 @@ from jaxmlp.training.loop import TrainState
 class Recorder:
     """Makes the lines of the trials of a sweep; with `test`, each is evaluated on the test examples too."""
 
-    def __init__(self, every: Sequence[SweepTrial], groups: Sequence[SweepGroup], *, test: bool) -> None:
-        self.every, self.groups, self.test = every, groups, test
+    def __init__(self, trials: Sequence[SweepTrial], groups: Sequence[SweepGroup], *, test: bool) -> None:
+        self.trials, self.groups, self.test = trials, groups, test
         self.longest = max(group.spec.training.max_epochs for group in groups)
         self.zeros = any(group.spec.training.l1_step == "proximal" for group in groups)
-        self._test_examples: tuple[int, Examples] | None = None  # of the group at work, on the device
+        self._test_examples: tuple[int, Examples] | None = None  # of the current group, on the device
 
     def record(self, group: int, result: TrialResult) -> dict[str, Any]:
         """The lines of a trial in results.jsonl (`row`) and curves.jsonl (`curve`)."""
-        trial = self.every[result.trial]
-        train, validation, _ = self.groups[group].rows
+        trial = self.trials[result.trial]
+        train, validation, _ = self.groups[group].examples
         row: dict[str, Any] = {"trial": result.trial}
         row |= {key: list(value) if isinstance(value, tuple) else value for key, value in trial.values.items()}
         row |= {"seed": trial.experiment.seed} | result.row(train, validation)

@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
 
 def run(
     sweep: Sweep,
-    every: Sequence[SweepTrial],
+    trials: Sequence[SweepTrial],
     groups: Sequence[SweepGroup],
     path: Path,
     callbacks: Callbacks,
@@ -45,7 +45,7 @@ def run(
 ) -> Outcome:
     """Train the trials of `sweep` in the directory `path` (`store.create`, `reopen`), going on where it stopped.
 
-    `every` and `groups` are as `config.trials` and `sweep_groups.groups_of` make them. Called by every process
+    `trials` and `groups` are as `Sweep.trials` and `sweep_groups.groups_of` make them. Called by every process
     alike; process 0 writes the results. Once `callbacks.should_stop` is true in any process after a call of the program,
     all save and return. Raises RunError where the disk fails or other data were used before, UsageError where a sweep
     would go on otherwise than it was begun, and ProcessLostError where another process is gone.
@@ -56,18 +56,20 @@ def run(
     if index == 0:
         runner.record_environment(sweep.experiment, path, groups[0].data(), callbacks)
     terms = _agreed(sweep, groups, path, devices, options, callbacks)
-    mine = [group.for_process(index, count) for group in groups]
+    own_groups = [group.for_process(index, count) for group in groups]
     packings = [Packing(**group["packing"]) for group in terms["groups"]]
     configurations = sweep.trials.grid.configurations if sweep.prune else []
-    grid = Grid(mine, packings, devices, sweep.prune, configurations, alone=terms["sequential"], callbacks=callbacks)
-    saved = store.restore(path, specs, index, count, [list(group.trials) for group in mine])
+    grid = Grid(
+        own_groups, packings, devices, sweep.prune, configurations, alone=terms["sequential"], callbacks=callbacks
+    )
+    saved = store.restore(path, specs, index, count, [list(group.trials) for group in own_groups])
     if saved is not None:
         grid.restore(saved.grid)
         epochs = int(saved.totals["epochs"])
         callbacks.on_message(
-            f"going on after {epochs:,} trial-epochs; {saved.lines:,} of {len(every):,} trials had finished"
+            f"going on after {epochs:,} trial-epochs; {saved.lines:,} of {len(trials):,} trials had finished"
         )
-    recorder = Recorder(every, groups, test=terms["test_all"])
+    recorder = Recorder(trials, groups, test=terms["test_all"])
     exchange = SweepExchange(path, callbacks, recorder, saved, checkpoint_seconds=options.checkpoint_seconds)
     try:
         grid.run(exchange)
@@ -90,7 +92,7 @@ def run(
         peak_bytes=estimate.peak_bytes(),
     )
     try:
-        summary = finish.finish(path, sweep, every, groups, exchange.tally.rows, best, work, callbacks)
+        summary = finish.finish(path, sweep, trials, groups, exchange.tally.rows, best, work, callbacks)
         write_json(path / SUMMARY, summary)
     except RunError as error:
         raise RunError(f"{error}; all trials are trained, and saved: then go on with --resume") from error
@@ -105,7 +107,7 @@ def _agreed(
     Raises UsageError in all processes where they were not started alike, and in process 0 where the sweep was begun
     otherwise.
     """
-    message: dict[str, Any] = {"asked": _asked(sweep, groups, options)}
+    message: dict[str, Any] = {"alike": _alike(sweep, groups, options)}
     if processes.index() == 0:
         terms = read_json(path / GROUPS)
         if terms is None:
@@ -115,16 +117,16 @@ def _agreed(
             _check_same(terms, groups, options, path)
         message["terms"] = terms
     messages = processes.exchange(message)
-    for index, found in enumerate(messages):
-        for what, value in found["asked"].items():
-            if value != messages[0]["asked"][what]:
+    for index, other in enumerate(messages):
+        for name, value in other["alike"].items():
+            if value != messages[0]["alike"][name]:
                 raise UsageError(
-                    f"process {index} has other {what} than process 0: start all with the same command and data"
+                    f"process {index} has other {name} than process 0: start all with the same command and data"
                 )
     return messages[0]["terms"]
 
 
-def _asked(sweep: Sweep, groups: Sequence[SweepGroup], options: Options) -> dict[str, Any]:
+def _alike(sweep: Sweep, groups: Sequence[SweepGroup], options: Options) -> dict[str, Any]:
     """What must be alike in all processes; where the data lie may differ from host to host."""
     tree = config.tree(sweep)
     tree["data"] = {key: value for key, value in tree["data"].items() if key != "dir"}
@@ -136,29 +138,29 @@ def _asked(sweep: Sweep, groups: Sequence[SweepGroup], options: Options) -> dict
 
 
 def _begun(groups: Sequence[SweepGroup], devices: Devices, options: Options, callbacks: Callbacks) -> dict[str, Any]:
-    """How each group is to be packed: as it is asked for, measured or guessed."""
+    """How each group is packed: as the options say, measured or guessed."""
     terms = []
     for group in groups:
         measured = None
         if options.chunk is None and not options.sequential and sweep_groups.is_worth_probing(group, devices):
             callbacks.on_message(f"trying how many trials of {'-'.join(map(str, group.spec.sizes))} go together best")
             measured = sweep_groups.probed(group, devices)
-        packing = sweep_groups.settings_of(group, devices, options, measured)
+        packing = sweep_groups.packing_of(group, devices, options, measured)
         terms.append(group.described() | {"packing": packing._asdict()})
     return {"groups": terms, "sequential": options.sequential, "test_all": options.test_all}
 
 
 def _check_same(before: dict[str, Any], groups: Sequence[SweepGroup], options: Options, path: Path) -> None:
     """Raise RunError or UsageError where a sweep would go on with something else than it was begun with."""
-    if [found["crc32"] for found in before["groups"]] != [group.crc32 for group in groups]:
+    if [group["crc32"] for group in before["groups"]] != [group.crc32 for group in groups]:
         raise RunError(f"{path} was begun on other data than there are now: give it the former, or begin a new sweep")
     mode = "sequential" if before["sequential"] else "packed"
     if options.mode not in (None, mode):
         raise UsageError(f"{path} was begun with --mode {mode}: leave --mode out to go on")
     if options.test_all and not before["test_all"]:
         raise UsageError(f"{path} was begun without --test-all: leave it out to go on")
-    for found in before["groups"]:
+    for group_terms in before["groups"]:
         for name in ("chunk", "resident"):
-            asked, was = getattr(options, name), found["packing"][name]
-            if asked not in (None, was):
-                raise UsageError(f"--{name} is {asked}, but {path} was begun with {was}: leave it out to go on")
+            option, saved = getattr(options, name), group_terms["packing"][name]
+            if option not in (None, saved):
+                raise UsageError(f"--{name} is {option}, but {path} was begun with {saved}: leave it out to go on")

@@ -59,23 +59,23 @@ def sample_of(table: Mapping[str, Any]) -> Sample:
 
 
 def entries(where: str, tables: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, Any]]:
-    """The keys of [grid] by full name (or seeds), each with its name in errors and what was found. Raises UsageError."""
+    """The keys of [grid] by full name (or seeds), each with its name in errors and its value. Raises UsageError."""
     known: dict[str, tuple[str, Any]] = {}
-    for written, found in (pair for table in tables for pair in _by_key(table)):
+    for written, value in (pair for table in tables for pair in _by_key(table)):
         field = where + one_line(written)
         key = _full_name(field, written)
         if key in known:
             raise UsageError(f"{field} and {known[key][0]} are the same key: leave one of them out")
-        known[key] = field, found
+        known[key] = field, value
     return known
 
 
 def _by_key(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, found in table.items():
-        if name in SECTIONS and isinstance(found, dict):
-            yield from ((f"{name}.{key}", value) for key, value in found.items())
+    for name, value in table.items():
+        if name in SECTIONS and isinstance(value, dict):
+            yield from ((f"{name}.{key}", item) for key, item in value.items())
         else:
-            yield name, found
+            yield name, value
 
 
 def _full_name(field: str, written: str) -> str:
@@ -95,27 +95,27 @@ def _full_name(field: str, written: str) -> str:
     return matches[0]
 
 
-def axis_of(field: str, key: str, found: Any, drawn: bool) -> Axis:
+def axis_of(field: str, key: str, written: Any, drawn: bool) -> Axis:
     """The axis of a key that is written so, as a list or a range; `drawn`: by [sample].
 
     Raises UsageError, which names the `field`, for anything else, and for a value that no trial could have.
     """
-    if isinstance(found, dict):
-        return _range_axis(field, key, found, drawn)
-    if not isinstance(found, list):
-        section, one = key.split(".")[0], tomli_w.dumps({"": found}).split("=", 1)[1].strip()
-        raise UsageError(f"{field} is {one}; accepted is a list, [{one}], or a range; or put it under [{section}]")
-    if kind_of(KINDS[key]) is tuple and not all(isinstance(item, list) for item in found):
-        raise UsageError(f"{field} is {shown(found)}; accepted is a list of lists, such as [[256, 128], [64], []]")
-    return Axis(key, axis_values(key, field, found, KINDS[key]))
+    if isinstance(written, dict):
+        return _range_axis(field, key, written, drawn)
+    if not isinstance(written, list):
+        section, value = key.split(".")[0], tomli_w.dumps({"": written}).split("=", 1)[1].strip()
+        raise UsageError(f"{field} is {value}; accepted is a list, [{value}], or a range; or put it under [{section}]")
+    if kind_of(KINDS[key]) is tuple and not all(isinstance(item, list) for item in written):
+        raise UsageError(f"{field} is {shown(written)}; accepted is a list of lists, such as [[256, 128], [64], []]")
+    return Axis(key, axis_values(key, field, written, KINDS[key]))
 
 
-def _range_axis(field: str, key: str, found: dict[str, Any], drawn: bool) -> Axis:
+def _range_axis(field: str, key: str, table: dict[str, Any], drawn: bool) -> Axis:
     annotation, kind = KINDS[key], kind_of(KINDS[key])
     if kind not in (int, float):
         raise UsageError(f"{field} is a range, but {key} is no number; accepted is a list of values")
     types = {"low": annotation, "high": annotation, "scale": str, "count": int}
-    given = table_of(field, found, types, ["low", "high"])
+    given = table_of(field, table, types, ["low", "high"])
     count = given.pop("count", None)
     space = Range(**given)
     if space.scale not in SCALES:
@@ -148,8 +148,8 @@ def check_axis(axis: Axis) -> None:
 
 def _spread(space: Range, kind: type, count: int) -> tuple[Any, ...]:
     """So many numbers from low to high, both included; equal ones count once."""
-    spread = (np.geomspace if space.scale == "log" else np.linspace)(space.low, space.high, count).tolist()
-    return tuple(dict.fromkeys(map(round, spread) if kind is int else _rounded(space, spread)))
+    numbers = (np.geomspace if space.scale == "log" else np.linspace)(space.low, space.high, count).tolist()
+    return tuple(dict.fromkeys(map(round, numbers) if kind is int else _rounded(space, numbers)))
 
 
 def _rounded(space: Range, numbers: Iterable[float]) -> list[float]:
@@ -186,7 +186,7 @@ def _drawn(axis: Axis, shares: np.ndarray) -> list[Any]:
         0.5 if kind_of(KINDS[axis.key]) is int else 0
     )  # more at both ends of whole numbers, so that all are as likely
     ends = np.array([low - step, high + step])
-    spread = np.exp(np.interp(shares, [0, 1], np.log(ends))) if scale == "log" else np.interp(shares, [0, 1], ends)
+    numbers = np.exp(np.interp(shares, [0, 1], np.log(ends))) if scale == "log" else np.interp(shares, [0, 1], ends)
     if kind_of(KINDS[axis.key]) is int:
-        return [int(number) for number in np.clip(np.floor(spread + 0.5), low, high)]
-    return _rounded(axis.space, spread.tolist())
+        return [int(number) for number in np.clip(np.floor(numbers + 0.5), low, high)]
+    return _rounded(axis.space, numbers.tolist())

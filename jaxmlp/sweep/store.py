@@ -91,10 +91,10 @@ def ended(path: Path) -> dict[str, Any] | None:
 
 
 def append(path: Path, rows: Sequence[Mapping[str, Any]], curves: Sequence[Mapping[str, Any]]) -> None:
-    """Add the lines of trials that have ended."""
-    for name, found in ((RESULTS, rows), (CURVES, curves)):
-        if found:
-            files.append_lines(path / name, [json.dumps(finite(dict(line)), allow_nan=False) for line in found])
+    """Add the lines of trials that have finished."""
+    for name, lines in ((RESULTS, rows), (CURVES, curves)):
+        if lines:
+            files.append_lines(path / name, [json.dumps(finite(dict(line)), allow_nan=False) for line in lines])
 
 
 def cut(path: Path, lines: int) -> list[dict[str, Any]]:
@@ -153,20 +153,20 @@ def save(path: Path, index: int, count: int, saved: Saved) -> None:
     checkpoints.save(_part(path, index, count), saved.call, tree, {"sweep": json.dumps(facts)})
 
 
-def restore(path: Path, specs: Sequence[Spec], index: int, count: int, mine: Sequence[Sequence[int]]) -> Saved | None:
+def restore(path: Path, specs: Sequence[Spec], index: int, count: int, trials: Sequence[Sequence[int]]) -> Saved | None:
     """What process `index` of `count` goes on from: the newest call that all parts have; None where there is none.
 
-    `mine` are the trials of this process, a group each. RunError where parts are there, but none is whole.
+    `trials` are those of this process in each group. RunError where parts are there, but none is whole.
     """
-    found = _newest(path)
-    if found is None:
+    newest = _newest(path)
+    if newest is None:
         return None
-    call, parts = found
+    call, parts = newest
     like = [_shapes(spec) for spec in specs]
     if parts == count:
         return _read(_part(path, index, count), call, like)
     saved = [_read(_part(path, part, parts), call, like) for part in range(parts)]
-    groups = [merged([part.grid.groups[group] for part in saved], trials) for group, trials in enumerate(mine)]
+    groups = [merged([part.grid.groups[number] for part in saved], group) for number, group in enumerate(trials)]
     best = _better([part.grid.best for part in saved])
     return saved[0]._replace(grid=GridSnapshot(groups, saved[0].grid.position, best))
 
@@ -205,7 +205,7 @@ def _newest(path: Path) -> tuple[int, int] | None:
     """The newest call that all processes of some number have saved, and that number."""
     parts = _parts(path)
     complete = []
-    for count in {of for _, of in parts}:
+    for count in {count for _, count in parts}:
         calls = [set(checkpoints.whole(_part(path, index, count))) for index in range(count)]
         complete += [(call, count) for call in set.intersection(*calls)]
     if complete:
@@ -219,20 +219,20 @@ def _read(part: Path, call: int, like: Sequence[TrainState]) -> Saved:
     def shapes(metadata: dict[str, str]) -> dict[str, Any]:
         facts = json.loads(metadata["sweep"])
         groups = {}
-        for i, (of_group, state) in enumerate(zip(facts["groups"], like, strict=True)):
-            trials = len(of_group["trials"])
-            groups[str(i)] = (_many(state, trials) if trials else None, _history(sum(of_group["epochs"])))
+        for i, (group, state) in enumerate(zip(facts["groups"], like, strict=True)):
+            trials = len(group["trials"])
+            groups[str(i)] = (_many(state, trials) if trials else None, _history(sum(group["epochs"])))
         best = facts["best"]
         return {"groups": groups, "best": best and (like[best["group"]], _history(best["epochs"]))}
 
-    found = checkpoints.restore(part, shapes, call)
-    if found is None:
+    checkpoint = checkpoints.restore(part, shapes, call)
+    if checkpoint is None:
         raise RunError(f"{part} holds no checkpoint of call {call}: another process is writing there; try again")
-    facts, best = json.loads(found.metadata["sweep"]), None
-    arrays = found.tree["groups"]
-    groups = [Snapshot(*arrays[str(i)], facts=of_group) for i, of_group in enumerate(facts["groups"])]
+    facts, best = json.loads(checkpoint.metadata["sweep"]), None
+    arrays = checkpoint.tree["groups"]
+    groups = [Snapshot(*arrays[str(i)], facts=group) for i, group in enumerate(facts["groups"])]
     if facts["best"] is not None:
-        state, history = found.tree["best"]
+        state, history = checkpoint.tree["best"]
         best = Best(
             facts["best"]["group"], TrialResult(facts["best"]["trial"], facts["best"]["status"], history, state)
         )

@@ -1,4 +1,4 @@
-"""The trials of a sweep: configurations of its axes, with the experiment of each, made when it is asked for."""
+"""The trials of a sweep: configurations of its axes, with the experiment of each, made when it is used."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -27,18 +27,18 @@ class SweepTrial(NamedTuple):
 
 
 class SweepTrials(Sequence[SweepTrial]):
-    """The trials of a sweep, or of one `group` of it, each made when it is asked for."""
+    """The trials of a sweep, or of one `group` of it, each made when it is used."""
 
     def __init__(self, grid: Trials[Experiment], group: int | None = None) -> None:
         self.grid = grid
-        self.members = np.arange(len(grid.codes)) if group is None else grid.members(group)
+        self.configurations = np.arange(len(grid.codes)) if group is None else grid.configurations_of(group)
 
     def __len__(self) -> int:
-        return len(self.members) * len(self.grid.seeds)
+        return len(self.configurations) * len(self.grid.seeds)
 
     def __getitem__(self, index: Any) -> Any:
-        place, seed = divmod(range(len(self))[index], len(self.grid.seeds))
-        configuration = int(self.members[place])
+        position, seed = divmod(range(len(self))[index], len(self.grid.seeds))
+        configuration = int(self.configurations[position])
         number, seed = configuration * len(self.grid.seeds) + seed, self.grid.seeds[seed]
         experiment = self.grid.base(configuration).described
         experiment = replace(experiment, hyper=self.grid.hyper(configuration), seed=seed)

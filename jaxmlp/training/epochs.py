@@ -21,13 +21,13 @@ class Measured(NamedTuple):
         return f"loss {self.loss:.4f}, accuracy {self.correct:,}/{self.count:,} = {100 * self.accuracy:.2f} %"
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in the files of a run."""
+        """The form in the files of a run."""
         return {"loss": self.loss, "accuracy": self.accuracy, "correct": self.correct, "count": self.count}
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> "Measured":
+    def from_json(cls, saved: Mapping[str, Any]) -> "Measured":
         """The inverse of `to_json`."""
-        return cls(_number(found["loss"]), found["correct"], found["count"])
+        return cls(_number(saved["loss"]), saved["correct"], saved["count"])
 
 
 class Epoch(NamedTuple):
@@ -59,6 +59,6 @@ class Epoch(NamedTuple):
         )
 
 
-def _number(found: float | None) -> float:
+def _number(saved: float | None) -> float:
     """Files hold null for each number that is not finite."""
-    return math.nan if found is None else found
+    return math.nan if saved is None else saved

@@ -37,13 +37,13 @@ def evaluate(spec: Spec, params: Params, examples: Examples, shard: ShardBatch =
 
     def block(index: Int[Array, ""]) -> tuple[Float[Array, ""], Int[Array, ""]]:
         first = jnp.minimum(index * size, N - size)  # the last block reaches back into the one before
-        part = shard(jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first, size), examples))
+        batch = shard(jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first, size), examples))
         new = first + jnp.arange(size) >= index * size  # those that have not been counted yet
-        logits = network.forward(spec, params, part.x)
+        logits = network.forward(spec, params, batch.x)
         loss = losses.loss(spec.network.loss)
         f = activation(spec.network.output_activation, "network.output_activation")
-        targets = losses.targets(part.labels, spec.classes, loss, f, logits.dtype)
-        return sums(part, loss.value(logits, targets, f), logits, new)
+        targets = losses.targets(batch.labels, spec.classes, loss, f, logits.dtype)
+        return sums(batch, loss.value(logits, targets, f), logits, new)
 
     loss, correct = jax.tree.map(jnp.sum, jax.lax.map(block, jnp.arange(-(-N // size))))
     return Metrics(loss / total_weight(examples, loss), correct, count(examples))

@@ -1,4 +1,4 @@
-"""Training of one network on this host: compile once, train epoch by epoch, tell the callbacks, evaluate the result."""
+"""Training of one network on this host: compile once, train epoch by epoch, call the callbacks, evaluate the result."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -59,8 +59,8 @@ class Fit(NamedTuple):
 
     def _repr_html_(self) -> str:
         rows = [
-            (name, f"{part.loss:.4f}", f"{100 * part.accuracy:.2f} %", f"{part.correct:,} of {part.count:,}")
-            for name, part in (("validation", self.validation), ("test", self.test))
+            (name, f"{split.loss:.4f}", f"{100 * split.accuracy:.2f} %", f"{split.correct:,} of {split.count:,}")
+            for name, split in (("validation", self.validation), ("test", self.test))
         ]
         losses = {name: [getattr(epoch, name).loss for epoch in self.epochs] for name in ("train", "validation")}
         table = display.table(f"Fit {self._ending}", ("split", "loss", "accuracy", "correct"), rows)
@@ -115,8 +115,8 @@ def fit(
         epochs.append(step.epoch)
     stopped = stop and bool(running(spec, program.hyper, state))
     state, splits = placement.fetch((state, program.splits))
-    found = finished(spec, state, epochs, splits, program.compile_seconds)
-    return found._replace(stop_reason="stopped") if stopped else found
+    result = finished(spec, state, epochs, splits, program.compile_seconds)
+    return result._replace(stop_reason="stopped") if stopped else result
 
 
 def placement_for(training: Training, *, data_parallel: bool) -> Placement:
@@ -182,7 +182,7 @@ class Step(NamedTuple):
 
 
 def train(program: Program, state: TrainState, callbacks: Callbacks) -> Iterator[Step]:
-    """Trains epoch by epoch until none is left or the callbacks ask to stop: the one loop of `fit` and of every run."""
+    """Train epoch by epoch until none is left or the callbacks ask to stop: the loop of `fit` and of every run."""
     spec, splits = program.spec, program.splits
     callbacks.on_train_begin(int(state.epoch), spec.training.max_epochs, len(splits.train.x))
     stop = False
@@ -201,10 +201,10 @@ def train(program: Program, state: TrainState, callbacks: Callbacks) -> Iterator
 
 
 def epoch_row(spec: Spec, splits: Splits, log: EpochLog, index: int, epoch: int, seconds: float) -> Epoch:
-    """The record of row `index` of a log [E]: epoch number `epoch`, which took so many seconds."""
+    """The record of entry `index` of a log [E]: epoch number `epoch`, which took so many seconds."""
     train, validation = (
-        Measured(float(loss[index]), int(correct[index]), counted(part))
-        for loss, correct, part in (
+        Measured(float(loss[index]), int(correct[index]), counted(examples))
+        for loss, correct, examples in (
             (log.train_loss, log.train_correct, splits.train),
             (log.validation_loss, log.validation_correct, splits.validation),
         )

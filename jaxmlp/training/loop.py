@@ -172,9 +172,9 @@ def _step(
 ) -> tuple[Carry, None]:
     """One minibatch: gather its examples, take the gradient, apply the update rule, add to the totals."""
     params, opt_state, totals = carry
-    examples, rate, index = minibatch
-    batch = shard(jax.tree.map(lambda a: a.at[examples].get(mode="promise_in_bounds", unique_indices=True), train))
-    key = None if dropout_key is None else jax.random.fold_in(dropout_key, index)
+    indices, rate, number = minibatch
+    batch = shard(jax.tree.map(lambda a: a.at[indices].get(mode="promise_in_bounds", unique_indices=True), train))
+    key = None if dropout_key is None else jax.random.fold_in(dropout_key, number)
     both, proximal = spec.training.gradient == "both", spec.training.l1_step == "proximal"
     route = by_autodiff if both else gradient(spec.training.gradient)
     smooth = hyper._replace(l1=0.0) if proximal else hyper  # what the gradient is taken of
@@ -194,10 +194,10 @@ def _step(
     return (params, opt_state, Totals(totals.loss + loss, totals.correct + correct, disagreement)), None
 
 
-def largest_disagreement(one: Params, other: Params) -> Float[Array, ""]:
-    """max |one - other| / max |one| over all weights and biases; 0 where both are 0."""
-    difference = _largest(jax.tree.map(lambda a, b: a - b, one, other))
-    scale = _largest(one)
+def largest_disagreement(first: Params, second: Params) -> Float[Array, ""]:
+    """max |first - second| / max |first| over all weights and biases; 0 where both are 0."""
+    difference = _largest(jax.tree.map(lambda a, b: a - b, first, second))
+    scale = _largest(first)
     return jnp.where(difference == 0, 0, difference / jnp.where(scale > 0, scale, 1))
 
 

@@ -1,4 +1,4 @@
-"""Update rules: optax transformations built from traced numbers, so that one program serves every learning rate.
+"""Update rules: optax transformations built from traced hyperparameters, so that one program serves every learning rate.
 
 g is the gradient, alpha the learning rate of the step, gamma the momentum.
 

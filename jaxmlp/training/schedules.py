@@ -1,6 +1,6 @@
 """The learning rate over time: pure functions of the hyperparameters and of the epochs done so far, with fractions.
 
-Written here because several of optax's schedules refuse traced numbers.
+Written here because several of optax's schedules refuse traced hyperparameters.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Early stopping by the validation loss: a few numbers of state, and one pure transition."""
+"""Early stopping by the validation loss: its state, and one pure transition."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -57,9 +57,9 @@ def check_section(section: str, values: Any) -> None:
         check_name(field, field, value)
 
 
-def axis_values(key: str, field: str, found: Any, annotation: Any) -> tuple[Any, ...]:
+def axis_values(key: str, field: str, listed: Any, annotation: Any) -> tuple[Any, ...]:
     """The different values of a key as they are listed. Raises UsageError, which names the `field`."""
-    values = different(field, found, annotation)
+    values = different(field, listed, annotation)
     for value in values:
         check_name(key, field, value)
     return values
@@ -136,9 +136,10 @@ def check_data(spec: Spec, splits: Splits) -> None:
             )
         if part.weights is not None:
             if np.shape(part.weights) != shape[:1]:
-                found = list(np.shape(part.weights))
+                weights_shape = list(np.shape(part.weights))
                 raise UsageError(
-                    f"splits.{name}.weights has the shape {found}; accepted is a number for each of {shape[0]} examples"
+                    f"splits.{name}.weights has the shape {weights_shape}; accepted is a number for each of"
+                    f" {shape[0]} examples"
                 )
             labels = labels[np.asarray(part.weights) > 0]
         if not len(labels) and name != "test":

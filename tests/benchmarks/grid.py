@@ -77,8 +77,8 @@ def grid(spec: Spec, splits: Splits, trials: int, chunk: int, calls: int) -> Cal
     devices = jax.local_devices()
     rates, momenta = np.geomspace(0.01, 0.3, 8), np.linspace(0, 0.95, -(-trials // 8))
     grid_trials = {i: Trial(Hyper(float(rates[i % 8]), float(momenta[i // 8]), patience=0), 0) for i in range(trials)}
-    settings = sizing.settings(spec, len(splits.train.x), devices, chunk=chunk)
-    scheduler = Scheduler(spec, grid_trials, devices, settings)
+    packing = sizing.packing_for(spec, len(splits.train.x), devices, chunk=chunk)
+    scheduler = Scheduler(spec, grid_trials, devices, packing)
     scheduler.load(splits)
     scheduler.begin_stage(spec.training.max_epochs)
     scheduler.call()  # compiles
