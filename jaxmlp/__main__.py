@@ -8,7 +8,7 @@ from jaxmlp.cli import main as cli
 from jaxmlp.errors import UsageError, unknown
 
 COMMANDS = {
-    "train": "train a network; leaves a run directory with its weights, metrics and pictures",
+    "train": "train a network; writes a run directory with its weights, metrics and pictures",
     "predict": "classify images with a trained network",
     "sweep": "train a grid of hyperparameters and seeds as one program",
     "gradcheck": "check gradients three ways: derived by hand, automatic, numerical",
@@ -32,16 +32,16 @@ Trains multi-layer perceptrons with JAX.
 
 def main(arguments: list[str]) -> int:
     """Run a command, or list them all. Raises UsageError for one that is unknown."""
-    first, *rest = arguments or ["--help"]
+    first, *others = arguments or ["--help"]
     if first in COMMANDS:
-        return import_module(f"jaxmlp.{first}.command").main(rest)
+        return import_module(f"jaxmlp.{first}.command").main(others)
     if first in ("-h", "--help"):
         listed = "\n".join(f"  {name:12}{purpose}" for name, purpose in COMMANDS.items())
         print(USAGE.format(prog=cli.typed(), commands=listed), end="")
     elif first == "--version":
         print(f"jaxmlp {jaxmlp.__version__}")
     elif first == "completion":
-        print(_completion(rest))
+        print(_completion(others))
     else:
         raise unknown("command", first, [*COMMANDS, "completion"])
     return 0

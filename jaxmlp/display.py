@@ -1,4 +1,4 @@
-"""How results show themselves: arrays as their type and shape, and for notebooks a small table and curves as HTML."""
+"""How results are shown: arrays as their type and shape, and for notebooks a small table and curves as HTML."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ WIDTH, HEIGHT, MARGIN = 360, 120, 6  # of the curves, in pixels
 
 
 def summary(value: Any) -> str:
-    """float32[784, 128] for an array; anything else as it shows itself, cut where it is long."""
+    """float32[784, 128] for an array; the repr of anything else, cut where it is long."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"{value.dtype}{list(value.shape)}"
     text = repr(value)

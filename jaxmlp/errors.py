@@ -34,17 +34,17 @@ def named(file: str) -> Iterator[None]:
         raise (UsageError(f"{file}: {error}") if file else error) from None
 
 
-def nearest(found: str, known: Iterable[str]) -> str:
-    """A clause naming the known name closest to `found` (lr: learning_rate), or all the known names where none is close."""
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A clause naming the known name closest to `name` (lr: learning_rate), or all the known names where none is close."""
     known = list(known)
-    close = difflib.get_close_matches(found, known, n=3, cutoff=0.6) or [
-        name for name in known if len(found) > 1 and found == "".join(word[:1] for word in name.split("_"))
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6) or [
+        other for other in known if len(name) > 1 and name == "".join(word[:1] for word in other.split("_"))
     ]
     return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
 
 
-def unknown(what: str, found: str, known: Iterable[str]) -> UsageError:
+def unknown(what: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that is in no registry; it lists the names that are."""
     known = list(known)
-    hint, everything = nearest(found, known), f"known: {', '.join(known)}"
-    return UsageError(f"{what} {found!r} is unknown; {hint}" + ("" if hint == everything else f" ({everything})"))
+    hint, everything = nearest(name, known), f"known: {', '.join(known)}"
+    return UsageError(f"{what} {name!r} is unknown; {hint}" + ("" if hint == everything else f" ({everything})"))

@@ -70,12 +70,12 @@ def shown(value: Any) -> str:
     return " ".join(reprlib.repr(list(value) if isinstance(value, tuple) else value).split())
 
 
-def value_of(field: str, found: Any, annotation: Any) -> Any:
-    """`found` as a plain value of the annotated type and range.
+def value_of(field: str, given: Any, annotation: Any) -> Any:
+    """`given` as a plain value of the annotated type and range.
 
     Numbers of NumPy and JAX are accepted, and whole numbers for a float. Raises UsageError for anything else.
     """
-    kind, value = kind_of(annotation), found.tolist() if hasattr(found, "tolist") else found
+    kind, value = kind_of(annotation), given.tolist() if hasattr(given, "tolist") else given
     if kind is tuple:
         if isinstance(value, str) or not isinstance(value, Sequence):
             example = [value] if type(value) is int else [256, 128]
@@ -106,9 +106,9 @@ def _bounds(annotation: Any) -> list[tuple[str, Any, Any]]:
     return [(*BOUNDS[type(part)], getattr(part, type(part).__name__.lower())) for part in parts if type(part) in BOUNDS]
 
 
-def different(field: str, found: Any, annotation: Any) -> tuple[Any, ...]:
+def different(field: str, given: Any, annotation: Any) -> tuple[Any, ...]:
     """The values of a list, tuple or array, each as `value_of` reads it. Raises UsageError for none, or one twice."""
-    values = found.tolist() if hasattr(found, "tolist") else found
+    values = given.tolist() if hasattr(given, "tolist") else given
     if isinstance(values, str) or not isinstance(values, Sequence):
         example = [values] if kind_of(annotation) is tuple and type(values) is int else values
         such = f", such as {shown([example])}" if type(values) in TYPES else ""
@@ -147,5 +147,5 @@ def table_of(
 
 
 def one_line(name: str) -> str:
-    """A name as it was found, on one line."""
+    """A name as it was written, on one line."""
     return repr(name)[1:-1]

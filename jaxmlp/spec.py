@@ -1,4 +1,4 @@
-"""The ground floor: what a network and its training are (static), their hyperparameters (traced), and examples.
+"""What a network and its training are (static), their hyperparameters (traced), and examples.
 
 Axis letters of the whole project: N examples, D inputs, H hidden units, K classes, G grid trials.
 """

@@ -1,4 +1,4 @@
-"""Words for people: plurals, durations and paths."""
+"""Text for messages: plurals, durations and paths."""
 
 import contextlib
 from pathlib import Path

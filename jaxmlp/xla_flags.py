@@ -1,6 +1,6 @@
-"""Versions of XLA that compute wrong numbers, and how they are kept from it.
+"""Versions of XLA that compute wrong results, and the flag that avoids them.
 
-jaxlib 0.10.2, on CPUs: a fused sum of products with more than 2^15 results, such as the loss of each row of each trial of
+jaxlib 0.10.2, on CPUs: a fused sum of products with more than 2^15 results, such as the loss of each example and trial of
 a grid, is wrong from the 2^15th result on (jax issue 39103; 0.10.1 and 0.11.0 are right). Without this kind of fusion it is
 right, and slower: 1,000 networks of 64-32-10 by autodiff took a quarter longer (tests/benchmarks/grid.py --case digits).
 """
@@ -10,7 +10,7 @@ import sys
 import warnings
 from importlib.metadata import version
 
-WRONG = {"0.10.2": "xla_cpu_experimental_ynn_fusion_type"}  # the flag that says what is fused so
+WRONG = {"0.10.2": "xla_cpu_experimental_ynn_fusion_type"}  # the flag that selects what is fused
 WITHOUT = "-reduce"
 
 

@@ -32,7 +32,7 @@ def choose_device(name: str) -> str:
 
 
 def use_all_cores(most: int) -> None:
-    """Make as many CPU devices as there are cores, but at most `most`, over which trials are spread."""
+    """Make as many CPU devices as there are cores, but at most `most`; trials are shared out to them."""
     import jax
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

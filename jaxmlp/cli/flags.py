@@ -1,4 +1,4 @@
-"""The flags of a command, from the types and docstrings of its class: what help, completion and typed slips are told by."""
+"""The flags of a command, from the types and docstrings of its class: help, completion and the check of slips use them."""
 
 import ast
 import inspect
@@ -61,7 +61,7 @@ def _flags(command: type, prefix: str) -> Iterator[Flag]:
             yield from _flags(bare, f"{prefix}{name}.")
             continue
         positional = tyro.conf.Positional in metadata
-        metavar = next((one.metavar for one in metadata if hasattr(one, "metavar")), None)
+        metavar = next((option.metavar for option in metadata if hasattr(option, "metavar")), None)
         shown = metavar or name.upper() if positional else "--" + f"{prefix}{name}".replace("_", "-")
         kind = item = bare
         if get_origin(kind) is tuple:
@@ -100,7 +100,7 @@ def _bare(hint: Any) -> Any:
 @cache
 def texts_of(kind: type) -> dict[str, str]:
     """The docstrings below the fields of a class, and of those it inherits from."""
-    found = {}
+    texts = {}
     for base in reversed(kind.__mro__):
         if not base.__module__.startswith("jaxmlp."):
             continue
@@ -109,5 +109,5 @@ def texts_of(kind: type) -> dict[str, str]:
         for field, text in pairwise(body.body):
             match field, text:
                 case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
-                    found[name] = " ".join(words.split())
-    return found
+                    texts[name] = " ".join(words.split())
+    return texts

@@ -13,14 +13,14 @@ WIDEST, LEFT = 100, 31  # columns: of the page, and of the names
 METAVARS = {int: " N", float: " X", str: " NAME", Path: " PATH", bool: ""}
 
 
-def page(name: str, about: str, known: Mapping[str, Flag], shown: Iterable[str], examples: Iterable[str]) -> str:
+def page(name: str, summary: str, known: Mapping[str, Flag], shown: Iterable[str], examples: Iterable[str]) -> str:
     """The help of the command `name`: how it is called, the flags that are `shown`, and examples."""
     width = min(WIDEST, shutil.get_terminal_size().columns)
     positional = [flag for flag in known.values() if flag.positional]
     flags = [known[f"--{flag}"] for flag in shown]
     keys = [flag for flag in flags if "." in flag.name or flag.leaf == "seed"]
     usage = " ".join([typed(name), *(_usage(flag) for flag in positional), "[FLAG ...]"])
-    lines = [f"usage: {usage}", "", *textwrap.wrap(about, width), ""]
+    lines = [f"usage: {usage}", "", *textwrap.wrap(summary, width), ""]
     for flag in [*positional, *(flag for flag in flags if flag not in keys)]:
         lines += _described(flag, width)
     if keys:

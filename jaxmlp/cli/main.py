@@ -36,7 +36,7 @@ def call(command: Callable[[list[str]], int], arguments: Sequence[str] | None = 
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
     except OSError as error:
-        if not isinstance(error, BrokenPipeError):  # else the reader of our output is gone: nobody is left to tell
+        if not isinstance(error, BrokenPipeError):  # else no process reads standard output any more
             print(f"error: {_reason(error)}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to flush may be what failed
         code = 1

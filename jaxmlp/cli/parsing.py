@@ -40,7 +40,7 @@ class Command(Generic[Kind]):
     examples: tuple[str, ...]
 
     def parse(self, arguments: Sequence[str], default: Kind | None = None) -> Kind:
-        """The command line over `default`. Prints help and exits where it is asked for; raises UsageError for a slip."""
+        """The command line over `default`. Prints help and exits at --help; raises UsageError for a slip."""
         known = flags_of(self.kind)
         if {"-h", "--help"} & set(arguments):
             print(short_help.page(self.name, (self.kind.__doc__ or "").strip(), known, self.shown, self.examples))
@@ -122,8 +122,8 @@ def read(
 ) -> tuple[Kind, AnyKind]:
     """The parsed command and its experiment: the command line, over the file that it names, over the defaults; checked.
 
-    `base` looks at the command before there is a file: it may refuse it, and returns the experiment to be used in place
-    of the defaults where no file is named, or None.
+    `base` gets the command before a file is read: it may refuse it, and returns the experiment that replaces the defaults
+    where no file is named, or None.
     """
     parsed: Any = command.parse(arguments)
     keys = given(arguments)

@@ -15,7 +15,7 @@ AnyLines = TypeVar("AnyLines", bound="Lines")
 
 
 class Lines(Callbacks):
-    """Lines for people, unless they want quiet, and one bar at a time; training stops when `interruption` has come."""
+    """Lines, unless `quiet`, and one bar at a time; training stops once `interruption` has a signal."""
 
     def __init__(self, *, quiet: bool) -> None:
         from rich.console import Console
@@ -47,7 +47,7 @@ class Lines(Callbacks):
         if self.bar is None:
             self.on_message(f"compiling {what}")
         else:
-            self.bar.update(self.bar.task_ids[0], rest=f"compiling {what}")
+            self.bar.update(self.bar.task_ids[0], last=f"compiling {what}")
 
     def should_stop(self) -> bool:
         """Whether a signal has come."""
@@ -62,7 +62,7 @@ class Lines(Callbacks):
             self.on_message(f"{text}: {line}")
 
     def show(self, what: str, done: int, total: int, seconds_left: float | None, parts: Sequence[str]) -> None:
-        """Draw the bar, or move it on: `what done/total, time left`, and as many of the parts as there is room for.
+        """Draw or update the bar: `what done/total, time left`, and as many of the parts as there is room for.
 
         Where there is no terminal, the same is a line a minute.
         """
@@ -75,17 +75,17 @@ class Lines(Callbacks):
         from rich.progress import BarColumn, Progress, TextColumn
 
         room = self.console.width - len(first) - 3
-        rest = fitting(parts, room - SHORTEST_BAR)
+        last = fitting(parts, room - SHORTEST_BAR)
         if self.bar is None:
-            fields = (TextColumn("{task.fields[first]}", markup=False), TextColumn("{task.fields[rest]}", markup=False))
+            fields = (TextColumn("{task.fields[first]}", markup=False), TextColumn("{task.fields[last]}", markup=False))
             self.bar = Progress(fields[0], BarColumn(), fields[1], console=self.console, transient=True)
-            self.bar.add_task("", total=total, first=first, rest=rest)
+            self.bar.add_task("", total=total, first=first, last=last)
             self.bar.start()
-        self.bar.columns[1].bar_width = min(LONGEST_BAR, max(SHORTEST_BAR, room - len(rest)))
-        self.bar.update(self.bar.task_ids[0], completed=done, first=first, rest=rest)
+        self.bar.columns[1].bar_width = min(LONGEST_BAR, max(SHORTEST_BAR, room - len(last)))
+        self.bar.update(self.bar.task_ids[0], completed=done, first=first, last=last)
 
     def clear(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
@@ -115,7 +115,7 @@ class Bar(Lines):
         self.show("epoch", done, max_epochs, None, [])
 
     def on_epoch_end(self, epoch: Epoch) -> None:
-        """Move the bar on."""
+        """Update the bar."""
         assert self.began is not None
         pace = (time.monotonic() - self.began) / max(epoch.epoch - self.done, 1)
         parts = [
@@ -126,7 +126,7 @@ class Bar(Lines):
         self.show("epoch", epoch.epoch, self.max_epochs, pace * (self.max_epochs - epoch.epoch), parts)
 
     def on_train_end(self) -> None:
-        """Take the bar away, and say what comes: evaluating and drawing take some seconds."""
+        """Remove the bar, and print what follows: evaluating and drawing take some seconds."""
         self.clear()
         if self.began is not None and not self.should_stop():
             self.on_message("evaluating, and drawing pictures")

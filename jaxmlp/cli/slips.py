@@ -1,4 +1,4 @@
-"""Typed slips, told in one line with what to write instead, before the parser sees them."""
+"""Checks a command line for slips before the parser sees it: an error of one line says what to write instead."""
 
 import difflib
 import shlex

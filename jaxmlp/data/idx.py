@@ -56,7 +56,7 @@ DOWNLOADS = {
 
 
 def read(path: Path) -> np.ndarray:
-    """The array in the IDX file `path`, in native byte order and read-only; gzip is told by content, not by name.
+    """The array in the IDX file `path`, in native byte order and read-only; gzip is recognised by content, not by name.
 
     Never reads more than the header promises, plus one byte. Raises DataError, in one line, for all that can be wrong.
     """
@@ -126,15 +126,15 @@ def find(folder: Path) -> list[Path] | None:
     Accepted: train-images-idx3-ubyte, also with a dot (train-images.idx3-ubyte), also with .gz; the first that exists.
     Raises DataError if some of the four are missing: such a folder is broken, not of another kind.
     """
-    found, missing = [], []
+    present, missing = [], []
     for stem in STEMS:
         axes = 3 if stem.endswith("images") else 1
         names = [f"{stem}{mark}idx{axes}-ubyte{end}" for end in ("", ".gz") for mark in "-."]
         path = next((folder / name for name in names if (folder / name).exists()), None)
-        (found if path else missing).append(path or f"{names[0]}[.gz]")
-    if found and missing:
-        raise DataError(f"{folder}: {len(found)} of the four IDX files; {' and '.join(missing)} missing")
-    return found or None
+        (present if path else missing).append(path or f"{names[0]}[.gz]")
+    if present and missing:
+        raise DataError(f"{folder}: {len(present)} of the four IDX files; {' and '.join(missing)} missing")
+    return present or None
 
 
 def read_four(paths: list[Path]) -> Four:

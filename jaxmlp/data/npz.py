@@ -29,10 +29,10 @@ def read(path: Path) -> Four:
                 f"{path}: no NPZ file: it starts with {magic.hex(' ') or 'nothing'}, an NPZ with 50 4b ('PK')"
             )
         with zipfile.ZipFile(path) as archive:
-            held = [name.removesuffix(".npy") for name in archive.namelist()]
-        if missing := [key for key in KEYS if key not in held]:
+            stored = [name.removesuffix(".npy") for name in archive.namelist()]
+        if missing := [key for key in KEYS if key not in stored]:
             raise DataError(
-                f"{path}: no {', '.join(missing)} (found: {', '.join(held) or 'nothing'}; needed: {', '.join(KEYS)})"
+                f"{path}: no {', '.join(missing)} (found: {', '.join(stored) or 'nothing'}; needed: {', '.join(KEYS)})"
             )
         return _load(path)
     except DataError:

@@ -53,8 +53,8 @@ class Preparation(NamedTuple):
 def prepare(dataset: Dataset, data: Data) -> tuple[Splits, Preparation]:
     """Training, validation and test examples as float32 [N, D] and class numbers, and how to treat other images alike.
 
-    Classes, means and deviations are those of the training examples, after the validation examples have been held out.
-    Raises UsageError for an unknown normalisation and DataError for what cannot be learnt from.
+    Classes, means and standard deviations are those of the training examples, without the validation examples. Raises
+    UsageError for an unknown normalisation and DataError for what cannot be learnt from.
     """
     if data.normalise not in NORMALISATIONS:
         raise unknown("data.normalise", data.normalise, NORMALISATIONS)

@@ -1,4 +1,4 @@
-"""What `data.name` means, and where each set is looked for: every place in order, and never a silent substitute."""
+"""What `data.name` means, and the sources where a set is looked for: in order, and without a silent substitute."""
 
 import os
 from collections.abc import Callable
@@ -53,14 +53,14 @@ class Dataset(NamedTuple):
     train_labels: np.ndarray  # [N] integers or strings
     test_images: np.ndarray
     test_labels: np.ndarray
-    origin: str  # where they were found, in one line for people
+    origin: str  # where they come from, in one line
 
     def __repr__(self) -> str:
         return display.fields(self)
 
 
 class _Absent(Exception):  # noqa: N818
-    """A place does not hold the data; the text says why."""
+    """A source does not hold the data; the text says why."""
 
 
 def load_data(data: Data, *, progress: bool = False) -> Dataset:
@@ -94,18 +94,18 @@ def load_data(data: Data, *, progress: bool = False) -> Dataset:
 
 
 def _search(data: Data, progress: bool) -> Dataset:
-    """The first place that holds `data.name`; if none does, an error that lists them all."""
-    places = {
+    """The set from the first source that holds `data.name`; if none does, an error that lists them all."""
+    sources = {
         "folder": lambda: _in_folders(data),
         "tensorflow-datasets": lambda: _prepared(data.name),
         "download": lambda: _downloaded(data.name, progress),
     }
     tried = []
-    for number, (place, look) in enumerate(places.items(), 1):
+    for number, (source, load) in enumerate(sources.items(), 1):
         try:
-            return look()
+            return load()
         except _Absent as absent:
-            tried.append(f"  {number}. {place}: {absent}")
+            tried.append(f"  {number}. {source}: {absent}")
     raise DataError(
         "\n".join(
             [

@@ -63,8 +63,8 @@ def how_to_prepare(name: str, folder: Path) -> str:
 
 def _prepare(name: str, folder: Path) -> None:
     if importlib.util.find_spec("tensorflow") is None:
-        there = sorted(path.parent.parent.name for path in folder.glob("*/*/dataset_info.json"))
-        hint = f"; {nearest(name, there)}" if there else ""
+        prepared = sorted(path.parent.parent.name for path in folder.glob("*/*/dataset_info.json"))
+        hint = f"; {nearest(name, prepared)}" if prepared else ""
         raise DataError(f"tfds:{name} is not prepared in {folder}{hint}; to prepare it: {how_to_prepare(name, folder)}")
     try:
         with warnings.catch_warnings(action="ignore"):
@@ -87,7 +87,7 @@ def read(prepared: Path) -> Four:
 
 def _decode_set(prepared: Path) -> Four:
     try:
-        with warnings.catch_warnings(action="ignore"):  # other people's warnings
+        with warnings.catch_warnings(action="ignore"):  # warnings of other packages
             import tensorflow_datasets
 
             builder = tensorflow_datasets.builder_from_directory(prepared)
@@ -148,7 +148,7 @@ def _stack(images: list, mode: str | None, where: str) -> np.ndarray:
     if not images:
         raise DataError(f"{where}: no examples")
     stacked = None
-    for row, image in enumerate(images):
+    for index, image in enumerate(images):
         if mode:
             with Image.open(io.BytesIO(image)) as file:
                 width, height = file.size
@@ -158,10 +158,10 @@ def _stack(images: list, mode: str | None, where: str) -> np.ndarray:
             stacked = np.empty((len(images), *image.shape), image.dtype)  # [N, H, W, C]
         if image.shape != stacked.shape[1:]:
             raise DataError(
-                f"{where}: images of unequal size ({stacked.shape[1:]}, then {image.shape} at row {row}); a perceptron "
-                "needs one size: choose another set, or resize the images and bring them as an NPZ file"
+                f"{where}: images of unequal size ({stacked.shape[1:]}, then {image.shape} at example {index}); a "
+                "perceptron needs one size: choose another set, or resize the images and bring them as an NPZ file"
             )
-        stacked[row] = image
+        stacked[index] = image
     assert stacked is not None
     return stacked[..., 0] if stacked.ndim == 4 and stacked.shape[-1] == 1 else stacked
 

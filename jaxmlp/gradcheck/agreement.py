@@ -114,8 +114,8 @@ def report_table(problem: Problem, eps: Sequence[float]) -> list[TableRow]:
     coordinates = np.asarray([coordinate for _, coordinate, _ in places])
     delta_rule = flat(compiled_delta_rule(*problem).grads)[coordinates].tolist()
     autodiff = flat(compiled_autodiff(*problem).grads)[coordinates].tolist()
-    every, steps = np.tile(coordinates, len(eps)), np.repeat(np.asarray(eps, float), len(coordinates))
-    by_eps = numerical(problem, every, steps).reshape(len(eps), -1).tolist()
+    tiled, steps = np.tile(coordinates, len(eps)), np.repeat(np.asarray(eps, float), len(coordinates))
+    by_eps = numerical(problem, tiled, steps).reshape(len(eps), -1).tolist()
     return [
         TableRow(*place, step, *gradients)
         for step, differences in zip(eps, by_eps, strict=True)
@@ -130,9 +130,9 @@ def eps_curve(problem: Problem, coordinates: Int[np.ndarray, " P"], eps: Float[n
     above them the next term of the series. NaN where fewer than three eps lie there: in float32, or where E''' = 0.
     """
     exact = flat(compiled_autodiff(*problem).grads)[coordinates]
-    every, steps = np.tile(coordinates, len(eps)), np.repeat(eps, len(coordinates))
-    errors = np.abs(numerical(problem, every, steps).reshape(len(eps), -1) - exact[None, :])  # [E, P]
-    crossed = crossings(problem, every, steps).reshape(len(eps), -1)  # [E, P]
+    tiled, steps = np.tile(coordinates, len(eps)), np.repeat(eps, len(coordinates))
+    errors = np.abs(numerical(problem, tiled, steps).reshape(len(eps), -1) - exact[None, :])  # [E, P]
+    crossed = crossings(problem, tiled, steps).reshape(len(eps), -1)  # [E, P]
     smooth = ~crossed.any(axis=0)  # [P]
     with_kinks = errors.max(axis=1).astype(float)
     error = errors[:, smooth].max(axis=1).astype(float) if smooth.any() else np.full(len(eps), np.nan)
@@ -144,14 +144,14 @@ def _fit(eps: Float[np.ndarray, " E"], error: Float[np.ndarray, " E"]) -> tuple[
     """Slope, floor, and the eps of the floor."""
     if not np.isfinite(error).any():
         return np.nan, np.nan, np.nan
-    at = int(np.nanargmin(error))
-    decades = np.log10(eps) - np.log10(eps[at])
+    lowest = int(np.nanargmin(error))
+    decades = np.log10(eps) - np.log10(eps[lowest])
     fitted = (decades > 0.99) & (decades < 3.01) & (error > 0)
     slope = np.polyfit(np.log10(eps[fitted]), np.log10(error[fitted]), 1)[0] if fitted.sum() >= 3 else np.nan
-    return float(slope), float(error[at]), float(eps[at])
+    return float(slope), float(error[lowest]), float(eps[lowest])
 
 
 def _largest_and_median(magnitudes: Float[np.ndarray, " P"]) -> list[int]:
     order = np.argsort(-magnitudes, kind="stable")
-    moving = np.count_nonzero(magnitudes)
-    return [int(order[0]), int(order[max(moving // 2, min(1, len(order) - 1))])]
+    nonzero = np.count_nonzero(magnitudes)
+    return [int(order[0]), int(order[max(nonzero // 2, min(1, len(order) - 1))])]

@@ -73,16 +73,16 @@ class EpochTime(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """All that `check_gradients` found."""
+    """The results of `check_gradients`."""
 
     spec: Spec
     origin: str  # of the data
-    rows: list[int]  # of the training split, in the batch
+    rows: list[int]  # indices in the training split of the examples of the batch
     layers: list[LayerAgreement]
     table: list[TableRow]  # the report's Table 1: first at its eps, then at options.eps
     every_weight: EveryWeight
     curves: dict[str, EpsCurve]  # float64, float32
-    epochs: dict[str, EpochTime]  # autodiff, delta_rule; empty where none was asked for
+    epochs: dict[str, EpochTime]  # autodiff, delta_rule; empty where no epoch is timed
     failures: list[str]  # a line each; none: the gradients agree
 
 
@@ -116,8 +116,8 @@ def check_gradients(experiment: Experiment, options: Options, callbacks: CheckCa
         coordinates = np.random.default_rng(experiment.seed).permutation(size)[: options.curve_weights]
         callbacks.on_part_begin("error over eps", 2)
         curves = {}
-        for name, at in (("float64", problem), ("float32", single)):
-            curves[name] = agreement.eps_curve(at, coordinates, CURVE_EPS)
+        for name, posed in (("float64", problem), ("float32", single)):
+            curves[name] = agreement.eps_curve(posed, coordinates, CURVE_EPS)
             callbacks.on_steps_end(1)
     epochs = epoch_times(spec, experiment, splits, options.epochs, callbacks) if options.epochs else {}
     return Findings(spec, data.origin, drawn.tolist(), layers, table, every_weight, curves, epochs, failures)
@@ -165,8 +165,8 @@ def _every_weight(
     while len(disagreeing) and eps / 10 >= SMALLEST_EPS * 0.99:
         eps /= 10
         callbacks.on_part_begin(f"again at {eps:.0e}", len(disagreeing))
-        again = numerical.numerical(problem, disagreeing, eps, callbacks.on_steps_end)
-        disagreeing = disagreeing[~(np.abs(again - exact[disagreeing]) <= allowed[disagreeing])]
+        smaller = numerical.numerical(problem, disagreeing, eps, callbacks.on_steps_end)
+        disagreeing = disagreeing[~(np.abs(smaller - exact[disagreeing]) <= allowed[disagreeing])]
     kinked = numerical.crossings(problem, disagreeing, eps) & np.isfinite(exact[disagreeing])
     wrong = np.zeros(exact.size)
     wrong[disagreeing[~kinked]] = 1
@@ -201,7 +201,7 @@ def epoch_times(
     """Seconds of the first epoch by each derived route, in float32, in turns, so that both see the same machine."""
     hyper, key, state = fitting.initial(spec, experiment.hyper, experiment.seed)
     specs = {name: replace(spec, training=replace(spec.training, gradient=name)) for name in ("autodiff", "delta_rule")}
-    programs = {name: fitting.compile_program(of, hyper, key, splits, state)[0] for name, of in specs.items()}
+    programs = {name: fitting.compile_program(routed, hyper, key, splits, state)[0] for name, routed in specs.items()}
     seconds: dict[str, list[float]] = {name: [] for name in specs}
     callbacks.on_part_begin("epochs", epochs)
     for turn in range(epochs):

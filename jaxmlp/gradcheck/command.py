@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
 
 
 class _Progress(Lines, CheckCallbacks):
-    """A bar for each part of the check, which goes when the part is done; a line where there is no terminal."""
+    """A bar for each part of the check, cleared when the next one begins; a line where there is no terminal."""
 
     def on_part_begin(self, name: str, steps: int) -> None:
         self.clear()
@@ -149,7 +149,7 @@ def _table(findings: Findings, eps: float) -> "Table":
     table = _columns(["parameter", ""], ["numerical\nn", "delta\nrule d", "autodiff\na", "\n|n - d|", "\n|d - a|"])
     for row in findings.table:
         if row.eps == eps:
-            name = row.name.removesuffix(" ii").removesuffix(" i")  # the place tells them apart
+            name = row.name.removesuffix(" ii").removesuffix(" i")  # the coordinates distinguish them
             numbers = [f"{number:.6f}" for number in (row.numerical, row.delta_rule, row.autodiff)]
             differences = [_short(row.difference), _short(row.derived_difference)]
             table.add_row(name, row.place.replace("[", "\\["), *numbers, *differences)
@@ -162,9 +162,9 @@ def _curves(findings: Findings) -> "Table":
     table = _columns(
         ["eps", "float64", "", "float32", ""], ["crossing\na kink", "their error\nfloat64"] if kinks else []
     )
-    for at, eps in enumerate(double.eps):
-        errors = (double.error[at], _bar(double.error[at]), single.error[at], _bar(single.error[at]))
-        extra = [f"{double.crossing[at]:,}", _short(double.error_with_kinks[at]) if double.crossing[at] else ""]
+    for i, eps in enumerate(double.eps):
+        errors = (double.error[i], _bar(double.error[i]), single.error[i], _bar(single.error[i]))
+        extra = [f"{double.crossing[i]:,}", _short(double.error_with_kinks[i]) if double.crossing[i] else ""]
         table.add_row(
             f"{eps:.1e}", *(cell if isinstance(cell, str) else _short(cell) for cell in errors), *extra[: 2 * kinks]
         )

@@ -39,7 +39,7 @@ def numerical(
     eps: float | Float[np.ndarray, " P"],
     on_block: Callable[[int], None] = lambda weights: None,
 ) -> Float[np.ndarray, " P"]:
-    """Central differences of the objective at some `coordinates`, with one eps or one for each.
+    """Central differences of the objective at some `coordinates`, with a scalar eps or an eps for each.
 
     Runs in blocks of one shape, so that a precision compiles once; `on_block` gets the number of weights after each.
     """

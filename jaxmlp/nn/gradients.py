@@ -29,7 +29,7 @@ from jaxmlp.spec import Examples, Hyper, Spec
 
 
 class Gradient(NamedTuple):
-    """The gradient, and what the forward pass knew already."""
+    """The gradient, and what the forward pass computed for it."""
 
     grads: Params
     losses: Float[Array, " N"]  # of each example, before weights
@@ -105,7 +105,7 @@ def differences(
 ) -> Float[Array, " P"]:
     """Central differences of the objective at some `coordinates` [P] of the flattened parameters.
 
-    `eps` is one for all or [P], one for each, and may be traced.
+    `eps` is a scalar or [P], an eps for each coordinate, and may be traced.
     """
 
     def value(params: Params) -> Float[Array, ""]:
@@ -151,9 +151,9 @@ def perturbed(
             changed.append(jax.lax.dynamic_update_slice(current, entry, index))
         return changed
 
-    def step(carry: tuple[list[Array], Array], now: tuple[Array, Array]) -> tuple[tuple[list[Array], Array], Value]:
+    def step(carry: tuple[list[Array], Array], pair: tuple[Array, Array]) -> tuple[tuple[list[Array], Array], Value]:
         weights, last = carry
-        coordinate, change = now
+        coordinate, change = pair
         weights = put(put(weights, last, jnp.zeros_like(change)), coordinate, change)
         return (weights, coordinate), value(jax.tree.unflatten(structure, weights))
 

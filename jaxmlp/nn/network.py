@@ -64,7 +64,7 @@ def init(spec: Spec, hyper: Hyper, key: Key[Array, ""]) -> Params:
 
 
 class Tape(NamedTuple):
-    """What the forward pass leaves for the backward pass: arrays [N, H], one a hidden layer."""
+    """What the forward pass keeps for the backward pass: arrays [N, H], one a hidden layer."""
 
     inputs: tuple[Activations, ...]  # of every layer, the output layer too: x, then activations after dropout
     pre_activations: tuple[Activations, ...]  # z of the hidden layers

@@ -20,7 +20,7 @@ from jaxmlp.text import short_path
 
 @dataclass(frozen=True)
 class Perceptron(PerceptronExperiment):
-    """Let one layer learn from one random example after another, until one is nearly right; leave a run directory."""
+    """Train one layer on random examples, until the error of one is below the threshold; write a run directory."""
 
     config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="CONFIG.toml")] = None
     """A TOML file, such as configs/perceptron/sigmoid.toml. Flags override its keys."""
@@ -63,7 +63,7 @@ class StepBar(progress.Lines):
         self.show("step", progress, self.max_steps, None, [])
 
     def on_train_end(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self.clear()
 
 
@@ -73,7 +73,7 @@ def read(arguments: list[str]) -> tuple[Perceptron, PerceptronExperiment]:
 
 
 def main(arguments: list[str]) -> int:
-    """Parse, learn, write, print. Until all is learnt nothing is written, so an interruption leaves nothing."""
+    """Parse, learn, write, print. Nothing is written before learning ends, so an interrupted run writes no file."""
     command, experiment = read(arguments)
     bar = StepBar(experiment.online.max_steps, quiet=command.quiet)
     if command.out is not None:
@@ -114,7 +114,7 @@ def _check_new(path: Path, *, overwrite: bool) -> None:
 
 
 def _print(bar: StepBar, out: Path, summary: dict[str, Any]) -> None:
-    """The table at the end: a row for each seed, and what they come to."""
+    """The table at the end: a row for each seed, and below it mean and standard deviation."""
     from rich.table import Table
 
     runs = summary.get("runs", [summary])

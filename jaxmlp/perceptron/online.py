@@ -1,4 +1,4 @@
-"""The single-sample perceptron: one layer that learns from one random example after another, until one is nearly right.
+"""The single-sample perceptron: one layer that learns from random examples, until one has an error below the threshold.
 
 One step: draw an example (x, d) with replacement; z = x @ w + b, y = f(z), eps = 1/2 sum (d - y)^2. Stop if eps < threshold;
 else delta = (y - d) f'(z) = d eps/dz, and w -= learning_rate outer(x, delta), b -= learning_rate delta.
@@ -29,7 +29,7 @@ from jaxmlp.training.validation import check_section
 BLOCK = 32  # steps between two updates of w; 64 are as fast for one trial, and slower for many
 WINDOWS = 1024  # of the curve, at most
 TOGETHER = 16  # trials of one vmap on a CPU: their weights stay in its cache; groups run in turn
-CHUNK = 65_536  # steps of all trials between two looks at the host: some tenths of a second
+CHUNK = 65_536  # steps of all trials in a call of the program: some tenths of a second
 
 
 class Online(NamedTuple):
@@ -77,14 +77,14 @@ def advance(
 ) -> OnlineState:
     """Learn, block by block, until the step `until` at least, or the end.
 
-    Pure in all arguments: jit it with `spec` static; vmap it over `online`, `key` and `state`: trials that have ended are
-    left as they are. `key` is the one `begin` was given; a block draws from its own fold, so that calls do not matter.
+    Pure in all arguments: jit it with `spec` static; vmap it over `online`, `key` and `state`: finished trials do not
+    change. `key` is the one `begin` was given; a block draws from its own fold, so that calls do not matter.
     """
     _, order_key = jax.random.split(key)
 
     def block(state: OnlineState) -> OnlineState:
-        rows = draw(order_key, state.steps // BLOCK, len(examples.x))
-        x, labels = (part.at[rows].get(mode="promise_in_bounds") for part in (examples.x, examples.labels))
+        indices = draw(order_key, state.steps // BLOCK, len(examples.x))
+        x, labels = (part.at[indices].get(mode="promise_in_bounds") for part in (examples.x, examples.labels))
         return learn(spec, online, x, labels, state)
 
     return jax.lax.while_loop(lambda state: running(online, state) & (state.steps < until), block, state)
@@ -95,9 +95,9 @@ def running(online: Online, state: OnlineState) -> Bool[Array, ""]:
     return ~state.stopped & (state.steps < online.max_steps)
 
 
-def draw(order_key: Key[Array, ""], block: Int[Array, ""], rows: int) -> Int[Array, " B"]:
-    """The rows of the examples of a block, each of them equally likely."""
-    return jax.random.randint(jax.random.fold_in(order_key, block), (BLOCK,), 0, rows)
+def draw(order_key: Key[Array, ""], block: Int[Array, ""], examples: int) -> Int[Array, " B"]:
+    """The indices of the examples of a block; every index below `examples` is equally likely."""
+    return jax.random.randint(jax.random.fold_in(order_key, block), (BLOCK,), 0, examples)
 
 
 def learn(
@@ -105,10 +105,10 @@ def learn(
 ) -> OnlineState:
     """One step with each of the examples in turn, up to the one that ends it: delta_t, from the weights after t - 1 steps.
 
-    A step is w <- w - learning_rate outer(x_s, delta_s), b <- b - learning_rate delta_s, so what a later example meets is
+    A step is w <- w - learning_rate outer(x_s, delta_s), b <- b - learning_rate delta_s, so for a later example
         z_t = x_t @ w_0 + b_0 - learning_rate sum_{s < t} (x_s . x_t + 1) delta_s.
     All the x_t @ w_0 and all the x_s . x_t are two matrix products, and w changes once, by the sum of its steps. What
-    remains one after the other is small. It is the same sum in another order: equal to rounding.
+    remains sequential is small. It is the same sum in another order: equal to rounding.
     """
     precision = spec.training.matmul_precision
     loss, f = losses.loss(spec.network.loss), activation(spec.network.output_activation, "network.output_activation")
@@ -212,8 +212,8 @@ def fit_online(
     states, online = jax.device_get((states, online))
     layers = jax.device_put(jax.tree.map(lambda leaf: leaf[: len(trials)], states.layer), devices[0])
     validation, test = (_measure_all(spec, layers, part) for part in (splits.validation, splits.test))
-    ends = [jax.tree.map(lambda leaf, i=i: leaf[i], (states, online)) for i in range(len(trials))]
-    learnt = [_learnt(*end, *parts) for end, *parts in zip(ends, validation, test, strict=True)]
+    results = [jax.tree.map(lambda leaf, i=i: leaf[i], (states, online)) for i in range(len(trials))]
+    learnt = [_learnt(*result, *parts) for result, *parts in zip(results, validation, test, strict=True)]
     return OnlineFit(learnt, compile_seconds, seconds)
 
 

@@ -1,4 +1,4 @@
-"""A run of the perceptron: its experiment, for one seed or many, and the run directory that is left."""
+"""A run of the perceptron: its experiment, for one seed or many, and its run directory."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -47,7 +47,7 @@ class PerceptronExperiment(AnyExperiment):
                 raise UsageError(f"online.{name} is set, but not read by init {self.network.init!r}: leave it out")
 
     def in_common(self) -> Experiment:
-        """The same data and seed: all that reading data and naming a run directory ask of an experiment."""
+        """The same data and seed: all that is needed to read the data and to name a run directory."""
         return Experiment(data=self.data, seed=self.seed)
 
 
@@ -77,8 +77,8 @@ def compare_thresholds(
     rows = []
     for index, threshold in enumerate(thresholds):
         trials = fits[index * len(seeds) : (index + 1) * len(seeds)]
-        steps, accuracy = [m.steps for m in trials], [m.test.accuracy for m in trials]
-        below = sum(m.stop_reason == "threshold" for m in trials)
+        steps, accuracy = [trial.steps for trial in trials], [trial.test.accuracy for trial in trials]
+        below = sum(trial.stop_reason == "threshold" for trial in trials)
         rows.append(ThresholdRow(float(threshold), SeedStatistics.of(steps), SeedStatistics.of(accuracy), below))
     return rows
 
@@ -120,7 +120,7 @@ def write_run(
 def summarise(experiment: PerceptronExperiment, fit: OnlineFit) -> dict[str, Any]:
     """The content of summary.json: of several seeds mean and standard deviation, and each under `runs`."""
     seconds = {"compile": fit.compile_seconds, "train": fit.seconds}
-    runs = [_ended(trial, experiment.seed + i) for i, trial in enumerate(fit.trials)]
+    runs = [_results(trial, experiment.seed + i) for i, trial in enumerate(fit.trials)]
     if len(runs) == 1:
         return runs[0] | {"seconds": seconds}
     parts = {
@@ -136,7 +136,7 @@ def summarise(experiment: PerceptronExperiment, fit: OnlineFit) -> dict[str, Any
     return {"steps": steps, "stop_reason": "/".join(reasons)} | parts | {"seconds": seconds, "runs": runs}
 
 
-def _ended(trial: Learnt, seed: int) -> dict[str, Any]:
+def _results(trial: Learnt, seed: int) -> dict[str, Any]:
     return {
         "seed": seed,
         "steps": trial.steps,

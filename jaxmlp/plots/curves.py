@@ -31,7 +31,7 @@ SPLITS = (("train", TRAIN, (0, (4, 1.5))), ("validation", VALIDATION, "-"))
 def run_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int) -> Picture:
     """Loss and accuracy of an epoch on training and validation data, from rows as in metrics.jsonl.
 
-    A loss of None or NaN (a diverged epoch) leaves a gap, and is said; a `best_epoch` not among the rows is not marked.
+    A loss of None or NaN (a diverged epoch) is a gap that the title names; a `best_epoch` not among the rows is not marked.
     """
     figure, epochs = Picture(10, 4), [row["epoch"] for row in rows]
     panels, lost = figure.subplots(1, 2), set()

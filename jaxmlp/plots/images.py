@@ -1,4 +1,4 @@
-"""Pictures of a network made of images: what it confuses, what its first layer looks for, and where it is surely wrong."""
+"""Pictures of a network for images: its confusions, its first-layer weights, and its most confident mistakes."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -104,10 +104,10 @@ def confident_mistakes(
     axes = figure.subplots()
     axes.imshow(sheet, cmap="gray", vmin=0, vmax=1)
     axes.set_axis_off()
-    for place, i in enumerate(worst):
-        row, column = divmod(place, columns)
-        sure = math.floor(1000 * float(confidence[i])) / 10  # 99.97 is not 100
-        caption = lines.format(names[labels[i]], names[predictions[i]], sure)
+    for tile, i in enumerate(worst):
+        row, column = divmod(tile, columns)
+        percent = math.floor(1000 * float(confidence[i])) / 10  # 99.97 is not 100
+        caption = lines.format(names[labels[i]], names[predictions[i]], percent)
         x, y = column * (w + gap[1]) - 0.5, row * (h + gap[0]) - 0.5 - 0.03 * h
         axes.text(x, y, caption, va="bottom", fontsize=8, color=INK, linespacing=1.1)
     if len(worst) < len(wrong):
@@ -118,7 +118,7 @@ def confident_mistakes(
 
 
 def mosaic(tiles: np.ndarray, columns: int, gap: tuple[int, int], fill: float) -> np.ndarray:
-    """Images [M, h, w, ...] in rows of `columns`, `gap` pixels between and no rim; gaps and empty places are `fill`."""
+    """Images [M, h, w, ...] in rows of `columns`, `gap` pixels between and no rim; gaps and missing tiles are `fill`."""
     M, h, w = tiles.shape[:3]
     rows = math.ceil(M / columns)
     step = (h + gap[0], w + gap[1])
@@ -141,7 +141,7 @@ def _units(H: int, most: int) -> str:
 
 
 def _stretched(images: np.ndarray) -> np.ndarray:
-    """Each row [M, D] moved and scaled to 0..1; a constant one to 0."""
+    """Each image [M, D] moved and scaled to 0..1; a constant image to 0."""
     low, high = images.min(axis=1, keepdims=True), images.max(axis=1, keepdims=True)
     return (images - low) / np.where(high > low, high - low, 1)
 

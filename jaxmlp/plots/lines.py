@@ -41,32 +41,32 @@ MOST_LINES, MOST_AXES = 2000, 12
 def learning_curves(rows: Rows, axes: Sequence[str], curves: Curves, best: int | None) -> Picture:
     """Validation loss and accuracy of every trial over the epochs, coloured by its loss; the best thick, its epoch ringed.
 
-    Pruned ones are purple and thinner. Beyond MOST_LINES trials an even sample is drawn, and said. A cross is where
-    a trial diverged.
+    Pruned trials are purple and thinner. Beyond MOST_LINES trials an even sample is drawn, as the title says. A cross is
+    where a trial diverged.
     """
     known = [row for row in rows if curves.get(row["trial"])]
     shown, winner = sample(known, best), best_of(known, best)
     norm, _ = colouring(measured([row for row in shown if not pruned(row)], LOSS))
     figure = Picture(10, 4.4)
-    for place, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+    for panel, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         lines = [numbers(curves[row["trial"]][f"validation_{measure}"]) for row in shown]
-        every = _finite(lines)
+        values = _finite(lines)
         kept = _finite([line for line, row in zip(lines, shown, strict=True) if not diverged(row)])
-        top = min(2 * ceiling(kept), ceiling(every)) if measure == "loss" and kept.size else ceiling(every)
+        top = min(2 * ceiling(kept), ceiling(values)) if measure == "loss" and kept.size else ceiling(values)
         lines = [np.minimum(line, top) for line in lines]
-        measure_axis(place, np.minimum(every, top) if measure == "loss" else None)
-        _lines(place, [np.column_stack([np.arange(1, len(line) + 1), line]) for line in lines], shown, norm, winner)
-        _ends(place, [line for line, row in zip(lines, shown, strict=True) if diverged(row)], opacity(shown))
+        measure_axis(panel, np.minimum(values, top) if measure == "loss" else None)
+        _lines(panel, [np.column_stack([np.arange(1, len(line) + 1), line]) for line in lines], shown, norm, winner)
+        _ends(panel, [line for line, row in zip(lines, shown, strict=True) if diverged(row)], opacity(shown))
         if winner is not None:
             line, epoch = lines[shown.index(winner)].tolist(), winner["best_epoch"]
             if 1 <= epoch <= len(line) and math.isfinite(line[epoch - 1]):
                 text = f"{described([winner], axes)}; epoch {epoch}"
-                ring(place, epoch, line[epoch - 1], text, size=8, fill="white")
+                ring(panel, epoch, line[epoch - 1], text, size=8, fill="white")
         if any(map(pruned, shown)):
-            place.plot([], [], color=PRUNED, lw=1.3, label="pruned", gid="pruned")
-        place.set_title(measure.capitalize() + cut(every, top))
-        place.set(xlabel="epoch", xlim=(0.5, max(map(len, lines), default=1) + 0.5))
-        whole_numbers(place.xaxis)
+            panel.plot([], [], color=PRUNED, lw=1.3, label="pruned", gid="pruned")
+        panel.set_title(measure.capitalize() + cut(values, top))
+        panel.set(xlabel="epoch", xlim=(0.5, max(map(len, lines), default=1) + 0.5))
+        whole_numbers(panel.xaxis)
     sampled = f" ({len(shown):,} of {len(known):,} drawn)" if len(shown) < len(known) else ""
     figure.head(f"Validation curves of {count(len(known), 'trial')}{sampled}{failure(known)}")
     return figure
@@ -74,7 +74,7 @@ def learning_curves(rows: Rows, axes: Sequence[str], curves: Curves, best: int |
 
 @styled
 def parallel_coordinates(rows: Rows, axes: Sequence[str], best: int | None) -> Picture:
-    """Every trial a line across its values on all axes, to its validation loss; the darker the better, as a bar says.
+    """Every trial a line across its values on all axes, to its validation loss; the darker the better, see the colour bar.
 
     A pruned trial is purple and thin; a diverged one is grey, dashed, and ends above the losses. Up to MOST_AXES axes are
     shown, those that vary first.
@@ -85,31 +85,31 @@ def parallel_coordinates(rows: Rows, axes: Sequence[str], best: int | None) -> P
     last = Scale.of(ends or [{LOSS: 1.0}], LOSS, "log" if logarithmic(losses) else "linear")
     scales = [Scale.of(shown, key) for key in varying(rows, axes)]
     heights = [scale.jittered() for scale in scales]
-    to = iter(last.shares(last.positions))
-    heights.append(np.array([1.12 if diverged(row) else next(to) for row in shown]))
+    end_heights = iter(last.shares(last.positions))
+    heights.append(np.array([1.12 if diverged(row) else next(end_heights) for row in shown]))
     paths = [_eased(trial) for trial in np.column_stack(heights)]
 
     step = min(1.9, 11.8 / len(scales))  # inches from one axis to the next
     figure = Picture(max(step * len(scales) + 2.8, 7), 5.4)
-    place = figure.subplots()
-    place.set(xlim=(0, len(scales)), ylim=(0, 1), yticks=[])
-    place.spines[:].set_visible(False)
-    place.set_xticks(range(len(scales) + 1), [short(scale.name, 24) for scale in [*scales, last]])
-    place.tick_params(axis="x", length=0, labelsize=10, labelcolor=INK)
+    panel = figure.subplots()
+    panel.set(xlim=(0, len(scales)), ylim=(0, 1), yticks=[])
+    panel.spines[:].set_visible(False)
+    panel.set_xticks(range(len(scales) + 1), [short(scale.name, 24) for scale in [*scales, last]])
+    panel.tick_params(axis="x", length=0, labelsize=10, labelcolor=INK)
     norm, extend = colouring(measured(whole, LOSS))
-    if coloured := _lines(place, paths, shown, norm, winner):
-        bar = colour_bar(place, coloured, extend)
+    if coloured := _lines(panel, paths, shown, norm, winner):
+        bar = colour_bar(panel, coloured, extend)
         bar.set_label("validation loss" + (", not pruned" if len(whole) < len(shown) else ""))
     for index, scale in enumerate([*scales, last]):
-        _upright(place, index / len(scales), scale, letters=int(11 * step))
+        _upright(panel, index / len(scales), scale, letters=int(11 * step))
     if winner is not None:
-        place.plot([], [], color=VALIDATION, lw=2.6, label=described([winner], axes))
+        panel.plot([], [], color=VALIDATION, lw=2.6, label=described([winner], axes))
     if any(map(diverged, shown)):
         style = {"clip_on": False, "gid": "diverged", "label": f"diverged ({sum(map(diverged, rows)):,})"}
-        place.plot([len(scales)], [1.12], "x", color=LOST, ms=7, mew=1.5, **style)
+        panel.plot([len(scales)], [1.12], "x", color=LOST, ms=7, mew=1.5, **style)
     if early := sum(map(pruned, rows)):
         text = f"pruned ({early:,}): the loss of fewer epochs"
-        place.plot([], [], color=PRUNED, lw=1.3, label=text, gid="pruned")
+        panel.plot([], [], color=PRUNED, lw=1.3, label=text, gid="pruned")
     sampled = f" ({len(shown):,} drawn)" if len(shown) < len(rows) else ""
     figure.head(f"{count(len(rows), 'trial')}{sampled} across all axes{failure(rows)}")
     return figure
@@ -129,10 +129,10 @@ def varying(rows: Rows, axes: Sequence[str]) -> list[str]:
     return [key for key in axes if key in ranked]
 
 
-def _lines(place: Axes, paths: Sequence[np.ndarray], rows: Rows, norm: Normalize, winner: Any) -> ScalarMappable | None:
-    """Diverged ones first, then pruned, then from the worst to the best: the last drawn lies on top.
+def _lines(panel: Axes, paths: Sequence[np.ndarray], rows: Rows, norm: Normalize, winner: Any) -> ScalarMappable | None:
+    """Draw diverged trials first, then pruned ones, then from the worst to the best: the last drawn lies on top.
 
-    Returns what a bar of the colours needs; None if no line is coloured by its loss.
+    Returns what a colour bar needs; None if no line is coloured by its loss.
     """
     colours = ScalarMappable(norm, ListedColormap(matplotlib.colormaps[COLOURS](np.linspace(0, 0.94, 256))))
     order = sorted(range(len(rows)), key=lambda i: -number(rows[i].get(LOSS)) if not diverged(rows[i]) else -math.inf)
@@ -148,33 +148,33 @@ def _lines(place: Axes, paths: Sequence[np.ndarray], rows: Rows, norm: Normalize
         (kept, of_kept, thin, 1.0, {}),
     ):
         style = {"colors": colour, "linewidths": width, "alpha": clear * alpha, **more}
-        place.add_collection(LineCollection([paths[i] for i in chosen], **style))
+        panel.add_collection(LineCollection([paths[i] for i in chosen], **style))
     for i, colour in zip(early + kept, [*[PRUNED] * len(early), *of_kept], strict=True):
         if np.isfinite(paths[i]).all(axis=1).sum() == 1:  # a line through one point is invisible
-            place.plot(*paths[i].T, "o", color=colour, ms=4, mew=0)
+            panel.plot(*paths[i].T, "o", color=colour, ms=4, mew=0)
     if winner is not None:
         x, y = paths[[row is winner for row in rows].index(True)].T
-        place.plot(x, y, color="white", lw=5, zorder=4)
-        place.plot(x, y, color=VALIDATION, lw=2.6, zorder=5, gid="best line")
-    place.autoscale_view()
+        panel.plot(x, y, color="white", lw=5, zorder=4)
+        panel.plot(x, y, color=VALIDATION, lw=2.6, zorder=5, gid="best line")
+    panel.autoscale_view()
     return colours if kept else None
 
 
-def _ends(place: Axes, lines: Sequence[np.ndarray], alpha: float) -> None:
+def _ends(panel: Axes, lines: Sequence[np.ndarray], alpha: float) -> None:
     """A cross at the last finite value of each diverged trial; on the top edge where it never had one."""
     last = [(np.flatnonzero(np.isfinite(line))[-1:], line) for line in lines]
     points = np.array([(i[0] + 1, line[i[0]]) for i, line in last if i.size]).reshape(-1, 2)
     never = sum(not i.size for i, _ in last)
     mark = {"color": LOST, "ms": 5, "mew": 1.2, "alpha": max(0.5, alpha), "zorder": 3, "gid": "diverged"}
     if lines:
-        place.plot(*points.T, "x", label=f"diverged ({len(lines)})", **mark)
+        panel.plot(*points.T, "x", label=f"diverged ({len(lines)})", **mark)
     if never:
-        place.plot([1] * never, [1] * never, "x", transform=place.get_xaxis_transform(), clip_on=False, **mark)
+        panel.plot([1] * never, [1] * never, "x", transform=panel.get_xaxis_transform(), clip_on=False, **mark)
 
 
-def _upright(place: Axes, at: float, scale: Scale, letters: int) -> None:
+def _upright(panel: Axes, at: float, scale: Scale, letters: int) -> None:
     """One of the parallel axes, at a share of the width, with its ticks at its left."""
-    axis = place.twinx()
+    axis = panel.twinx()
     scale.on(axis.yaxis, letters)
     axis.spines[:].set_visible(False)
     axis.spines.left.set(position=("axes", at), visible=True)
@@ -185,7 +185,7 @@ def _upright(place: Axes, at: float, scale: Scale, letters: int) -> None:
 
 
 def _eased(heights: np.ndarray) -> np.ndarray:
-    """A path through the heights that leaves and meets every axis at a right angle."""
+    """A path through the heights that crosses every axis at a right angle."""
     t = np.linspace(0, 1, 21)[:-1]
     ease = t * t * (3 - 2 * t)
     y = (heights[:-1, None] + np.diff(heights)[:, None] * ease).ravel()
@@ -194,5 +194,5 @@ def _eased(heights: np.ndarray) -> np.ndarray:
 
 
 def _finite(lines: Sequence[np.ndarray]) -> np.ndarray:
-    every = np.concatenate([np.empty(0), *lines])
-    return every[np.isfinite(every)]
+    values = np.concatenate([np.empty(0), *lines])
+    return values[np.isfinite(values)]

@@ -39,9 +39,9 @@ def colouring(losses: np.ndarray) -> tuple[Normalize, Literal["neither", "max"]]
     return Normalize(low, high if high > low else low + (abs(low) or 1), clip=True), extend
 
 
-def colour_bar(place: Axes, shown: Any, extend: Any) -> Colorbar:
+def colour_bar(panel: Axes, shown: Any, extend: Any) -> Colorbar:
     """The colours of what is shown as a bar at the right of a panel, with round numbers."""
-    bar = place.figure.colorbar(shown, ax=place, extend=extend, pad=0.02, aspect=25)
+    bar = panel.figure.colorbar(shown, ax=panel, extend=extend, pad=0.02, aspect=25)
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     low, high = shown.norm.vmin, shown.norm.vmax
     subs = (1.0,) if high > 1e3 * low else (1.0, 2.0, 5.0)
@@ -53,43 +53,43 @@ def colour_bar(place: Axes, shown: Any, extend: Any) -> Colorbar:
     return bar
 
 
-def measure_axis(place: Axes, losses: np.ndarray | None) -> None:
+def measure_axis(panel: Axes, losses: np.ndarray | None) -> None:
     """The y-axis of losses, logarithmic if they differ much and without ticks where there are none; or of shares."""
-    place.margins(y=0.08)
+    panel.margins(y=0.08)
     if losses is None:
-        per_cent(place.yaxis)
+        per_cent(panel.yaxis)
     elif not losses.size:
-        place.set_yticks([])
+        panel.set_yticks([])
     elif logarithmic(losses):
-        place.set_yscale("log")
-        powers(place.yaxis, losses.min(), losses.max())
+        panel.set_yscale("log")
+        powers(panel.yaxis, losses.min(), losses.max())
 
 
-def crosses(place: Axes, x: np.ndarray) -> None:
+def crosses(panel: Axes, x: np.ndarray) -> None:
     """Diverged trials, as a row along the top of a panel."""
     if len(x):
         style = {"color": LOST, "ms": 5, "mew": 1.1, "label": f"diverged ({len(x)})", "gid": "diverged"}
-        place.plot(x, np.full(len(x), 0.97), "x", transform=place.get_xaxis_transform(), **style)
+        panel.plot(x, np.full(len(x), 0.97), "x", transform=panel.get_xaxis_transform(), **style)
 
 
-def dots(place: Axes, x: np.ndarray, rows: Rows, axes: Sequence[str], best: int | None, size: float | int) -> None:
+def dots(panel: Axes, x: np.ndarray, rows: Rows, axes: Sequence[str], best: int | None, size: float | int) -> None:
     """The loss of every trial over x: the best is ringed, pruned ones have a colour of their own, diverged ones a cross."""
     losses = measured(rows, LOSS)
     top = ceiling(losses)
-    measure_axis(place, np.minimum(losses, top))
+    measure_axis(panel, np.minimum(losses, top))
     heights = np.minimum(numbers([row.get(LOSS) for row in rows]), top)
-    early, lost = (np.array([of(row) for row in rows], bool) for of in (pruned, diverged))
+    early, lost = (np.array([holds(row) for row in rows], bool) for holds in (pruned, diverged))
     style = {"ms": size, "mew": 0, "alpha": opacity(rows)}
-    place.plot(x[~early & ~lost], heights[~early & ~lost], "o", color=TRAIN, **style)
+    panel.plot(x[~early & ~lost], heights[~early & ~lost], "o", color=TRAIN, **style)
     if early.any():
         text = f"pruned ({early.sum():,}): the loss of fewer epochs"
-        place.plot(x[early], heights[early], "o", color=PRUNED, label=text, gid="pruned", **style)
-    crosses(place, x[lost])
+        panel.plot(x[early], heights[early], "o", color=PRUNED, label=text, gid="pruned", **style)
+    crosses(panel, x[lost])
     if winner := best_of(rows, best):
-        at = list(rows).index(winner)
-        ring(place, x[at], heights[at], described([winner], axes))
+        index = list(rows).index(winner)
+        ring(panel, x[index], heights[index], described([winner], axes))
 
 
 def opacity(rows: Rows) -> float:
-    """The more there are, the more transparent."""
+    """The opacity of a mark: the more trials, the more transparent."""
     return float(np.clip(9 / math.sqrt(max(len(rows), 1)), 0.3, 0.9))

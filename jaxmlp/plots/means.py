@@ -39,7 +39,7 @@ HUES = (TRAIN, THIRD, FIFTH, SIXTH, INK, FOURTH)  # vermilion is the best
 
 
 class Cells(NamedTuple):
-    """The trials of a sweep over two axes by their place in the map; levels as labels, first axis across."""
+    """The trials of a sweep over two axes by their cell in the map; levels as labels, first axis across."""
 
     across: list[str]
     up: list[str]
@@ -52,14 +52,14 @@ class Cells(NamedTuple):
         if not all(is_number(value) for value in up if value is not None):
             up.reverse()
         columns, lines = ({identity(value): i for i, value in enumerate(levels)} for levels in (across, up))
-        places = [(lines[identity(row.get(axes[1]))], columns[identity(row.get(axes[0]))]) for row in rows]
-        return cls([short(label(v), 22) for v in across], [short(label(v), 22) for v in up], grouped(rows, places))
+        cells = [(lines[identity(row.get(axes[1]))], columns[identity(row.get(axes[0]))]) for row in rows]
+        return cls([short(label(v), 22) for v in across], [short(label(v), 22) for v in up], grouped(rows, cells))
 
     def means(self, key: str) -> np.ndarray:
         """The mean over the seeds that did not diverge; NaN where there is none."""
         table = np.full((len(self.up), len(self.across)), np.nan)
-        for place, trials in self.trials.items():
-            table[place] = mean(trials, key)
+        for cell, trials in self.trials.items():
+            table[cell] = mean(trials, key)
         return table
 
 
@@ -76,15 +76,15 @@ def heat_map(rows: Rows, axes: Sequence[str], best: int | None) -> Picture:
     width, height = float(np.clip(0.62 * W, 2.4, 5.2)), float(np.clip(0.46 * H, 1.4, 5.2))  # of a map, in inches
     figure = Picture(2 * width + 0.08 * max(map(len, cells.up)) + 2.2, height + 1.5)
     panels = figure.subplots(1, 2, sharey=True)
-    for place, key, name in zip(panels, (LOSS, ACCURACY), ("Loss", "Accuracy"), strict=True):
-        _map(place, cells, key, (width / W, height / H))
+    for panel, key, name in zip(panels, (LOSS, ACCURACY), ("Loss", "Accuracy"), strict=True):
+        _map(panel, cells, key, (width / W, height / H))
         if framed is not None:
             text = described(cells.trials[framed], axes)
             frame = {"ec": VALIDATION, "fc": "none", "lw": 2.6, "zorder": 5, "clip_on": False, "gid": "best"}
-            place.add_patch(Rectangle((framed[1] - 0.5, framed[0] - 0.5), 1, 1, label=text, **frame))
-        place.set(title=name, xlabel=short(last(axes[0]), 40))
-        place.set_xticks(range(W), cells.across)
-        place.set_yticks(range(H), cells.up)
+            panel.add_patch(Rectangle((framed[1] - 0.5, framed[0] - 0.5), 1, 1, label=text, **frame))
+        panel.set(title=name, xlabel=short(last(axes[0]), 40))
+        panel.set_xticks(range(W), cells.across)
+        panel.set_yticks(range(H), cells.up)
     panels[0].set_ylabel(short(last(axes[1]), 40))
     figure.head(
         f"Validation loss and accuracy over {short(last(axes[0]), 30)} and {short(last(axes[1]), 30)}{failure(rows)}"
@@ -92,34 +92,34 @@ def heat_map(rows: Rows, axes: Sequence[str], best: int | None) -> Picture:
     return figure
 
 
-def _map(place: Axes, cells: Cells, key: str, cell: tuple[float, float]) -> None:
-    """One measure of all cells, each of so many inches; accuracies are coloured by their error, as losses are."""
+def _map(panel: Axes, cells: Cells, key: str, inches: tuple[float, float]) -> None:
+    """One measure of all cells, each `inches` wide and high; accuracies are coloured by their error, as losses are."""
     table = cells.means(key)
     shown = table if key == LOSS else 1 - table
     norm, extend = colouring(shown[np.isfinite(shown)])
     colours = matplotlib.colormaps[COLOURS].with_extremes(bad="white")
-    image = place.imshow(shown, cmap=colours, norm=norm, aspect="auto", interpolation="nearest", origin="lower")
+    image = panel.imshow(shown, cmap=colours, norm=norm, aspect="auto", interpolation="nearest", origin="lower")
     lost = Rectangle((0, 0), 1, 1, fc="#ededed", ec="#c4c4c4", hatch="////", lw=0, label="every seed diverged")
     for (row, column), trials in cells.trials.items():
         value, failed = table[row, column], sum(map(diverged, trials))
         if failed == len(trials):
             lost.set_xy((column - 0.5, row - 0.5))
-            place.add_patch(lost)
+            panel.add_patch(lost)
             lost = Rectangle((0, 0), 1, 1, fc="#ededed", ec="#c4c4c4", hatch="////", lw=0)
         elif math.isfinite(value) and max(table.shape) <= WRITTEN:
             text = f"{value:#.3g}".rstrip(".") if key == LOSS else f"{100 * value:.1f}"
-            text += f"\n{failed}/{len(trials)} div." if failed and cell[1] > 0.3 else ""
+            text += f"\n{failed}/{len(trials)} div." if failed and inches[1] > 0.3 else ""
             ink = "white" if norm(shown[row, column]) < 0.6 else INK
-            size = min(10, 100 * cell[0] / max(map(len, text.split("\n"))))
-            place.text(column, row, text, ha="center", va="center", color=ink, fontsize=size)
+            size = min(10, 100 * inches[0] / max(map(len, text.split("\n"))))
+            panel.text(column, row, text, ha="center", va="center", color=ink, fontsize=size)
     if early := [(j, i) for (i, j), trials in cells.trials.items() if any(map(pruned, trials))]:
-        corner = {"ls": "", "color": PRUNED, "ms": min(20, 72 * min(cell)), "mew": 0, "clip_on": False}
-        place.plot(*(np.array(early) + 0.5).T, marker=[(0, 0), (-1, 0), (0, -1), (0, 0)], gid="pruned", **corner)
-        place.plot([], [], "s", color=PRUNED, ms=6, mew=0, label="with pruned trials")
-    place.grid(visible=False)
-    place.spines[:].set_visible(False)
+        corner = {"ls": "", "color": PRUNED, "ms": min(20, 72 * min(inches)), "mew": 0, "clip_on": False}
+        panel.plot(*(np.array(early) + 0.5).T, marker=[(0, 0), (-1, 0), (0, -1), (0, 0)], gid="pruned", **corner)
+        panel.plot([], [], "s", color=PRUNED, ms=6, mew=0, label="with pruned trials")
+    panel.grid(visible=False)
+    panel.spines[:].set_visible(False)
     if np.isfinite(shown).any():
-        bar = colour_bar(place, image, extend if key == LOSS else "neither")
+        bar = colour_bar(panel, image, extend if key == LOSS else "neither")
         if key == ACCURACY:
             bar.formatter = FuncFormatter(lambda error, _: f"{100 * (1 - error):.5g} %")
             bar.update_ticks()
@@ -142,21 +142,21 @@ def lines_over_axis(rows: Rows, axis: str, best: int | None, by: str | None = No
     width, top, seeds = 5 if len(names) == 2 else 4, ceiling(losses), max(map(len, groups.values()))
     figure = Picture(len(names) * width + (1.5 if len(hues) > 1 else 0), 4.2)
     lines = {}
-    for place, (key, name) in zip(figure.subplots(1, len(names)), names.items(), strict=True):
+    for panel, (key, name) in zip(figure.subplots(1, len(names)), names.items(), strict=True):
         high = top if key == LOSS else math.inf
-        place.set_title(name + (cut(losses, top) if key == LOSS else ""))
-        measure_axis(place, np.minimum(losses, top) if key == LOSS or not losses.size else None)
+        panel.set_title(name + (cut(losses, top) if key == LOSS else ""))
+        measure_axis(panel, np.minimum(losses, top) if key == LOSS or not losses.size else None)
         for hue, colour in zip(hues, HUES, strict=False):
             part = {x: trials for (which, x), trials in groups.items() if which == hue}
-            own = THIRD if key == "sparsity" and len(hues) == 1 else colour
-            lines[hue] = _line(place, part, key, own, scale.kind == "text", high)
+            line_colour = THIRD if key == "sparsity" and len(hues) == 1 else colour
+            lines[hue] = _line(panel, part, key, line_colour, scale.kind == "text", high)
         if key == LOSS:
-            crosses(place, scale.positions[[diverged(row) for row in rows]])
+            crosses(panel, scale.positions[[diverged(row) for row in rows]])
         if key == ACCURACY and any(map(pruned, rows)):
-            place.plot([], [], "o", mfc="white", mec=QUIET, ms=5, label="mean with pruned trials")
+            panel.plot([], [], "o", mfc="white", mec=QUIET, ms=5, label="mean with pruned trials")
         if ringed is not None and math.isfinite(at := mean(groups[ringed], key)):
-            ring(place, ringed[1], min(at, high), described(groups[ringed], [axis, by] if by else [axis]))
-        scale.below(place)
+            ring(panel, ringed[1], min(at, high), described(groups[ringed], [axis, by] if by else [axis]))
+        scale.below(panel)
     if len(hues) > 1 and by:
         words = [short(label(value), 22) for value in hues.values()]
         figure.legend(
@@ -169,7 +169,7 @@ def lines_over_axis(rows: Rows, axis: str, best: int | None, by: str | None = No
     return figure
 
 
-def _line(place: Axes, groups: Mapping[Any, list[Row]], key: str, colour: str, words: bool, top: float | int) -> Any:
+def _line(panel: Axes, groups: Mapping[Any, list[Row]], key: str, colour: str, words: bool, top: float | int) -> Any:
     """The mean over an axis with its standard deviation over seeds, and single trials as points where there are several."""
     at = np.array(sorted(groups))
     values = [np.minimum(measured(groups[x], key), top) for x in at]
@@ -177,17 +177,17 @@ def _line(place: Axes, groups: Mapping[Any, list[Row]], key: str, colour: str, w
     several, many = any(value.size > 1 for value in values), len(at) > 40
     if several:
         points = np.array([(x, y) for x, ys in zip(at, values, strict=True) for y in ys])
-        place.plot(*points.T, "o", color=colour, ms=3.5, mew=0, alpha=0.35)
+        panel.plot(*points.T, "o", color=colour, ms=3.5, mew=0, alpha=0.35)
     style = {"ls": "" if words else "-", "lw": 1.8, "marker": "" if many else "o", "ms": 5}
-    (line,) = place.plot(at, middle, color=colour, **style)
+    (line,) = panel.plot(at, middle, color=colour, **style)
     early = np.array([any(map(pruned, groups[x])) for x in at])
     if early.any():
-        place.plot(at[early], middle[early], "o", mfc="white", mec=colour, ms=3 if many else 5, gid="pruned")
+        panel.plot(at[early], middle[early], "o", mfc="white", mec=colour, ms=3 if many else 5, gid="pruned")
     if several:
         std = np.array([value.std(ddof=1) if value.size > 1 else 0 for value in values])
         low, high = np.maximum(middle - std, 0.8 * np.concatenate(values).min(initial=0)), np.minimum(middle + std, top)
         if words:
-            place.vlines(at, low, high, color=colour, alpha=0.25, lw=9)
+            panel.vlines(at, low, high, color=colour, alpha=0.25, lw=9)
         else:
-            place.fill_between(at, low, high, color=colour, alpha=0.15, lw=0)
+            panel.fill_between(at, low, high, color=colour, alpha=0.15, lw=0)
     return line

@@ -136,7 +136,7 @@ def per_cent(axis: Axis) -> None:
 
 
 def whole_numbers(axis: Axis) -> None:
-    """Epochs, or trials."""
+    """Ticks at whole numbers: of epochs, or of trials."""
     axis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
 
 

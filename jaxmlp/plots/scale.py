@@ -16,7 +16,7 @@ Kind = Literal["log", "linear", "text"]
 
 
 class Scale(NamedTuple):
-    """An axis of a sweep; 0 on a logarithmic one, and the place of trials that do not read it, stand apart at its left."""
+    """An axis of a sweep; 0 on a logarithmic one, and the level of trials that do not read it, stand apart at its left."""
 
     name: str
     kind: Kind
@@ -25,27 +25,29 @@ class Scale(NamedTuple):
 
     @classmethod
     def of(cls, rows: Rows, key: str, kind: Kind | None = None) -> "Scale":
-        """Of the kind that suits the values unless it is given."""
+        """The scale of the values under `key`, of the kind that suits them unless it is given."""
         values = [row.get(key) for row in rows]
         order = distinct(values)
         real = [value for value in order if value is not None]
         kind = kind or _kind(real)
         if kind == "text":
-            places = {identity(value): float(i) for i, value in enumerate(order)}
+            positions = {identity(value): float(i) for i, value in enumerate(order)}
         else:
-            places = {value: float(value) for value in real if kind == "linear" or value > 0}
-            low, high = min(places.values()), max(places.values())
-            for step, value in enumerate((value for value in order if identity(value) not in places), 1):
+            positions = {value: float(value) for value in real if kind == "linear" or value > 0}
+            low, high = min(positions.values()), max(positions.values())
+            for step, value in enumerate((value for value in order if identity(value) not in positions), 1):
                 by = (low / high) ** 0.15 if low < high else 0.1
-                places[identity(value)] = low * by**step if kind == "log" else low - step * (0.15 * (high - low) or 1.0)
-        levels = {places[identity(value)]: short(label(value), 22) for value in order}
+                positions[identity(value)] = (
+                    low * by**step if kind == "log" else low - step * (0.15 * (high - low) or 1.0)
+                )
+        levels = {positions[identity(value)]: short(label(value), 22) for value in order}
         return cls(
-            last(key), kind, np.array([places[identity(value)] for value in values]), dict(sorted(levels.items()))
+            last(key), kind, np.array([positions[identity(value)] for value in values]), dict(sorted(levels.items()))
         )
 
     @property
     def limits(self) -> tuple[float, float]:
-        """The ends of the axis: half a place beyond the outer words, a little beyond the outer numbers."""
+        """The ends of the axis: half a step beyond the outer words, a little beyond the outer numbers."""
         low, high = min(self.levels), max(self.levels)
         if self.kind == "log":
             rim = (high / low) ** 0.05 if low < high else 2
@@ -104,16 +106,16 @@ class Scale(NamedTuple):
 
 
 def sidesteps(positions: np.ndarray, width: float | int) -> np.ndarray:
-    """What moves those of one position apart, by up to `width` to both sides; nothing where positions are many."""
-    moved, places = np.zeros(len(positions)), np.unique(positions)
-    for place in places if len(places) <= 20 else ():
-        here = np.flatnonzero(positions == place)
+    """Offsets that separate trials at one position, by up to `width` to both sides; 0 where positions are many."""
+    moved, levels = np.zeros(len(positions)), np.unique(positions)
+    for level in levels if len(levels) <= 20 else ():
+        here = np.flatnonzero(positions == level)
         moved[here] = np.linspace(-width, width, len(here)) if len(here) > 1 else 0
     return moved
 
 
 def _kind(values: Sequence[Any]) -> Kind:
-    """Logarithmic where that is wide and puts the middle value nearer to the middle."""
+    """Logarithmic where the values span a factor of 20 and the median of the logarithms is nearer to the middle."""
     if not values or not all(map(is_number, values)):
         return "text"
     sizes = np.array(values, float)

@@ -1,4 +1,4 @@
-"""Pictures of a sweep: which of them suit it; how much is luck of the seeds; every axis by itself; what pruning did."""
+"""Pictures of a sweep: which of them suit it; how results vary over seeds; every axis by itself; what pruning did."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -88,39 +88,39 @@ def as_lines(rows: Rows, axes: Sequence[str]) -> list[str]:
 
 @styled
 def seeds(rows: Rows, best: int | None) -> Picture:
-    """How much is luck: validation accuracy and loss of every seed as dots in a heap, over mean ± standard deviation."""
+    """Validation accuracy and loss of every seed as dots in a heap, over mean ± standard deviation."""
     lost, winner, accuracies = sum(map(diverged, rows)), best_of(rows, best), measured(rows, ACCURACY)
     figure = Picture(10, 4.2)
-    for place, key in zip(figure.subplots(1, 2), (ACCURACY, LOSS), strict=True):
-        place.set_title(key.replace("_", " ").capitalize())
-        place.spines.left.set_visible(False)
-        place.set_yticks([])
+    for panel, key in zip(figure.subplots(1, 2), (ACCURACY, LOSS), strict=True):
+        panel.set_title(key.replace("_", " ").capitalize())
+        panel.spines.left.set_visible(False)
+        panel.set_yticks([])
         if (values := measured(rows, key)).size:
-            _heap(place, values, winner, key)
+            _heap(panel, values, winner, key)
         else:
-            place.set_xticks([])
+            panel.set_xticks([])
     per_cent(figure.axes[0].xaxis)
     also = f" ({lost} diverged)" if lost else ""
-    found = f": accuracy {_plus_minus(accuracies, ACCURACY)}" if accuracies.size else ""
-    figure.head(f"The luck of {count(len(rows), 'seed')}{also}{found}{failure(rows)}")
+    result = f": accuracy {_plus_minus(accuracies, ACCURACY)}" if accuracies.size else ""
+    figure.head(f"The luck of {count(len(rows), 'seed')}{also}{result}{failure(rows)}")
     return figure
 
 
-def _heap(place: Axes, values: np.ndarray, winner: Row | None, key: str) -> None:
-    middle = SeedStatistics.of(values.tolist())
-    low, high = middle.mean - middle.std, middle.mean + middle.std
-    place.axvspan(low, high, color=TRAIN, alpha=0.1, lw=0, label="mean ± standard deviation" if middle.std else "")
-    place.axvline(middle.mean, color=TRAIN, lw=1.5)
+def _heap(panel: Axes, values: np.ndarray, winner: Row | None, key: str) -> None:
+    statistics = SeedStatistics.of(values.tolist())
+    low, high = statistics.mean - statistics.std, statistics.mean + statistics.std
+    panel.axvspan(low, high, color=TRAIN, alpha=0.1, lw=0, label="mean ± standard deviation" if statistics.std else "")
+    panel.axvline(statistics.mean, color=TRAIN, lw=1.5)
     bins = int(np.clip(1.8 * math.sqrt(values.size) + 4, 8, 80))
     x, y = heaps(values, bins)
     size = min(15, 290 / bins, 170 / (y.max() + 1.5))  # points, of some 310 across and 190 up
-    place.plot(x, y, "o", color=TRAIN, ms=size, mew=0, alpha=0.75)
+    panel.plot(x, y, "o", color=TRAIN, ms=size, mew=0, alpha=0.75)
     if winner is not None and math.isfinite(at := number(winner.get(key))):
         index = int(np.flatnonzero(values == at)[-1])
-        ring(place, x[index], y[index], described([winner], []), size=max(size + 1.5, 7))
-    rim = 0.08 * (middle.max - middle.min) or 0.01 * abs(middle.mean) or 0.01
-    place.set(xlim=(middle.min - rim, middle.max + rim), ylim=(-0.8, max(190 / size - 1, y.max() + 0.8)))
-    place.set_title(f"mean {_plus_minus(values, key)}", loc="right", fontsize=10, color=TRAIN)
+        ring(panel, x[index], y[index], described([winner], []), size=max(size + 1.5, 7))
+    rim = 0.08 * (statistics.max - statistics.min) or 0.01 * abs(statistics.mean) or 0.01
+    panel.set(xlim=(statistics.min - rim, statistics.max + rim), ylim=(-0.8, max(190 / size - 1, y.max() + 0.8)))
+    panel.set_title(f"mean {_plus_minus(values, key)}", loc="right", fontsize=10, color=TRAIN)
 
 
 @styled
@@ -132,11 +132,11 @@ def scatter(rows: Rows, axes: Sequence[str], best: int | None) -> Picture:
     losses, scales = measured(rows, LOSS), [Scale.of(rows, key) for key in names]
     figure = Picture(max(2.9 * columns, 5.2) + 0.4, 2.6 * down + 0.9)
     panels = figure.subplots(down, columns, sharey=True, squeeze=False).flat
-    for place, scale in zip(panels, scales, strict=False):
-        dots(place, scale.positions_at(scale.jittered()), rows, axes, best, size=4 if len(rows) < 400 else 2.5)
-        scale.below(place)
-    for place in list(figure.axes)[len(scales) :]:
-        place.remove()
+    for panel, scale in zip(panels, scales, strict=False):
+        dots(panel, scale.positions_at(scale.jittered()), rows, axes, best, size=4 if len(rows) < 400 else 2.5)
+        scale.below(panel)
+    for panel in list(figure.axes)[len(scales) :]:
+        panel.remove()
     figure.head(f"Validation loss over each axis{cut(losses, ceiling(losses))}{failure(rows)}")
     return figure
 
@@ -148,31 +148,31 @@ def cost_against_quality(rows: Rows, axes: Sequence[str], best: int | None) -> P
     early = np.array([row["status"] == "pruned" for row in rows])
     losses, longest, rungs = measured(rows, LOSS), int(epochs.max(initial=1)), np.unique(epochs[early]).astype(int)
     figure = Picture(10, 4.4)
-    place, stairs = figure.subplots(1, 2)
+    loss_panel, count_panel = figure.subplots(1, 2)
     sideways = sidesteps(epochs, width=min(0.006 * longest, 0.15))  # of an epoch
-    dots(place, epochs + sideways, rows, axes, best, size=5)
-    place.set_title(f"Validation loss{cut(losses, ceiling(losses))}")
+    dots(loss_panel, epochs + sideways, rows, axes, best, size=5)
+    loss_panel.set_title(f"Validation loss{cut(losses, ceiling(losses))}")
 
     training = [(epochs > epoch).sum() for epoch in range(longest)]
-    stairs.stairs(training, np.arange(longest + 1), fill=True, color=TRAIN, alpha=0.25)
-    stairs.stairs(training, np.arange(longest + 1), color=TRAIN, lw=1.8)
-    stairs.set(ylim=(0, 1.1 * len(rows)), title="Trials still training")
-    whole_numbers(stairs.yaxis)
+    count_panel.stairs(training, np.arange(longest + 1), fill=True, color=TRAIN, alpha=0.25)
+    count_panel.stairs(training, np.arange(longest + 1), color=TRAIN, lw=1.8)
+    count_panel.set(ylim=(0, 1.1 * len(rows)), title="Trials still training")
+    whole_numbers(count_panel.yaxis)
     for rung in rungs if len(rungs) <= 8 else ():
         if left := int((epochs > rung).sum()):
-            stairs.annotate(f"{left:,}", (rung, left), (4, 4), textcoords="offset points", fontsize=9, color=INK)
-    for axis in (place, stairs):
+            count_panel.annotate(f"{left:,}", (rung, left), (4, 4), textcoords="offset points", fontsize=9, color=INK)
+    for panel in (loss_panel, count_panel):
         for rung in rungs:
-            axis.axvline(rung, color=QUIET, lw=0.8, ls=":", zorder=0)
-        axis.set(xlabel="epochs trained", xlim=(0, longest * 1.05))
-        whole_numbers(axis.xaxis)
+            panel.axvline(rung, color=QUIET, lw=0.8, ls=":", zorder=0)
+        panel.set(xlabel="epochs trained", xlim=(0, longest * 1.05))
+        whole_numbers(panel.xaxis)
     spent = f"{int(epochs.sum()):,} trial-epochs spent ({len(rows):,} × {longest:,} are {len(rows) * longest:,})"
     figure.head(f"{count(len(rows), 'trial')}, {int(early.sum()):,} pruned: {spent}{failure(rows)}")
     return figure
 
 
 def heaps(values: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where dots lie that are heaped in so many bins: the middle of its bin, and its place in the heap from 0."""
+    """Where dots lie that are heaped in so many bins: the middle of its bin, and its height in the heap from 0."""
     low, width = values.min(), np.ptp(values) / bins
     which = np.minimum((values - low) // width, bins - 1).astype(int) if width > 0 else np.zeros(len(values), int)
     heights = np.empty(len(values))
@@ -183,10 +183,10 @@ def heaps(values: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _plus_minus(values: np.ndarray, key: str) -> str:
-    """Mean ± standard deviation: accuracies in percent to two digits, losses to two digits of their deviation."""
-    over = SeedStatistics.of(((100 if key == ACCURACY else 1) * values).tolist())
+    """Mean ± standard deviation: accuracies in percent to two digits, losses to two digits of their standard deviation."""
+    statistics = SeedStatistics.of(((100 if key == ACCURACY else 1) * values).tolist())
     digits = 2 if key == ACCURACY else 4
-    if key != ACCURACY and over.std > 0:
-        digits = int(np.clip(1 - math.floor(math.log10(over.std)), 0, 12))
-    std = f" ± {over.std:.{digits}f}" if len(values) > 1 else ""
-    return f"{over.mean:.{digits}f}{std}{' %' if key == ACCURACY else ''}"
+    if key != ACCURACY and statistics.std > 0:
+        digits = int(np.clip(1 - math.floor(math.log10(statistics.std)), 0, 12))
+    std = f" ± {statistics.std:.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.mean:.{digits}f}{std}{' %' if key == ACCURACY else ''}"

@@ -19,22 +19,22 @@ LOSS, ACCURACY = "validation_loss", "validation_accuracy"
 
 
 def diverged(row: Row) -> bool:
-    """By its status, or for want of a finite loss."""
+    """Whether a trial diverged: its status says so, or it has no finite loss."""
     return row["status"] == "diverged" or not math.isfinite(number(row.get(LOSS)))
 
 
 def pruned(row: Row) -> bool:
-    """Stopped at a rung, with a finite loss."""
+    """Whether a trial was stopped at a rung, with a finite loss."""
     return row["status"] == "pruned" and not diverged(row)
 
 
 def number(value: Any) -> float:
-    """None, as JSON has it for what is not finite, is NaN; so is an infinity."""
+    """A float; NaN for None, which JSON has for what is not finite, and for an infinity."""
     return float(value) if value is not None and math.isfinite(value) else math.nan
 
 
 def numbers(values: Sequence[Any]) -> np.ndarray:
-    """Each as `number` has it."""
+    """Each value as `number` gives it."""
     return np.array([number(value) for value in values], float)
 
 
@@ -50,11 +50,11 @@ def mean(rows: Rows, key: str) -> float:
     return float(values.mean()) if values.size else math.nan
 
 
-def grouped(rows: Rows, places: Sequence[Any]) -> dict[Any, list[Row]]:
-    """The rows at each place."""
+def grouped(rows: Rows, keys: Sequence[Any]) -> dict[Any, list[Row]]:
+    """The rows by key, given the key of each row."""
     groups: dict[Any, list[Row]] = {}
-    for row, place in zip(rows, places, strict=True):
-        groups.setdefault(place, []).append(row)
+    for row, key in zip(rows, keys, strict=True):
+        groups.setdefault(key, []).append(row)
     return groups
 
 
@@ -64,14 +64,14 @@ def best_of(rows: Rows, best: int | None) -> Row | None:
 
 
 def best_group(groups: Mapping[Any, list[Row]], best: int | None) -> Any | None:
-    """The place of the best trial; but where there are several seeds, that of the lowest mean loss.
+    """The key of the group that holds the best trial; where there are several seeds, of that with the lowest mean loss.
 
     A group of which a seed diverged comes after all that are whole. None if every trial diverged.
     """
     if all(len(rows) == 1 for rows in groups.values()):
-        return next((place for place, rows in groups.items() if best_of(rows, best)), None)
-    order = {place: (any(map(diverged, rows)), mean(rows, LOSS)) for place, rows in groups.items()}
-    return min((place for place in order if math.isfinite(order[place][1])), key=order.__getitem__, default=None)
+        return next((key for key, rows in groups.items() if best_of(rows, best)), None)
+    order = {key: (any(map(diverged, rows)), mean(rows, LOSS)) for key, rows in groups.items()}
+    return min((key for key in order if math.isfinite(order[key][1])), key=order.__getitem__, default=None)
 
 
 def described(rows: Rows, axes: Sequence[str]) -> str:
@@ -89,7 +89,7 @@ def configuration(row: Row, axes: Sequence[str]) -> str:
 
 
 def failure(rows: Rows) -> str:
-    """What a title says besides where nothing is best."""
+    """The end of a title where every trial diverged; else empty."""
     return ": every trial diverged" if rows and all(map(diverged, rows)) else ""
 
 
@@ -99,7 +99,7 @@ def ceiling(losses: np.ndarray) -> float:
 
 
 def cut(losses: np.ndarray, top: float | int) -> str:
-    """What a title says besides where some lie above the picture."""
+    """The end of a title where some losses lie above the picture; else empty."""
     return f" (cut at {top:.2g})" if losses.size and losses.max() > top else ""
 
 

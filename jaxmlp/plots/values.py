@@ -1,4 +1,4 @@
-"""How the values on the axes of a sweep are written, ordered and told apart."""
+"""How the values on the axes of a sweep are written, ordered and distinguished."""
 
 import math
 import re
@@ -45,7 +45,7 @@ def last(key: str) -> str:
 
 
 def short(text: str, most: int) -> str:
-    """If it is longer, the middle is left out: names often differ at their ends."""
+    """The text; its middle is omitted where it is longer than `most`: names often differ at their ends."""
     tail = most // 3
     return text if len(text) <= most else text[: most - 1 - tail] + "…" + text[len(text) - tail :]
 

@@ -60,15 +60,15 @@ def main(arguments: list[str]) -> int:
     shape = trained.preparation.image_shape
     pixels = [read_image(path, shape, invert=command.invert, resize=command.resize) for path in command.images]
     outputs = trained.probabilities(np.stack(pixels))  # [N, K]
-    ranked = np.argsort(-trained.logits(np.stack(pixels)), axis=1, kind="stable")[:, : command.top]  # as Model.predict
-    rows = [
-        [(trained.preparation.classes[k], float(outputs[n, k])) for k in order]
-        for n, order in enumerate(ranked.tolist())
+    order = np.argsort(-trained.logits(np.stack(pixels)), axis=1, kind="stable")[:, : command.top]  # as Model.predict
+    rankings = [
+        [(trained.preparation.classes[k], float(outputs[n, k])) for k in classes]
+        for n, classes in enumerate(order.tolist())
     ]
     if command.json:
-        _print_json(trained, command.images, rows)
+        _print_json(trained, command.images, rankings)
     else:
-        _print_table(trained, command.images, rows)
+        _print_table(trained, command.images, rankings)
     return 0
 
 
@@ -128,17 +128,22 @@ def _word(trained: Model) -> str:
     return "probability" if trained.spec.network.loss == "softmax_cross_entropy" else "output"
 
 
-def _print_json(trained: Model, images: tuple[Path, ...], rows: list[list[tuple[Any, float]]]) -> None:
+def _print_json(trained: Model, images: tuple[Path, ...], rankings: list[list[tuple[Any, float]]]) -> None:
     word = _word(trained)
     results = [
-        {"file": str(path), "class": row[0][0], word: row[0][1], "top": [{"class": c, word: p} for c, p in row]}
-        for path, row in zip(images, rows, strict=True)
+        {
+            "file": str(path),
+            "class": ranking[0][0],
+            word: ranking[0][1],
+            "top": [{"class": c, word: p} for c, p in ranking],
+        }
+        for path, ranking in zip(images, rankings, strict=True)
     ]
     json.dump(results, sys.stdout, indent=2, allow_nan=False)
     print()
 
 
-def _print_table(trained: Model, images: tuple[Path, ...], rows: list[list[tuple[Any, float]]]) -> None:
+def _print_table(trained: Model, images: tuple[Path, ...], rankings: list[list[tuple[Any, float]]]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -148,11 +153,11 @@ def _print_table(trained: Model, images: tuple[Path, ...], rows: list[list[tuple
     def shown(value: float) -> str:
         return f"{100 * value:.1f} %" if word == "probability" else f"{value:.3f}"
 
-    others = len(rows[0]) - 1
+    others = len(rankings[0]) - 1
     table = Table("file", "class", word, *(["runner-up" if others == 1 else "runners-up"] if others else []))
-    for path, ((best, value), *rest) in zip(images, rows, strict=True):
-        runners = ", ".join(f"{label} ({shown(other)})" for label, other in rest)
-        table.add_row(escape(str(path)), escape(str(best)), shown(value), *([escape(runners)] if others else []))
+    for path, ((best, value), *runners_up) in zip(images, rankings, strict=True):
+        listed = ", ".join(f"{label} ({shown(other)})" for label, other in runners_up)
+        table.add_row(escape(str(path)), escape(str(best)), shown(value), *([escape(listed)] if others else []))
     console = Console()
     if not console.is_terminal:
         console.width = 10_000  # a table is as wide as it needs to be; long file names are not folded

@@ -90,7 +90,7 @@ def _provenance(command: Report, arguments: list[str], device: str, parts: dict[
         "data": command.data.name,
         "whole": command.data.name == "mnist",
         "origin": first.get("origin", command.data.name),
-        "rows": [f"{rows:,}" for rows in first.get("rows", [])],
+        "rows": [f"{count:,}" for count in first.get("rows", [])],
         "seeds": command.seeds,
         "device": f"{device}, {platform.machine()}",
         "versions": f"jaxmlp {jaxmlp.__version__}, JAX {jax.__version__}, Python {platform.python_version()}",

@@ -1,4 +1,4 @@
-"""Where the report can be read in more than one way: each reading is trained, and set beside the report's numbers."""
+"""Where the report can be read in more than one way: each reading is trained, and compared with the report's results."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -76,7 +76,7 @@ def readings(part: str, seeds: int, data_name: str | None, callbacks: ReportCall
 
 
 def comparison(published: Published, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """How far the numbers of a reading are from the report's, and which of them fit: those that are off by at most NEAR.
+    """How far the results of a reading are from the report's, and which of them fit: those that are off by at most NEAR.
 
     Accuracy and loss are means over the seeds; the epoch is that of the seed that stops nearest to the report's, which
     may count its epochs from 1 or from 0.
@@ -99,7 +99,7 @@ def comparison(published: Published, runs: Sequence[dict[str, Any]]) -> dict[str
 
 
 def conclusion(published: Published, rows: Sequence[dict[str, Any]]) -> str:
-    """What comes out under which reading, in words."""
+    """Which reading gives the report's results, in words."""
     stated = _listed(list(rows[0]["off"]))
     most = max(len(row["fits"]) for row in rows)
     best = [row for row in rows if len(row["fits"]) == most]
@@ -121,8 +121,8 @@ def conclusion(published: Published, rows: Sequence[dict[str, Any]]) -> str:
         if seeds
     ]
     nearest = min(rows, key=lambda row: abs(row["off"]["epoch"]))
-    met = "; ".join(exact) or f"by no seed; nearest is one {_under([nearest])}, off by {nearest['off']['epoch']:+d}"
-    return f"{text} Epoch {published.stop_epoch} itself is met {met}."
+    seeds = "; ".join(exact) or f"by no seed; nearest is one {_under([nearest])}, off by {nearest['off']['epoch']:+d}"
+    return f"{text} Epoch {published.stop_epoch} itself is met {seeds}."
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Parts of the report, kept as they are computed, so that an interrupted report goes on; and an experiment over seeds."""
+"""Parts of the report, kept as they are computed, so that an interrupted report resumes; and an experiment over seeds."""
 
 import json
 import math
@@ -76,8 +76,8 @@ def trained(name: str, experiment: Experiment, seeds: int, out: Path, callbacks:
     settings = settings_of(experiment, seeds)
 
     def run() -> dict[str, Any]:
-        result, first = train(experiment, seeds, callbacks)
-        checkpoints.save_tensors(out / "parts" / f"{name}.safetensors", {"w": first}, {})
+        result, first_weights = train(experiment, seeds, callbacks)
+        checkpoints.save_tensors(out / "parts" / f"{name}.safetensors", {"w": first_weights}, {})
         return result
 
     return Part(name, settings, run)
@@ -112,7 +112,7 @@ def _run(seed: int, fit: Fit) -> dict[str, Any]:
         "test": fit.test.to_json(),
         "sparsity": float(np.mean(np.abs(weights) < SPARSE)),
         "curves": {
-            f"{split}_{what}": [getattr(getattr(row, split), what) for row in fit.epochs]
+            f"{split}_{what}": [getattr(getattr(epoch, split), what) for epoch in fit.epochs]
             for split in ("train", "validation")
             for what in ("loss", "accuracy")
         },

@@ -1,4 +1,4 @@
-"""`jaxmlp train [CONFIG.toml] [--out DIR] [--resume] [--KEY VALUE ...]`: train a network, and leave a run directory."""
+"""`jaxmlp train [CONFIG.toml] [--out DIR] [--resume] [--KEY VALUE ...]`: train a network, and write a run directory."""
 
 import sys
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from jaxmlp.text import short_path
 
 @dataclass(frozen=True)
 class Train(Experiment):
-    """Train a multi-layer perceptron, and leave a run directory: weights, metrics, pictures, checkpoints."""
+    """Train a multi-layer perceptron, and write a run directory: weights, metrics, pictures, checkpoints."""
 
     config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="CONFIG.toml")] = None
     """A TOML file, such as configs/report/relu.toml. Flags override its keys."""
@@ -52,7 +52,7 @@ COMMAND = parsing.Command(
 
 
 def _base(command: Train) -> Experiment | None:
-    """The experiment of the run that is to go on. Raises UsageError where the flags contradict each other."""
+    """The experiment of the run that is resumed. Raises UsageError where the flags contradict each other."""
     parsing.check_saving(command, "run")
     if command.resume and command.out is not None and command.config is None:
         return config.parse(directory.saved_tree(command.out), str(command.out / directory.CONFIG))[0]
@@ -102,7 +102,7 @@ def main(arguments: list[str]) -> int:
         bar.quote(f"stopped after epoch {outcome.epochs_run}, saved; go on with", again)
         return 128 + bar.interruption.number
     code = _end(bar, out, outcome.summary)
-    return 128 + bar.interruption.number if bar.interruption.asked() else code  # asked too late: all is done, and saved
+    return 128 + bar.interruption.number if bar.interruption.asked() else code  # a late signal: the run is written
 
 
 def _end(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> int:
@@ -111,10 +111,10 @@ def _end(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> int:
         _print(bar, out, summary)
     if "diverged" not in summary:
         return 0
-    at = summary["diverged"]
+    divergence = summary["diverged"]
     print(
-        f"error: diverged in epoch {at['epoch']}, at learning rate {at['learning_rate']:g}: the loss was not finite."
-        " Kept are the best finite weights; try a smaller --hyper.learning-rate",
+        f"error: diverged in epoch {divergence['epoch']}, at learning rate {divergence['learning_rate']:g}: the loss"
+        " was not finite. Kept are the best finite weights; try a smaller --hyper.learning-rate",
         file=sys.stderr,
     )
     return 1

@@ -162,7 +162,7 @@ def test_class_names_are_labels():
             [png(GREY[0]), png(GREY[0][:2])],
             [0, 1],
             {},
-            "images of unequal size ((3, 4, 1), then (2, 4, 1) at row 1",
+            "images of unequal size ((3, 4, 1), then (2, 4, 1) at example 1",
         ),
         ([png(GREY[0])], [-1], {"names": ["cat", "dog"]}, "1 examples have no label"),
         ([png(GREY[0])], [1], {"drop": ["label"]}, "no feature label (found: image)"),
