@@ -105,7 +105,7 @@ def test_the_configs_and_the_defaults():
         assert experiment.network.output_activation == name
         assert name in ACTIVATIONS
         text = (CONFIGS / f"{name}.toml").read_text()
-        assert f"python -m jaxmlp.perceptron configs/perceptron/{name}.toml" in text
+        assert f"jaxmlp perceptron configs/perceptron/{name}.toml" in text
     _, default = perceptron.read([])
     _, sigmoid = perceptron.read(["configs/perceptron/sigmoid.toml", "--data.name", "mnist5k"])
     assert default == sigmoid == PerceptronExperiment()
