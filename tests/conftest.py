@@ -35,6 +35,8 @@ import jax
 import numpy as np
 import pytest
 
+from jaxmlp.grid.program import PROGRAMS
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
@@ -55,6 +57,14 @@ def no_network(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_programs_left():
+    """Every compiled program keeps some memory maps, of which Linux gives a process 65,530: XLA crashes on the next one."""
+    yield
+    PROGRAMS.clear()
+    jax.clear_caches()
 
 
 @pytest.fixture(autouse=True)

@@ -15,13 +15,15 @@ Logits = Float[Array, "N K"]
 
 
 class Loss(NamedTuple):
-    """A loss of each example as a function of (z, t, f), and its derivative with respect to z.
+    """A loss of each example as a function of (z, t, f), its derivative with respect to z, and what the outputs are.
 
     z [N, K] is the pre-activation of the output layer, t [N, K] the target, f the output activation.
     """
 
     value: Callable[[Logits, Logits, Activation], Float[Array, " N"]]
     delta: Callable[[Logits, Logits, Activation], Logits]
+    outputs: Callable[[Logits, Activation], Logits]  # (z, f) -> what the network says of each class
+    output_name: str  # of one of them: probability, output
     reads_output_activation: bool
 
 
@@ -49,8 +51,13 @@ def _squared_error_delta(z: Logits, t: Logits, f: Activation) -> Logits:
 L1_STEPS = ("subgradient", "proximal")  # of the optimizer, by `penalty_gradient`; or after it, by `soft_threshold`
 LOSSES: dict[str, Loss] = {
     # Report eqs. 1 and 3. The report sums over the examples and then divides by the batch (its Algorithm 1): the mean.
-    "softmax_cross_entropy": Loss(_cross_entropy, _cross_entropy_delta, reads_output_activation=False),
-    "squared_error": Loss(_squared_error, _squared_error_delta, reads_output_activation=True),
+    "softmax_cross_entropy": Loss(
+        *(_cross_entropy, _cross_entropy_delta, lambda z, f: jax.nn.softmax(z, axis=1), "probability"),
+        reads_output_activation=False,
+    ),
+    "squared_error": Loss(
+        _squared_error, _squared_error_delta, lambda z, f: f.value(z), "output", reads_output_activation=True
+    ),
 }
 
 

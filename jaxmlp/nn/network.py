@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int, Key
 from jaxmlp import display
 from jaxmlp.errors import unknown
 from jaxmlp.nn.activations import activation
+from jaxmlp.nn.losses import loss
 from jaxmlp.spec import Hyper, Network, Spec
 
 
@@ -115,9 +116,8 @@ def predictions(logits: Float[Array, "N K"]) -> Int[Array, " N"]:
 
 def outputs(network: Network, logits: Float[Array, "N K"]) -> Float[Array, "N K"]:
     """The outputs of the network: probabilities softmax(z) under cross-entropy, f(z) under squared error."""
-    if network.loss == "softmax_cross_entropy":
-        return jax.nn.softmax(logits, axis=1)
-    return activation(network.output_activation, "network.output_activation").value(logits)
+    f = activation(network.output_activation, "network.output_activation")
+    return loss(network.loss).outputs(logits, f)
 
 
 def dropout_mask(key: Key[Array, ""], hyper: Hyper, a: Activations) -> Activations:

@@ -14,6 +14,7 @@ from annotated_types import Ge
 from jaxmlp.cli import parsing
 from jaxmlp.cli.main import typed
 from jaxmlp.errors import DataError, UsageError
+from jaxmlp.nn.losses import loss
 from jaxmlp.runs import model
 from jaxmlp.runs.model import Model
 
@@ -125,7 +126,7 @@ def _flat(image: Any, mode: str) -> Any:
 
 def _word(trained: Model) -> str:
     """What the outputs are: probabilities under cross-entropy; under squared error outputs, which need not sum to 1."""
-    return "probability" if trained.spec.network.loss == "softmax_cross_entropy" else "output"
+    return loss(trained.spec.network.loss).output_name
 
 
 def _print_json(trained: Model, images: tuple[Path, ...], rankings: list[list[tuple[Any, float]]]) -> None:

@@ -51,11 +51,6 @@ def remove_leftovers(directory: Path, prefix: str) -> None:
             path.unlink()
 
 
-def append_line(path: Path, line: str) -> None:
-    """Add one line to a text file, whole or not at all: a failed write is cut off again. RunError if it fails."""
-    append_lines(path, [line])
-
-
 def append_lines(path: Path, lines: Sequence[str]) -> None:
     """Add lines to a text file, all or none: a failed write is cut off again. RunError if it fails."""
     for line in lines:

@@ -22,7 +22,7 @@ from jaxmlp.training.callbacks import Callbacks
 
 
 class Work(NamedTuple):
-    """What a sweep took, over all processes and sessions; compiles and total seconds are of the last session."""
+    """What a sweep took, over all processes and sessions; compiling and the total are of this process and session."""
 
     compiles: int  # of this process
     epochs: int  # of trials, all together

@@ -9,7 +9,7 @@ import pytest
 from helpers import failing, files, refused
 
 from jaxmlp.errors import RunError
-from jaxmlp.runs.files import append_line, make_directory, remove_leftovers, write_atomically
+from jaxmlp.runs.files import append_lines, make_directory, remove_leftovers, write_atomically
 
 
 @pytest.fixture
@@ -103,26 +103,26 @@ def test_only_the_leftovers_asked_for_are_removed(tmp_path):
 def test_lines_are_appended(tmp_path):
     path = tmp_path / "lines"
     for line in ("one", "", "drei: ü"):
-        append_line(path, line)
+        append_lines(path, [line])
     assert path.read_text(encoding="utf-8") == "one\n\ndrei: ü\n"
     with pytest.raises(ValueError, match="one line"):
-        append_line(path, "two\nlines")
+        append_lines(path, ["two\nlines"])
 
 
 def test_half_a_line_is_cut_off_again(tmp_path, small_files):
     path = tmp_path / "lines"
-    append_line(path, "first")
+    append_lines(path, ["first"])
     small_files(4096)
     with pytest.raises(RunError, match=r"cannot append to .*lines: File too large"):
-        append_line(path, "x" * 5000)
+        append_lines(path, ["x" * 5000])
     assert path.read_text() == "first\n"
-    append_line(path, "second")
+    append_lines(path, ["second"])
     assert path.read_text() == "first\nsecond\n"
 
 
 def test_a_full_disk_after_a_part_of_a_line(tmp_path, monkeypatch):
     path = tmp_path / "lines"
-    append_line(path, "first")
+    append_lines(path, ["first"])
     write, parts = os.write, []
 
     def fill_up(handle, data):
@@ -133,7 +133,7 @@ def test_a_full_disk_after_a_part_of_a_line(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "write", fill_up)
     with pytest.raises(RunError, match="No space left on device"):
-        append_line(path, "second")
+        append_lines(path, ["second"])
     assert parts == [3]
     assert path.read_text() == "first\n"
 

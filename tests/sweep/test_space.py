@@ -7,17 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxmlp.data.preparing import NORMALISATIONS
 from jaxmlp.errors import UsageError
-from jaxmlp.nn.activations import ACTIVATIONS
-from jaxmlp.nn.losses import LOSSES
-from jaxmlp.nn.network import INITS
 from jaxmlp.sweep import space
 from jaxmlp.sweep.space import Axis, Range, Sample
-from jaxmlp.training.optimizers import OPTIMIZERS
-from jaxmlp.training.schedules import SCHEDULES
-from jaxmlp.training.stopping import STOP_RULES
-from jaxmlp.training.validation import MONITORS, PRECISIONS, TRAINING_GRADIENTS
+from jaxmlp.training.validation import NAMES
 
 
 def axis(written, drawn=False):
@@ -73,22 +66,7 @@ def test_an_axis_has_these_values(written, key, wanted):
     assert [type(value) for value in found.values] == [type(value) for value in wanted]
 
 
-@pytest.mark.parametrize(
-    ("key", "known"),
-    [
-        ("network.activation", ACTIVATIONS),
-        ("network.output_activation", ACTIVATIONS),
-        ("network.loss", LOSSES),
-        ("network.init", INITS),
-        ("data.normalise", NORMALISATIONS),
-        ("training.optimizer", OPTIMIZERS),
-        ("training.schedule", SCHEDULES),
-        ("training.stop_rule", STOP_RULES),
-        ("training.monitor", MONITORS),
-        ("training.gradient", TRAINING_GRADIENTS),
-        ("training.matmul_precision", PRECISIONS),
-    ],
-)
+@pytest.mark.parametrize(("key", "known"), NAMES.items())
 @pytest.mark.parametrize("drawn", [False, True])
 def test_a_list_takes_every_known_name_and_no_other(key, known, drawn):
     assert axis(f"{key} = {list(known)}", drawn).values == tuple(known)

@@ -154,7 +154,6 @@ def test_logged_rate_is_that_of_the_last_step():
 # --- chunks, traces, stops
 
 
-@pytest.mark.users_flags
 def test_chunks_never_change_a_bit():
     """12, 12 x 1, 5 + 5 + 2 and 11 + 1 epochs, with all that draws or remembers: order, dropout, schedule, best."""
     spec = spec_of(dropout=True, schedule="cosine", max_epochs=12)
