@@ -1,4 +1,7 @@
-"""The space of a sweep: its axes as they are written, the values they have, and how configurations are drawn from it."""
+"""The space of a sweep: its axes as they are written, the values they have, and how configurations are drawn from it.
+
+Types, ranges and duplicates are read and refused by `fields`, names by `training.validation.check_name`.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
