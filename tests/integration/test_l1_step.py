@@ -82,7 +82,7 @@ def test_it_comes_to_rest_at_the_minimum_of_the_objective(rule, l2):
     assert np.all(np.asarray(b) != 0)
 
 
-@pytest.mark.parametrize("gradient", ["delta_rule", "both"])  # both: what moves the weights is autodiff's
+@pytest.mark.parametrize("gradient", ["autodiff", "delta_rule", "both"])
 @pytest.mark.parametrize("rule", RULES)
 def test_it_leaves_weights_of_exactly_zero_where_the_subgradient_leaves_none(rule, gradient):
     hyper = hyper_for(rule, l1=0.03)
