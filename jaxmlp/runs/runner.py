@@ -87,10 +87,10 @@ def run(
     (path / SUMMARY).unlink(missing_ok=True)  # it is of fewer epochs
     program, state = fitting.compile_program(spec, hyper, key, splits, state, placement, callbacks)
     saved, stop = time.monotonic(), False
-    for step in fitting.train(program, state, callbacks):
-        state, stop = step.state, step.stop
-        epochs.append(step.epoch)
-        append_metrics(path, step.epoch)
+    for done in fitting.train(program, state, callbacks):
+        state, stop = done.state, done.stop
+        epochs.append(done.epoch)
+        append_metrics(path, done.epoch)
         if stop or time.monotonic() - saved >= checkpoint_seconds:
             checkpoints.save(path / CHECKPOINTS, int(state.epoch), state, {})
             saved = time.monotonic()
