@@ -1,12 +1,9 @@
 """`jaxmlp COMMAND ...`, also `python -m jaxmlp`: all commands under one name, and their completion in a shell."""
 
 from importlib import import_module
-from typing import NoReturn
 
 import jaxmlp
 from jaxmlp.cli import main as cli
-from jaxmlp.errors import UsageError, unknown
-from jaxmlp.text import typed
 
 COMMANDS = {
     "train": "train a network; writes a run directory with its weights, metrics and pictures",
@@ -33,6 +30,9 @@ Trains multi-layer perceptrons with JAX.
 
 def main(arguments: list[str]) -> int:
     """Run a command, or list them all. Raises UsageError for one that is unknown."""
+    from jaxmlp.errors import unknown
+    from jaxmlp.text import typed
+
     first, *others = arguments or ["--help"]
     if first in COMMANDS:
         return import_module(f"jaxmlp.{first}.command").main(others)
@@ -49,6 +49,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _completion(arguments: list[str]) -> str:
+    from jaxmlp.errors import UsageError
+    from jaxmlp.text import typed
+
     if len(arguments) != 1 or arguments[0] not in SHELLS:
         raise UsageError(f"completion is for one shell: {typed()} completion {'|'.join(SHELLS)}")
     from jaxmlp.cli import completion
@@ -57,7 +60,7 @@ def _completion(arguments: list[str]) -> str:
     return completion.script(arguments[0], commands)
 
 
-def start() -> NoReturn:
+def start() -> None:
     """Run the command line of the process: the console script `jaxmlp`."""
     cli.run("jaxmlp.__main__")
 

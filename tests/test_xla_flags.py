@@ -1,6 +1,9 @@
-"""The flag that keeps a version of XLA from wrong sums is set in time, never twice, never over the user's own."""
+"""The flag that keeps a version of XLA from wrong sums is set in time, never twice, never over the user's own, and not left behind."""
 
+import json
 import os
+import subprocess
+import sys
 from importlib.metadata import version
 
 import jax
@@ -23,6 +26,7 @@ def flags_are_read():
 def wrong(monkeypatch):
     monkeypatch.setattr(xla_flags, "WRONG", {version("jaxlib"): FLAG})
     monkeypatch.setattr(xla_flags, "_has_computed", lambda: False)
+    monkeypatch.setattr(xla_flags, "_changed", [])
 
 
 @pytest.mark.parametrize(
@@ -37,6 +41,50 @@ def test_the_flag_is_added_unless_the_user_has_it(monkeypatch, wrong, before, af
     monkeypatch.delenv("XLA_FLAGS") if before is None else monkeypatch.setenv("XLA_FLAGS", before)
     xla_flags.avoid()  # without a warning, which would be an error here
     assert os.environ["XLA_FLAGS"] == after
+    xla_flags.restore()
+    assert os.environ.get("XLA_FLAGS") == before
+
+
+def test_what_was_changed_later_is_not_taken_back(monkeypatch, wrong):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_other=1")
+    xla_flags.avoid()
+    monkeypatch.setenv("XLA_FLAGS", "--xla_third=1")
+    xla_flags.restore()
+    assert os.environ["XLA_FLAGS"] == "--xla_third=1"
+
+
+SUMS = """
+import json, os, jaxmlp
+{start}
+import jax, jax.numpy as jnp, numpy as np
+left = os.environ.get("XLA_FLAGS")
+z = np.random.default_rng(0).standard_normal((16, 2100, 10)).astype(np.float32)
+t = np.eye(10, dtype=np.float32)[np.arange(2100) % 10]
+found = jax.jit(lambda z, t: jnp.log(jnp.sum(jnp.exp(z), axis=-1)) - jnp.sum(t * z, axis=-1))(z, t[None])
+print(json.dumps([left, float(np.abs(found - (np.log(np.exp(z).sum(-1)) - (t * z).sum(-1))).max())]))
+"""
+STARTS = {
+    "command": "from jaxmlp.cli.devices import choose_device; choose_device('cpu')",
+    "fit": "from jaxmlp.training import fitting; spec = jaxmlp.Spec(jaxmlp.Network(()), jaxmlp.Training(), 2, 2);"
+    "fitting.initial(spec, jaxmlp.Hyper(), 0)",
+    "grid": "import jax; from jaxmlp.grid import program; program.mesh_of(jax.devices())",
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("before", [None, "--xla_force_host_platform_device_count=2"])
+def test_processes_started_later_do_not_inherit_the_flag_and_sums_stay_right(start, before):
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    environment |= {} if before is None else {"XLA_FLAGS": before}
+    code = SUMS.format(start=STARTS[start])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
+    left, error = json.loads(done.stdout)
+    assert left == before
+    assert error < 1e-4
+
+
+def test_the_version_is_that_of_the_installed_jaxlib():
+    assert xla_flags._jaxlib_version() == version("jaxlib")
 
 
 def test_other_versions_are_left_alone(monkeypatch):

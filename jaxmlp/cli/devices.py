@@ -4,6 +4,7 @@ import contextlib
 import os
 from typing import Literal, get_args
 
+from jaxmlp import xla_flags
 from jaxmlp.errors import JaxmlpError, unknown
 
 Device = Literal["auto", "cpu", "gpu", "tpu"]
@@ -23,6 +24,7 @@ def choose_device(name: str) -> str:
         devices, cause = [], str(error).split("\n")[0]
     else:
         cause = f"it runs on {devices[0].platform}"
+    xla_flags.restore()
     if not devices or name not in ("auto", devices[0].platform):
         raise JaxmlpError(
             f"--device {name}: JAX finds none here{f' ({cause})' if cause else ''}; install jaxmlp[cuda12], jaxmlp[cuda13]"

@@ -1,16 +1,17 @@
-"""How a command runs: its signals and streams, its errors as one line, its exit code."""
+"""How a command runs: its signals and streams, its errors as one line, its exit code.
+
+What is imported at the top is imported before signals are handled: it is little.
+"""
 
 import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import NoReturn
 
 from jaxmlp.cli import signals
-from jaxmlp.errors import JaxmlpError
 
 
-def run(module: str, arguments: Sequence[str] | None = None) -> NoReturn:
+def run(module: str, arguments: Sequence[str] | None = None) -> None:
     """Import a command and exit with what its `main(arguments)` returns; without arguments, those of the process.
 
     Signals are handled and streams are open before the import, which takes most of a second.
@@ -20,11 +21,13 @@ def run(module: str, arguments: Sequence[str] | None = None) -> NoReturn:
     call(lambda typed: import_module(module).main(typed), arguments)
 
 
-def call(command: Callable[[list[str]], int], arguments: Sequence[str] | None = None) -> NoReturn:
+def call(command: Callable[[list[str]], int], arguments: Sequence[str] | None = None) -> None:
     """Call a command and exit: 0 done, 1 failed, 2 wrong usage.
 
     What is wrong with the input, the disk or the device is one line on standard error.
     """
+    from jaxmlp.errors import JaxmlpError
+
     try:
         try:
             code = command(list(sys.argv[1:] if arguments is None else arguments))

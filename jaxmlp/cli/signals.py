@@ -1,14 +1,17 @@
-"""SIGINT and SIGTERM: before there is anything to save they end the process, later they ask it to save and stop."""
+"""SIGINT and SIGTERM: before there is anything to save they end the process, later they ask it to save and stop.
+
+Python itself is in charge of both until `install` runs, so this module and what is imported before it import little.
+"""
 
 import contextlib
 import os
 import signal
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NoReturn
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
+INTERRUPTED = "interrupted"
+_last_line = INTERRUPTED
 
 
 def install() -> None:
@@ -17,22 +20,27 @@ def install() -> None:
         signal.signal(number, _exit)
 
 
-def _exit(number: int, _: object) -> NoReturn:
+def set_last_line(more: str = "") -> None:
+    """Set what a signal that ends the process prints after "interrupted": what is kept, and how to go on."""
+    global _last_line
+    _last_line = f"{INTERRUPTED}; {more}" if more else INTERRUPTED
+
+
+def _exit(number: int, _: object) -> None:
     """End the process at once: nothing is half written, since files are replaced whole.
 
     An exception would not do: JAX runs Python in callbacks of its own, where KeyboardInterrupt is swallowed.
     """
     cursor = "\x1b[?25h" if sys.stderr is not None and sys.stderr.isatty() else ""  # a bar may have hidden it
     with contextlib.suppress(OSError):
-        os.write(2, f"{cursor}interrupted\n".encode())
+        os.write(2, f"{cursor}{_last_line}\n".encode())
     os._exit(128 + number)
 
 
-@dataclass
 class Interruption:
     """Whether a signal asked to stop, and which."""
 
-    number: int = 0
+    number = 0
 
     @property
     def signalled(self) -> bool:

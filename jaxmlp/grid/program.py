@@ -16,6 +16,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
+from jaxmlp import xla_flags
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training import fitting, loop
 from jaxmlp.training.callbacks import Callbacks
@@ -120,6 +121,7 @@ def _choose(active: Bool[Array, "S P"], new: Array, old: Array) -> Array:
 
 def mesh_of(devices: Devices) -> Mesh:
     """The devices along the axis "trials"."""
+    xla_flags.restore()  # there are devices, so XLA has read them
     return jax.make_mesh((len(devices),), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))
 
 

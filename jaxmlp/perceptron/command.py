@@ -8,14 +8,13 @@ from typing import Annotated, Any
 import tyro
 from annotated_types import Ge
 
-from jaxmlp.cli import parsing, progress
+from jaxmlp.cli import parsing, progress, signals
 from jaxmlp.cli.devices import Device, choose_device, use_all_cores
-from jaxmlp.cli.signals import interruptible
 from jaxmlp.errors import UsageError
 from jaxmlp.perceptron.runner import PERCEPTRON, PerceptronExperiment, learn, write_run
 from jaxmlp.runs import directory, files
 from jaxmlp.runs.runner import read_data
-from jaxmlp.text import short_path
+from jaxmlp.text import short_path, typed
 
 
 @dataclass(frozen=True)
@@ -84,17 +83,18 @@ def main(arguments: list[str]) -> int:
     bar.on_message(f"reading {experiment.data.name}")
     data = read_data(experiment.in_common(), progress=not command.quiet and bar.console.is_terminal)
     bar.on_message(data.described())
-    with interruptible() as bar.interruption:
-        try:
-            fit = learn(experiment, data, command.seeds, bar)
-        finally:
-            bar.clear()
-    if bar.interruption.signalled:
-        return 128 + bar.interruption.number
+    signals.set_last_line(f"nothing is kept; begin again with: {typed('perceptron', *arguments)}")
+    try:
+        fit = learn(experiment, data, command.seeds, bar)
+    finally:
+        bar.clear()
     out = command.out or directory.fresh(experiment.in_common())
+    again = typed("perceptron", *arguments, *["--overwrite"] * (command.out is not None and not command.overwrite))
+    signals.set_last_line(f"{out} is not whole; begin again with: {again}")
     directory.create(out, experiment, PERCEPTRON, overwrite=command.overwrite)
     files.make_directory(out / directory.PLOTS)
     summary = write_run(experiment, data, fit, out, bar)
+    signals.set_last_line()
     if not command.quiet:
         _print(bar, out, summary)
     if "diverged" not in summary["stop_reason"]:

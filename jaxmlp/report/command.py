@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import tyro
 from annotated_types import Ge
 
-from jaxmlp.cli import parsing
+from jaxmlp.cli import parsing, signals
 from jaxmlp.cli.devices import Device, choose_device, use_all_cores
 from jaxmlp.cli.progress import Lines
 from jaxmlp.report import page, runner
@@ -68,12 +68,13 @@ def main(arguments: list[str]) -> int:
     out = command.out or Path("runs") / f"report-{Path(command.data.name).stem}"
     files.make_directory(out)
     started = time.perf_counter()
-    with Progress(quiet=command.quiet) as progress:
+    with Progress(typed("report", *arguments), quiet=command.quiet) as progress:
         progress.on_message(f"device: {device}; reading {command.data.name}")
         chosen = report_parts.parts(wanted, command.seeds, command.data.name, out, progress)
         parts = runner.compute(chosen, out, progress)
     provenance = _provenance(command, arguments, device, parts) | {"seconds": time.perf_counter() - started}
     page.write(out, parts, provenance)
+    signals.set_last_line()
     progress.on_message(f"{short_path(out / 'report.html')}, report.md, results.json and figures/")
     return 0
 
@@ -98,10 +99,18 @@ def _provenance(command: Report, arguments: list[str], device: str, parts: dict[
 
 
 class Progress(Lines, runner.ReportCallbacks):
-    """A bar over the parts that knows which one runs, and how far it is; a line for each where there is no terminal."""
+    """A bar over the parts that knows which one runs, and how far it is; a line for each where there is no terminal.
+
+    `line` is what goes on with the report: a signal ends it at once, and the part that runs is given up.
+    """
+
+    def __init__(self, line: str, *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self.line = line
 
     def on_part_begin(self, name: str, done: int, parts: int) -> None:
         """Part `name` begins, after `done` of so many."""
+        signals.set_last_line(f"{done} of {parts} parts are kept; go on with: {self.line}")
         self.name, self.done, self.parts = name, done, parts
         if name and not self.on_terminal:
             self.on_message(f"part {done + 1} of {parts}: {name}")

@@ -49,20 +49,25 @@ def compute(parts: Sequence[Part], out: Path, callbacks: ReportCallbacks) -> dic
     """The results of all parts by name: those in `out` with the same settings are read, the others computed and kept."""
     folder = out / "parts"
     files.make_directory(folder)
-    results = {}
-    for number, part in enumerate(parts):
-        path = folder / f"{part.name}.json"
-        kept = directory.read_json(path)
-        if kept is None or kept["settings"] != json.loads(json.dumps(part.settings)):
-            callbacks.on_part_begin(part.name, number, len(parts))
+    kept = {part.name: content for part in parts if (content := _kept(part, folder)) is not None}
+    for part in parts:
+        if part.name not in kept:
+            callbacks.on_part_begin(part.name, len(kept), len(parts))
             started = time.perf_counter()
             result = part.compute()
             seconds = time.perf_counter() - started
+            path = folder / f"{part.name}.json"
             directory.write_json(path, {"settings": part.settings, "seconds": seconds, "result": result})
-            kept = directory.read_json(path) or {}
-        results[part.name] = kept["result"] | {"seconds": kept["seconds"]}
+            kept[part.name] = directory.read_json(path) or {}
     callbacks.on_part_begin("", len(parts), len(parts))
-    return results
+    return {part.name: kept[part.name]["result"] | {"seconds": kept[part.name]["seconds"]} for part in parts}
+
+
+def _kept(part: Part, folder: Path) -> dict[str, Any] | None:
+    """What `folder` holds of a part that was computed with the same settings."""
+    content = directory.read_json(folder / f"{part.name}.json")
+    same = content is not None and content["settings"] == json.loads(json.dumps(part.settings))
+    return content if same else None
 
 
 @lru_cache(maxsize=2)

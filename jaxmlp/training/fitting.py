@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmlp import display
+from jaxmlp import display, xla_flags
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Examples, Hyper, Spec, Splits, Training
 from jaxmlp.training import data_parallel as parallel
@@ -141,6 +141,7 @@ def typed(hyper: Hyper) -> Hyper:
 def initial(spec: Spec, hyper: Hyper, seed: int) -> tuple[Hyper, jax.Array, TrainState]:
     """The traced hyperparameters, the key of a seed, and the state before the first epoch."""
     key, hyper = jax.random.key(seed, impl=PRNG), traced(hyper)
+    xla_flags.restore()  # there are arrays, so XLA has read them
     return hyper, key, compiled_begin(spec, hyper, key)
 
 

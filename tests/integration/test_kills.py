@@ -48,24 +48,74 @@ def test_signals_and_kills_change_no_bit(tmp_path, whole):
     assert run_of(out) == whole, seed
 
 
-@pytest.mark.parametrize("delay", [0.25, 0.5, 0.9])
-def test_an_interrupt_while_it_starts_leaves_no_traceback(tmp_path, delay):
-    process = start(COMMAND, *DIGITS, "--out", tmp_path / "run")
-    time.sleep(delay)
-    process.send_signal(signal.SIGINT)
+BEGUN, IMPORTED, READING = "jaxmlp.errors", "jaxmlp.cli.parsing", "sklearn"  # modules, by when they are imported
+DRAWING = "PIL.PngImagePlugin"
+
+
+def interrupted_at(module, number, name, *arguments):
+    """The end of a command that is sent a signal when it has imported a module; Python says on stderr what it imports."""
+    words = command(name)
+    process = start([words[0], "-X", "importtime", *words[1:]], *arguments)
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line.rpartition("|")[2].strip() == module:
+            break
+    process.send_signal(number)
     code, _, error = end_of(process)
-    assert code == 130
+    lines = [line for line in [*said, *error.splitlines(keepends=True)] if not line.startswith("import time:")]
+    return code, "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "number"),
+    [
+        *((name, BEGUN, 2) for name in ("train", "sweep", "predict", "gradcheck", "perceptron", "report")),
+        *((name, IMPORTED, 15) for name in ("train", "predict", "perceptron")),
+        *((name, READING, 2) for name in ("train", "gradcheck", "perceptron", "sweep")),
+        ("train", DRAWING, 15),
+        ("sweep", DRAWING, 2),
+    ],
+)
+def test_an_interrupt_at_any_moment_has_its_exit_code_and_no_traceback(tmp_path, name, module, number):
+    """From the first line after `signals.install`; the 4 ms of imports before it cannot be told from Python's own."""
+    flags = {
+        "predict": [tmp_path, tmp_path / "a.png"],
+        "report": ["--out", tmp_path / "out", "--data.name", "digits"],
+        "gradcheck": ["--data.name", "digits"],
+        "sweep": ["--data.name", "digits", "--grid", "learning_rate = [0.1, 0.2]", "--training.max-epochs", 2],
+        "train": ["--data.name", "digits", "--training.max-epochs", 2],
+        "perceptron": ["--data.name", "digits", "--online.max-steps", 2000],
+    }[name]
+    out = [] if name in ("predict", "report", "gradcheck") else ["--out", tmp_path / "out"]
+    code, error = interrupted_at(module, number, name, *flags, *out)
+    assert code == 128 + number, error
     assert "Traceback" not in error
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_perceptron_leaves_nothing(tmp_path, sent, code):
+def test_an_interrupted_perceptron_leaves_nothing_and_says_so(tmp_path, sent, code):
+    out = tmp_path / "my run; touch x"
     endless = ["--online.threshold", "0", "--online.max-steps", "2000000000"]
-    process = start(command("perceptron"), "--out", tmp_path / "run", "--device", "cpu", *endless)
+    process = start(command("perceptron"), "--out", out, "--device", "cpu", *endless)
     process.stdout.readline()  # the device: it has begun
     time.sleep(1.5)
     process.send_signal(sent)
     found, _, error = end_of(process)
     assert found == code
     assert "Traceback" not in error
-    assert not (tmp_path / "run").exists()
+    assert not out.exists()
+    line = f"python -m jaxmlp.perceptron --out '{out}' --device cpu {' '.join(endless)}"
+    assert error == f"interrupted; nothing is kept; begin again with: {line}\n"
+
+
+def test_an_interrupted_report_keeps_its_parts_and_says_how_to_go_on(tmp_path):
+    out = tmp_path / "my run; touch x"
+    flags = ["--data.name", "digits", "--seeds", "1", "--only", "softmax", "readings_softmax"]
+    process = start(command("report"), *flags, "--out", out)
+    wait_until(process, (out / "parts/softmax.json").exists)
+    process.send_signal(signal.SIGINT)
+    code, _, error = end_of(process)
+    assert code == 130
+    line = f"python -m jaxmlp.report {' '.join(flags)} --out '{out}'"
+    assert error == f"interrupted; 1 of 2 parts are kept; go on with: {line}\n"
