@@ -3,6 +3,8 @@
 import contextlib
 import errno
 import os
+import re
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,9 +20,14 @@ _REMEDIES = {
     errno.EEXIST: "a file stands where a folder is wanted: move it, or write to another folder",
     errno.ENOTDIR: "a file stands where a folder is wanted: move it, or write to another folder",
     errno.ENOENT: "the folder is gone: make it again, or write to another one",
+    errno.EBUSY: "another program holds it: end that, or write to another folder",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
     errno.EISDIR: "a folder stands where a file is wanted: move it, or write to another folder",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
+
+
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
@@ -44,11 +51,29 @@ def write_atomically(path: Path, data: bytes | str) -> None:
             temporary.unlink()
 
 
-def remove_leftovers(directory: Path, prefix: str) -> None:
-    """Delete the temporary files that a killed process left of its writes to names starting with `prefix`."""
-    for path in directory.glob(f".{prefix}*.tmp"):
-        with contextlib.suppress(OSError):
-            path.unlink()
+def read_bytes(path: Path) -> bytes:
+    """The content of a regular file. Raises OSError for anything else, such as a pipe, which might never end."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(handle, "rb") as file:  # noqa: PTH123
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        return file.read()
+
+
+def remove(path: Path) -> None:
+    """Delete a file, if it is there. RunError if that fails."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot("remove", path, error) from error
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Delete the temporary files below a directory that a killed process left of `write_atomically`."""
+    for path in directory.rglob(".*.tmp"):
+        if _TEMPORARY.fullmatch(path.name):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def append_lines(path: Path, lines: Sequence[str]) -> None:
