@@ -177,11 +177,14 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: SweepTrials, bar: SweepB
         bar.on_message(line)
     bar.on_message("reading data")
 
+    import jax
+
+    from jaxmlp.sweep import estimate, runner
     from jaxmlp.sweep import groups as sweep_groups
-    from jaxmlp.sweep import runner
 
     groups = sweep_groups.groups_of(trials)
     options = Options(command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds)
+    estimate.check_memory(groups, jax.local_devices(), options, processes.count(), sweep.prune)
     if command.dry_run:
         return _dry_run(options, sweep, groups, bar)
     out = command.out or directory.fresh(sweep.experiment, "sweep-")
@@ -226,4 +229,6 @@ def _dry_run(options: Options, sweep: Sweep, groups: "list[SweepGroup]", bar: Sw
         f" {cost.epochs:,} trial-epochs, which take {duration(cost.seconds)} if no trial stops early, and"
         f" {duration(cost.compile_seconds)} of compiling (more as trials leave and programs become smaller)"
     )
+    if line := estimate.shortage(cost, devices, sweep.prune):
+        bar.on_message(line)
     return 0
