@@ -68,10 +68,15 @@ def remove(path: Path) -> None:
         raise cannot("remove", path, error) from error
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether a name is one that `write_atomically` gives a file until it is whole."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
 def remove_leftovers(directory: Path) -> None:
     """Delete the temporary files below a directory that a killed process left of `write_atomically`."""
     for path in directory.rglob(".*.tmp"):
-        if _TEMPORARY.fullmatch(path.name):
+        if is_temporary(path):
             with contextlib.suppress(OSError):
                 path.unlink()
 

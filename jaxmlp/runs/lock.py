@@ -20,12 +20,11 @@ FILES = (LOCK, HOLDER)
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the directory `path`, which is made where it is missing; without a file in it at the end, it is removed again.
+    """Hold the directory `path`, which is made where it is missing; if it is empty at the end, it is removed again.
 
     The operating system lets go of the lock when its process ends, however that ends. What a killed process left of
     files that it was writing is removed. Raises RunError, naming the process and its host, where another one holds it.
     """
-    made = not path.exists()
     files.make_directory(path)
     lock = FileLock(path / LOCK, timeout=0)
     try:
@@ -42,8 +41,8 @@ def locked(path: Path) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):
             (path / HOLDER).unlink()
-        if made and {item.name for item in path.iterdir()} == {LOCK}:
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if {item.name for item in path.iterdir()} == {LOCK}:
                 (path / LOCK).unlink()
                 path.rmdir()
         lock.release()

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tomli_w
 from annotated_types import Ge
 
-from jaxmlp.errors import UsageError, named, nearest
+from jaxmlp.errors import UsageError, named, nearest, unknown
 from jaxmlp.fields import annotations, changed, one_line, table_of, value_of
 from jaxmlp.grid.axes import SEED
 from jaxmlp.grid.pruning import Prune, check_rungs
@@ -18,12 +18,13 @@ from jaxmlp.grid.trials import HYPER
 from jaxmlp.runs import config
 from jaxmlp.runs.config import SECTIONS, Experiment
 from jaxmlp.sweep import space
+from jaxmlp.sweep.options import MODES, OptionKeys, Options
 from jaxmlp.sweep.space import Axis, Sample
 from jaxmlp.sweep.trials import SweepTrials, count_of, only, trials_of
 from jaxmlp.text import typed
-from jaxmlp.training.validation import check_section
+from jaxmlp.training.validation import check_chunk, check_section
 
-TABLES = ("grid", "sample", "prune")
+TABLES = ("grid", "sample", "prune", "options")
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,20 @@ def read(path: Path) -> tuple[Experiment, frozenset[str], dict[str, Any]]:
     tables = Tables({name: tree.pop(name) for name in TABLES if name in tree})
     tables.file = file
     return *config.parse(tree, file), tables
+
+
+def options_of(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The [options] among the tables of `read`: how the trials are run, as --mode, --chunk, --resident and --test-all.
+
+    Raises UsageError for an unknown key, or a value that it does not accept.
+    """
+    file = tables.file if isinstance(tables, Tables) else ""
+    with named(file):
+        options = table_of("options", _table(tables, "options"), annotations(OptionKeys))
+        if "mode" in options and options["mode"] not in MODES:
+            raise unknown("options.mode", options["mode"], MODES)
+        check_chunk("options.chunk", options.get("chunk"))
+    return options
 
 
 def sweep_of(
@@ -140,6 +155,13 @@ def write(sweep: Sweep) -> str:
     tables = tree(sweep)
     grid = tables.pop("grid")
     return tomli_w.dumps(tables) + "\n[grid]\n" + "".join(_assignment(key, value) for key, value in grid.items())
+
+
+def write_options(options: Options) -> str:
+    """The TOML of the table [options]."""
+    values = {"mode": options.mode or MODES[0], "test_all": options.test_all}
+    values |= {name: value for name in ("chunk", "resident") if (value := getattr(options, name)) is not None}
+    return "\n" + tomli_w.dumps({"options": values})
 
 
 def _assignment(key: str, value: Any) -> str:
