@@ -13,6 +13,7 @@ from jaxmlp import display
 from jaxmlp.data import bundled, idx, npz, tfds
 from jaxmlp.data.npz import Four
 from jaxmlp.errors import DataError, UsageError, nearest
+from jaxmlp.fields import FLOAT64
 
 IDX_SETS = ("mnist", "fashion_mnist")
 BUNDLED: dict[str, tuple[Callable[[], Four], str]] = {
@@ -38,7 +39,7 @@ class Data:
     """Folder with IDX files or an NPZ (mnist, fashion_mnist; beats the variable JAXMLP_DATA); data_dir (tfds:NAME)."""
     normalise: str = "per_image"
     """per_image, unit, per_feature, global, none."""
-    validation: Annotated[float, Interval(gt=0, lt=1)] = 0.2
+    validation: Annotated[float, Interval(gt=0, lt=1), FLOAT64] = 0.2
     """Share of the training examples that is held out for validation."""
     split_seed: Annotated[int, Ge(0)] = 0
     """Of the draw of the validation examples; apart from the seed of training, so that seeds share their data."""
@@ -107,17 +108,13 @@ def _search(data: Data, progress: bool) -> Dataset:
         except _Absent as absent:
             tried.append(f"  {number}. {source}: {absent}")
     raise DataError(
-        "\n".join(
-            [
-                f"{data.name} was not found. Tried:",
-                *tried,
-                "Ways out:",
-                f"  - put its four IDX files ({idx.STEMS[0]}-idx3-ubyte[.gz], ...) or an NPZ ({', '.join(npz.KEYS)})",
-                "    in a folder, and name it: --data.dir FOLDER, or JAXMLP_DATA=FOLDER",
-                f"  - prepare it: {tfds.how_to_prepare(data.name, tfds.home())}",
-                "  - connect to the network for the download; or train on what needs none: --data.name mnist5k",
-            ]
-        )
+        f"{data.name} was not found. Tried:",
+        *tried,
+        "Ways out:",
+        f"  - put its four IDX files ({idx.STEMS[0]}-idx3-ubyte[.gz], ...) or an NPZ ({', '.join(npz.KEYS)})",
+        "    in a folder, and name it: --data.dir FOLDER, or JAXMLP_DATA=FOLDER",
+        f"  - prepare it: {tfds.how_to_prepare(data.name, tfds.home())}",
+        "  - connect to the network for the download; or train on what needs none: --data.name mnist5k",
     )
 
 

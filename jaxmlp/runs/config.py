@@ -1,6 +1,5 @@
 """An experiment as a file: its TOML, the keys a command line sets, and what is refused."""
 
-import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, is_dataclass
@@ -14,6 +13,7 @@ from annotated_types import Ge
 from jaxmlp.data.sources import BUNDLED, IDX_SETS, Data
 from jaxmlp.errors import UsageError, named, nearest
 from jaxmlp.fields import annotations, flat, one_line, plain, table_of, value_of
+from jaxmlp.reading import read_toml
 from jaxmlp.spec import Hyper, Network, Training
 from jaxmlp.training.validation import check_name, check_section, check_together, reads, refuse_unread
 
@@ -91,12 +91,7 @@ def read(path: Path, kind: type[Kind] = Experiment) -> tuple[Kind, frozenset[str
 def load(path: Path) -> tuple[dict[str, Any], str]:
     """The parsed TOML of a file, and its name for errors. Raises UsageError for one that is missing or is no TOML."""
     file = locate(path)
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8")), str(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read as a config file: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file}: is not TOML: {error}") from None
+    return read_toml(file), str(file)
 
 
 def locate(path: Path) -> Path:
@@ -112,7 +107,8 @@ def locate(path: Path) -> Path:
     known = sorted(
         f"configs/{file.relative_to(folder).as_posix()}" for folder in shipped for file in folder.rglob("*.toml")
     )
-    what = "is a directory" if path.is_dir() else "does not exist"
+    kind = "is a directory" if path.is_dir() else "is no regular file"
+    what = kind if path.exists() else "does not exist"
     raise UsageError(f"config file {path} {what}; {nearest(path.as_posix(), known)}")
 
 

@@ -14,7 +14,7 @@ from jaxmlp.cli.devices import Device, choose_device, use_all_cores
 from jaxmlp.cli.main import typed
 from jaxmlp.cli.signals import interruptible
 from jaxmlp.errors import UsageError
-from jaxmlp.fields import value_of
+from jaxmlp.fields import FLOAT64, value_of
 from jaxmlp.runs import config, directory
 from jaxmlp.runs.config import Experiment
 from jaxmlp.sweep import config as sweep_config
@@ -62,7 +62,7 @@ class SweepCommand(Experiment):
     """What to train on; auto takes the fastest there is."""
     quiet: bool = False
     """Print nothing but errors."""
-    checkpoint_seconds: Annotated[float, Gt(0)] = 30.0
+    checkpoint_seconds: Annotated[float, Gt(0), FLOAT64] = 30.0
     """Save the state at most so often."""
     distributed: bool = False
     """Spread the trials over several processes; see --coordinator, or let the cluster say."""

@@ -12,6 +12,7 @@ from jaxmlp.cli import parsing, progress
 from jaxmlp.cli.devices import Device, choose_device
 from jaxmlp.cli.main import typed
 from jaxmlp.cli.signals import interruptible
+from jaxmlp.fields import FLOAT64
 from jaxmlp.runs import config, directory
 from jaxmlp.runs.config import Experiment
 from jaxmlp.text import short_path
@@ -35,7 +36,7 @@ class Train(Experiment):
     """Split every minibatch over all devices; the result is the same to rounding."""
     quiet: bool = False
     """Print nothing but errors."""
-    checkpoint_seconds: Annotated[float, Gt(0)] = 5.0
+    checkpoint_seconds: Annotated[float, Gt(0), FLOAT64] = 5.0
     """Save the state at most so often."""
 
 
