@@ -6,6 +6,7 @@ from typing import NoReturn
 import jaxmlp
 from jaxmlp.cli import main as cli
 from jaxmlp.errors import UsageError, unknown
+from jaxmlp.text import typed
 
 COMMANDS = {
     "train": "train a network; writes a run directory with its weights, metrics and pictures",
@@ -37,7 +38,7 @@ def main(arguments: list[str]) -> int:
         return import_module(f"jaxmlp.{first}.command").main(others)
     if first in ("-h", "--help"):
         listed = "\n".join(f"  {name:12}{purpose}" for name, purpose in COMMANDS.items())
-        print(USAGE.format(prog=cli.typed(), commands=listed), end="")
+        print(USAGE.format(prog=typed(), commands=listed), end="")
     elif first == "--version":
         print(f"jaxmlp {jaxmlp.__version__}")
     elif first == "completion":
@@ -49,7 +50,7 @@ def main(arguments: list[str]) -> int:
 
 def _completion(arguments: list[str]) -> str:
     if len(arguments) != 1 or arguments[0] not in SHELLS:
-        raise UsageError(f"completion is for one shell: {cli.typed()} completion {'|'.join(SHELLS)}")
+        raise UsageError(f"completion is for one shell: {typed()} completion {'|'.join(SHELLS)}")
     from jaxmlp.cli import completion
 
     commands = [import_module(f"jaxmlp.{name}.command").COMMAND for name in COMMANDS]

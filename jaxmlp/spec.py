@@ -1,6 +1,6 @@
 """What a network and its training are (static), their hyperparameters (traced), and examples.
 
-Axis letters of the whole project: N examples, D inputs, H hidden units, K classes, G grid trials.
+Axis letters of the whole project: N examples, D inputs, H hidden units, K output units (one a class), G trials.
 """
 
 from dataclasses import dataclass
@@ -107,7 +107,7 @@ class Hyper(NamedTuple):
     patience: Annotated[int, Ge(0)] = 3
     """Epochs without progress after which training stops; 0 never stops."""
     min_delta: Annotated[float, Ge(0)] = 0.0
-    """Validation loss must fall by more than this to count as progress: no_improvement."""
+    """The watched value (training.monitor) must fall by more than this to count as progress: no_improvement."""
 
 
 class Examples(NamedTuple):

@@ -1,6 +1,8 @@
-"""Text for messages: plurals, durations and paths."""
+"""Text for messages: plurals, durations, paths, and lines to paste."""
 
 import contextlib
+import shlex
+import sys
 from pathlib import Path
 
 
@@ -22,3 +24,11 @@ def short_path(path: Path) -> str:
     with contextlib.suppress(ValueError):
         return str(path.resolve().relative_to(Path.cwd()))
     return str(path)
+
+
+def typed(command: str = "", *arguments: object) -> str:
+    """A line to paste that runs a command, in the way this process was started: `jaxmlp train ...` or `python -m ...`."""
+    start = "jaxmlp" if Path(sys.argv[0]).stem == "jaxmlp" else "python -m jaxmlp"
+    if command:
+        start += f" {command}" if start == "jaxmlp" else f".{command}"
+    return " ".join([start, *(shlex.quote(str(argument)) for argument in arguments)])

@@ -67,6 +67,11 @@ def cases(table):
     return [pytest.param(*row, id=name) for name, row in table.items()]
 
 
+def for_users(values, marked):
+    """The values for `parametrize`; with some of them the test runs a second time, compiled as for users."""
+    return [pytest.param(value, marks=[pytest.mark.users_flags] if value in marked else []) for value in values]
+
+
 def counting(function):
     """The function, and a list that grows by one with every call: under jit, with every trace."""
     calls = []

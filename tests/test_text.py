@@ -1,10 +1,12 @@
-"""Plurals, durations and paths as people write them."""
+"""Plurals, durations, paths and commands as people write them."""
 
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
-from jaxmlp.text import count, duration, short_path
+from jaxmlp.text import count, duration, short_path, typed
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 trials"), (1, "1 trial"), (2, "2 trials"), (1000, "1,000 trials")])
@@ -36,3 +38,17 @@ def test_a_path_is_short_below_this_folder_and_left_alone_elsewhere(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     assert short_path(Path(path)) == text
     assert short_path(tmp_path / "runs/a") == "runs/a"
+
+
+@pytest.mark.parametrize(
+    ("started", "line"),
+    [
+        ("/usr/bin/jaxmlp", "jaxmlp train --out 'a b' --resume"),
+        ("/somewhere/jaxmlp.exe", "jaxmlp train --out 'a b' --resume"),
+        ("/somewhere/jaxmlp/train/__main__.py", "python -m jaxmlp.train --out 'a b' --resume"),
+    ],
+)
+def test_a_quoted_line_can_be_pasted(monkeypatch, started, line):
+    monkeypatch.setattr(sys, "argv", [started])
+    assert typed("train", "--out", "a b", "--resume") == line
+    assert shlex.split(line)[-2] == "a b"

@@ -7,7 +7,7 @@ from dataclasses import MISSING
 from pathlib import Path
 
 from jaxmlp.cli.flags import Flag
-from jaxmlp.cli.main import typed
+from jaxmlp.text import typed
 
 WIDEST, LEFT = 100, 31  # columns: of the page, and of the names
 METAVARS = {int: " N", float: " X", str: " NAME", Path: " PATH", bool: ""}

@@ -1,11 +1,9 @@
-"""How a command runs: its signals and streams, its errors as one line, its exit code, and how a user types it."""
+"""How a command runs: its signals and streams, its errors as one line, its exit code."""
 
 import os
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import NoReturn
 
 from jaxmlp.cli import signals
@@ -65,11 +63,3 @@ def open_streams() -> None:
         if getattr(sys, name) is None:
             lowest = os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, os.fdopen(lowest, mode, closefd=False))
-
-
-def typed(command: str = "", *arguments: object) -> str:
-    """A line to paste that runs a command, in the way this process was started: `jaxmlp train ...` or `python -m ...`."""
-    start = "jaxmlp" if Path(sys.argv[0]).stem == "jaxmlp" else "python -m jaxmlp"
-    if command:
-        start += f" {command}" if start == "jaxmlp" else f".{command}"
-    return " ".join([start, *(shlex.quote(str(argument)) for argument in arguments)])

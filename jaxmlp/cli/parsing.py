@@ -5,12 +5,13 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Annotated, Any, Generic, TypeVar, get_origin
 
 from jaxmlp.cli import help as short_help
-from jaxmlp.cli import main, slips
+from jaxmlp.cli import slips
 from jaxmlp.cli.flags import CHOICES, flags_of, texts_of, with_choices
 from jaxmlp.errors import UsageError
 from jaxmlp.fields import annotations, kind_of, value_of
 from jaxmlp.runs import config
 from jaxmlp.runs.config import AnyExperiment, Experiment
+from jaxmlp.text import typed
 
 Kind = TypeVar("Kind")  # of flags
 AnyKind = TypeVar("AnyKind", bound=AnyExperiment)
@@ -62,7 +63,7 @@ class Command(Generic[Kind]):
             return tyro.cli(
                 self.kind,
                 args=list(arguments),
-                prog=main.typed(self.name),
+                prog=typed(self.name),
                 console_outputs=not quiet,
                 registry=None if quiet else registry(),
                 **base,
@@ -70,9 +71,7 @@ class Command(Generic[Kind]):
         except SystemExit as end:
             if end.code == 0:
                 raise
-            raise UsageError(
-                f"{main.typed(self.name, *arguments)} cannot be read; --help shows how it is called"
-            ) from None
+            raise UsageError(f"{typed(self.name, *arguments)} cannot be read; --help shows how it is called") from None
 
 
 def registry() -> Any:

@@ -51,7 +51,7 @@ class Lines(Callbacks):
 
     def should_stop(self) -> bool:
         """Whether a signal has come."""
-        return self.interruption.asked()
+        return self.interruption.signalled
 
     def quote(self, text: str, line: str) -> None:
         """Print a text and a line to paste, which no terminal breaks."""

@@ -34,7 +34,8 @@ class Interruption:
 
     number: int = 0
 
-    def asked(self) -> bool:
+    @property
+    def signalled(self) -> bool:
         """True once a signal has come."""
         return self.number != 0
 

@@ -22,7 +22,7 @@ TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">
 STEMS = ("train-images", "train-labels", "t10k-images", "t10k-labels")
 MOST_AXES = 8
 MOST_GZIP_RATIO = 1032  # deflate cannot shrink further, so a header that promises more is wrong
-CHUNK = 1 << 24
+BLOCK = 1 << 24  # bytes read at once
 TIMEOUT = 30  # seconds to connect, and between two packets
 
 
@@ -112,9 +112,9 @@ def _parse(file: BufferedIOBase, path: Path, most_bytes: int) -> np.ndarray:
 
 
 def _read_at_most(file: BufferedIOBase, count: int) -> bytes:
-    """Up to `count` bytes, in chunks, so that memory grows with what is there and not with what is promised."""
+    """Up to `count` bytes, in blocks, so that memory grows with what is there and not with what is promised."""
     parts = []
-    while count > 0 and (part := file.read(min(count, CHUNK))):
+    while count > 0 and (part := file.read(min(count, BLOCK))):
         parts.append(part)
         count -= len(part)
     return b"".join(parts)

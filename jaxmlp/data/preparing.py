@@ -12,7 +12,7 @@ from jaxmlp.errors import DataError, unknown
 from jaxmlp.spec import Examples, Splits
 
 NORMALISATIONS = ("per_image", "unit", "per_feature", "global", "none")
-CHUNK = 512  # images normalised at once, in double precision, within the cache of a core
+BLOCK = 512  # images normalised at once, in double precision, within the cache of a core
 
 
 class Preparation(NamedTuple):
@@ -41,13 +41,13 @@ class Preparation(NamedTuple):
         _check_pixels(images, "images")
         images = images.reshape(len(images), math.prod(self.image_shape))
         x = np.empty(images.shape, np.float32)  # [N, D]
-        for start in range(0, len(images), CHUNK):
-            chunk = images[start : start + CHUNK]
-            x[start : start + CHUNK] = _per_image(chunk) if self.normalise == "per_image" else self._scaled(chunk)
+        for start in range(0, len(images), BLOCK):
+            block = images[start : start + BLOCK]
+            x[start : start + BLOCK] = _per_image(block) if self.normalise == "per_image" else self._scaled(block)
         return x
 
-    def _scaled(self, chunk: np.ndarray) -> np.ndarray:
-        return (chunk - self.mean.astype(float)) / self.std.astype(float) if self.mean.size else chunk
+    def _scaled(self, block: np.ndarray) -> np.ndarray:
+        return (block - self.mean.astype(float)) / self.std.astype(float) if self.mean.size else block
 
 
 def prepare(dataset: Dataset, data: Data) -> tuple[Splits, Preparation]:
@@ -146,10 +146,10 @@ def _statistics(images: np.ndarray, normalise: str) -> tuple[np.ndarray, np.ndar
         return np.zeros(1, np.float32), np.asarray([largest or 1.0], np.float32)
     if normalise not in ("per_feature", "global"):
         return np.zeros(0, np.float32), np.zeros(0, np.float32)
-    chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
+    blocks = [images[start : start + BLOCK] for start in range(0, len(images), BLOCK)]
     over_pixels = np.mean if normalise == "global" else np.asarray
-    mean = np.atleast_1d(over_pixels(sum(chunk.sum(0, dtype=float) for chunk in chunks) / len(images)))
-    squares = sum(np.square(chunk - mean).sum(0) for chunk in chunks) / len(images)
+    mean = np.atleast_1d(over_pixels(sum(block.sum(0, dtype=float) for block in blocks) / len(images)))
+    squares = sum(np.square(block - mean).sum(0) for block in blocks) / len(images)
     std = np.sqrt(np.atleast_1d(over_pixels(squares)))
     lowest, highest = images.min(0), images.max(0)
     constant = lowest == highest if normalise == "per_feature" else np.atleast_1d(lowest.min() == highest.max())
@@ -161,10 +161,10 @@ def _as_float32(mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return mean.astype(np.float32), np.where(std == 0, np.float32(1), std)
 
 
-def _per_image(chunk: np.ndarray) -> np.ndarray:
+def _per_image(block: np.ndarray) -> np.ndarray:
     """Each image with mean 0 and standard deviation 1, or zeros where all its pixels are equal (compared, not computed)."""
-    varied = chunk.min(1) != chunk.max(1)  # [n]
-    centred = chunk - chunk.mean(1, keepdims=True, dtype=float)  # [n, D]
-    std = np.sqrt(np.einsum("nd,nd->n", centred, centred) / chunk.shape[1])
+    varied = block.min(1) != block.max(1)  # [n]
+    centred = block - block.mean(1, keepdims=True, dtype=float)  # [n, D]
+    std = np.sqrt(np.einsum("nd,nd->n", centred, centred) / block.shape[1])
     centred *= np.divide(1.0, std, where=varied & (std > 0), out=np.zeros_like(std))[:, None]
     return centred

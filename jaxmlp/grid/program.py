@@ -59,7 +59,7 @@ def advance_seed_groups(
 
         return _vmap(trial, P)(hyper, state)
 
-    def step(carry: tuple[TrainState, Array], _: None) -> tuple[tuple[TrainState, Array], EpochLog]:
+    def epoch_or_skip(carry: tuple[TrainState, Array], _: None) -> tuple[tuple[TrainState, Array], EpochLog]:
         state, clocks = carry
         active = _unfinished(spec, hyper, state) & (clocks < until)[:, None]
 
@@ -73,7 +73,7 @@ def advance_seed_groups(
     def skip_epoch(state: TrainState) -> tuple[TrainState, EpochLog]:
         return jax.vmap(jax.vmap(loop.skip_epoch))(state)
 
-    (state, clocks), log = jax.lax.scan(step, (state, clocks), length=epochs)
+    (state, clocks), log = jax.lax.scan(epoch_or_skip, (state, clocks), length=epochs)
     log = jax.tree.map(lambda column: jnp.moveaxis(column, 0, -1), log)  # [S, P, E]
     return Advanced(state, clocks, _unfinished(spec, hyper, state), log)
 
@@ -88,12 +88,12 @@ def advance_alone(
         state, log = loop.skip_epoch(state)
         return state, jax.tree.map(lambda column: column[None], log)
 
-    def step(state: TrainState, _: None) -> tuple[TrainState, EpochLog]:
+    def epoch_or_skip(state: TrainState, _: None) -> tuple[TrainState, EpochLog]:
         advance = partial(loop.advance, spec, hyper, keys[0], splits)
         state, log = jax.lax.cond(state.epoch < until, advance, skip_epoch, state)
         return state, jax.tree.map(lambda column: column[0], log)
 
-    state, log = jax.lax.scan(step, state, length=epochs)
+    state, log = jax.lax.scan(epoch_or_skip, state, length=epochs)
     state, hyper, log = jax.tree.map(lambda leaf: leaf[None, None], (state, hyper, log))
     return Advanced(state, clocks + epochs, _unfinished(spec, hyper, state), log)
 

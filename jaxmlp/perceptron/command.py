@@ -89,7 +89,7 @@ def main(arguments: list[str]) -> int:
             fit = learn(experiment, data, command.seeds, bar)
         finally:
             bar.clear()
-    if bar.interruption.asked():
+    if bar.interruption.signalled:
         return 128 + bar.interruption.number
     out = command.out or directory.fresh(experiment.in_common())
     directory.create(out, experiment, PERCEPTRON, overwrite=command.overwrite)

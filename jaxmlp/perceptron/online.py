@@ -29,7 +29,7 @@ from jaxmlp.training.validation import check_section
 BLOCK = 32  # steps between two updates of w; 64 are as fast for one trial, and slower for many
 WINDOWS = 1024  # of the curve, at most
 TOGETHER = 16  # trials of one vmap on a CPU: their weights stay in its cache; groups run in turn
-CHUNK = 65_536  # steps of all trials in a call of the program: some tenths of a second
+CALL_STEPS = 65_536  # steps of all trials in a call of the program: some tenths of a second
 
 
 class Online(NamedTuple):
@@ -202,7 +202,7 @@ def fit_online(
     compiled = _advance_all.lower(spec, mesh, together, online, keys, train, states, until).compile()
     compile_seconds = time.perf_counter() - started
     while np.any(~np.asarray(states.stopped) & (np.asarray(states.steps) < np.asarray(online.max_steps))):
-        until = until + max(CHUNK // len(slots), BLOCK)
+        until = until + max(CALL_STEPS // len(slots), BLOCK)
         states = compiled(online, keys, train, states, until)
         callbacks.on_call_end(int(np.max(np.asarray(states.steps))))
         if callbacks.should_stop():

@@ -89,8 +89,8 @@ def parallel_coordinates(rows: Rows, axes: Sequence[str], best: int | None) -> P
     heights.append(np.array([1.12 if diverged(row) else next(end_heights) for row in shown]))
     paths = [_eased(trial) for trial in np.column_stack(heights)]
 
-    step = min(1.9, 11.8 / len(scales))  # inches from one axis to the next
-    figure = Picture(max(step * len(scales) + 2.8, 7), 5.4)
+    spacing = min(1.9, 11.8 / len(scales))  # inches from one axis to the next
+    figure = Picture(max(spacing * len(scales) + 2.8, 7), 5.4)
     panel = figure.subplots()
     panel.set(xlim=(0, len(scales)), ylim=(0, 1), yticks=[])
     panel.spines[:].set_visible(False)
@@ -101,7 +101,7 @@ def parallel_coordinates(rows: Rows, axes: Sequence[str], best: int | None) -> P
         bar = colour_bar(panel, coloured, extend)
         bar.set_label("validation loss" + (", not pruned" if len(whole) < len(shown) else ""))
     for index, scale in enumerate([*scales, last]):
-        _upright(panel, index / len(scales), scale, letters=int(11 * step))
+        _upright(panel, index / len(scales), scale, letters=int(11 * spacing))
     if winner is not None:
         panel.plot([], [], color=VALIDATION, lw=2.6, label=described([winner], axes))
     if any(map(diverged, shown)):

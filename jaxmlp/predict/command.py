@@ -12,11 +12,11 @@ import tyro
 from annotated_types import Ge
 
 from jaxmlp.cli import parsing
-from jaxmlp.cli.main import typed
 from jaxmlp.errors import DataError, UsageError
 from jaxmlp.nn.losses import loss
 from jaxmlp.runs import model
 from jaxmlp.runs.model import Model
+from jaxmlp.text import typed
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels
 

@@ -11,13 +11,12 @@ from annotated_types import Ge
 
 from jaxmlp.cli import parsing
 from jaxmlp.cli.devices import Device, choose_device, use_all_cores
-from jaxmlp.cli.main import typed
 from jaxmlp.cli.progress import Lines
 from jaxmlp.report import page, runner
 from jaxmlp.report import parts as report_parts
 from jaxmlp.report.readings import READINGS
 from jaxmlp.runs import files
-from jaxmlp.text import short_path
+from jaxmlp.text import short_path, typed
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from jaxmlp.errors import UsageError, named, nearest
 from jaxmlp.fields import annotations, flat, one_line, plain, table_of, value_of
 from jaxmlp.reading import read_toml
 from jaxmlp.spec import Hyper, Network, Training
+from jaxmlp.text import typed
 from jaxmlp.training.validation import check_name, check_section, check_together, reads, refuse_unread
 
 
@@ -124,7 +125,7 @@ def parse(tree: Mapping[str, Any], file: str, kind: type[Kind] = Experiment) -> 
                 given.add(name)
                 continue
             if name in ("grid", "sample", "prune"):
-                raise UsageError(f"[{name}] belongs to a sweep; run it with python -m jaxmlp.sweep")
+                raise UsageError(f"[{name}] belongs to a sweep; run it with {typed('sweep')}")
             if name not in known:
                 raise UsageError(f"[{one_line(name)}] is no section or key; {nearest(name, [*known, 'seed'])}")
             if not isinstance(content, dict):

@@ -27,8 +27,6 @@ from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
 from jaxmlp.training.loop import TrainState
 
-CHECKPOINT_SECONDS = 5.0  # at most so often; a checkpoint of 784-128-10 takes 4 to 7 ms
-
 
 class Outcome(NamedTuple):
     """How a run ended: its summary (as in summary.json), or None where it was asked to stop and can be resumed."""
@@ -65,7 +63,7 @@ def run(
     path: Path,
     callbacks: Callbacks,
     *,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    checkpoint_seconds: float,
     data_parallel: bool = False,
 ) -> Outcome:
     """Train `experiment` in the run directory `path` (see `directory.create` and `reopen`), going on where it stopped.
@@ -89,10 +87,10 @@ def run(
     (path / SUMMARY).unlink(missing_ok=True)  # it is of fewer epochs
     program, state = fitting.compile_program(spec, hyper, key, splits, state, placement, callbacks)
     saved, stop = time.monotonic(), False
-    for step in fitting.train(program, state, callbacks):
-        state, stop = step.state, step.stop
-        epochs.append(step.epoch)
-        append_metrics(path, step.epoch)
+    for done in fitting.train(program, state, callbacks):
+        state, stop = done.state, done.stop
+        epochs.append(done.epoch)
+        append_metrics(path, done.epoch)
         if stop or time.monotonic() - saved >= checkpoint_seconds:
             checkpoints.save(path / CHECKPOINTS, int(state.epoch), state, {})
             saved = time.monotonic()
@@ -102,13 +100,8 @@ def run(
     checkpoints.save(path / CHECKPOINTS, int(state.epoch), state, {})
     state, splits = placement.fetch((state, program.splits))
     summary = finish(spec, path, state, epochs, splits, preparation)
-    train_seconds = sum(epoch.seconds for epoch in epochs)
-    summary["seconds"] = {
-        "compile": program.compile_seconds,
-        "train": train_seconds,
-        "total": data.seconds + time.perf_counter() - started,
-    }
-    summary["examples_per_second"] = len(splits.train.x) * len(epochs) / train_seconds
+    summary["seconds"]["compile"] = program.compile_seconds
+    summary["seconds"]["total"] = data.seconds + time.perf_counter() - started
     write_json(path / SUMMARY, summary)
     return Outcome(summary, int(state.epoch))
 
@@ -134,13 +127,16 @@ def _resume(path: Path, state: TrainState, callbacks: Callbacks, *, begun: bool)
 def finish(
     spec: Spec, path: Path, state: TrainState, epochs: list[Epoch], splits: Splits, preparation: Preparation
 ) -> dict[str, Any]:
-    """Write the model and the pictures, evaluate the test examples once, and return the summary but for its times."""
+    """Write the model and the pictures, evaluate the test examples once, and return the summary.
+
+    Its seconds are those of training alone; who compiled, or read the data, adds what that took.
+    """
     trained = Model(spec, jax.device_get(state.best_params), preparation)
     model.save(path, trained)
     validation, test = (fitting.measure(spec, state.best_params, split) for split in splits[1:])
     best_epoch = int(state.stopping.best_epoch)
     draw(path / PLOTS, trained, epochs, best_epoch, splits)
-    reason = fitting.stop_reason(spec, state)
+    reason, seconds = fitting.stop_reason(spec, state), sum(epoch.seconds for epoch in epochs)
     summary = {
         "test": test.to_json(),
         "validation": validation.to_json(),
@@ -148,6 +144,8 @@ def finish(
         "epochs_run": int(state.epoch),
         "stop_reason": reason,
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.params)),
+        "seconds": {"compile": 0.0, "train": seconds, "total": seconds},
+        "examples_per_second": len(splits.train.x) * len(epochs) / seconds,
     }
     if reason == "diverged":
         summary["diverged"] = {"epoch": epochs[-1].epoch, "learning_rate": epochs[-1].learning_rate}

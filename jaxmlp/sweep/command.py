@@ -11,20 +11,19 @@ from annotated_types import Ge, Gt
 
 from jaxmlp.cli import parsing
 from jaxmlp.cli.devices import Device, choose_device, use_all_cores
-from jaxmlp.cli.main import typed
 from jaxmlp.cli.signals import interruptible
 from jaxmlp.errors import UsageError
-from jaxmlp.fields import FLOAT64, value_of
+from jaxmlp.fields import value_of
 from jaxmlp.runs import config, directory
 from jaxmlp.runs.config import Experiment
 from jaxmlp.sweep import config as sweep_config
 from jaxmlp.sweep import processes, store
 from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.ending import print_end, split_warning
-from jaxmlp.sweep.options import Options
+from jaxmlp.sweep.options import CHECKPOINT_SECONDS, Options
 from jaxmlp.sweep.progress import SweepBar
 from jaxmlp.sweep.trials import SweepTrials
-from jaxmlp.text import count, duration, short_path
+from jaxmlp.text import count, duration, short_path, typed
 from jaxmlp.training.validation import check_chunk
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class SweepCommand(Experiment):
     """What to train on; auto takes the fastest there is."""
     quiet: bool = False
     """Print nothing but errors."""
-    checkpoint_seconds: Annotated[float, Gt(0), FLOAT64] = 30.0
+    checkpoint_seconds: Annotated[float, Gt(0)] = CHECKPOINT_SECONDS
     """Save the state at most so often."""
     distributed: bool = False
     """Spread the trials over several processes; see --coordinator, or let the cluster say."""
@@ -191,7 +190,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: SweepTrials, bar: SweepB
     processes.exchange({})  # the others wait for the directory
     with interruptible("saving after this call") as interruption:
         bar.interruption = interruption
-        outcome = runner.run(sweep, trials, groups, out, bar, options)
+        outcome = runner.run(sweep, groups, out, bar, options)
     bar.clear()
     if outcome.stopped:
         done = f"{outcome.finished:,} of {len(trials):,} trials have ended"
@@ -199,7 +198,7 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: SweepTrials, bar: SweepB
         bar.quote(stopped, typed("sweep", "--out", short_path(out), "--resume"))
         return 128 + (interruption.number or signal.SIGTERM)
     code = 0 if outcome.summary is None else print_end(bar, out, outcome.summary, sweep)
-    return 128 + interruption.number if interruption.asked() else code
+    return 128 + interruption.number if interruption.signalled else code
 
 
 def _dry_run(options: Options, sweep: Sweep, groups: "list[SweepGroup]", bar: SweepBar) -> int:
@@ -211,7 +210,7 @@ def _dry_run(options: Options, sweep: Sweep, groups: "list[SweepGroup]", bar: Sw
 
     devices = jax.local_devices()
     bar.on_message("running each group's program for a moment, unless that is known from before")
-    cost = estimate.estimate(groups, devices, options, processes.count(), options.checkpoint_seconds, sweep.prune)
+    cost = estimate.estimate(groups, devices, options, processes.count(), sweep.prune)
     table = Table("group", "network", "trials", "together", "an epoch of all", "compiling")
     for number, group in enumerate(cost.groups):
         name = f"{number}: {group.differs}" if group.differs else f"{number}"

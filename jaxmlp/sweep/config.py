@@ -20,6 +20,7 @@ from jaxmlp.runs.config import SECTIONS, Experiment
 from jaxmlp.sweep import space
 from jaxmlp.sweep.space import Axis, Sample
 from jaxmlp.sweep.trials import SweepTrials, count_of, only, trials_of
+from jaxmlp.text import typed
 from jaxmlp.training.validation import check_section
 
 TABLES = ("grid", "sample", "prune")
@@ -101,7 +102,7 @@ def sweep_of(
                 axes.append(space.axis_of(field, key, written, sample is not None))
     if not axes and (count == 1 or sample is not None):
         field, _ = entries["seeds"] if "seeds" in entries and sample is None else ("", 1)
-        what, run = f"{field} is 1 and ", "one seed is a single run, for python -m jaxmlp.train; else "
+        what, run = f"{field} is 1 and ", f"one seed is a single run, for {typed('train')}; else "
         with named("" if field.startswith("--") else file):
             raise UsageError(
                 f"{what if field else ''}[grid] has no axis: {run if field else ''}write one below it, or after --grid, as"

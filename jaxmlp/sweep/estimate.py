@@ -48,7 +48,6 @@ def estimate(
     devices: Devices,
     options: Options,
     processes: int,
-    checkpoint_seconds: float,
     prune: Prune | None,
 ) -> Estimate:
     """The time of each group, by a probe of the chunk that it would run with; and the memory of all.
@@ -80,7 +79,7 @@ def estimate(
         configurations = sum(len(group.trials) for group in groups) // seeds
         epochs = min(epochs, seeds * pruning.most_epochs(configurations, prune.rung_epochs, prune.keep, longest))
     seconds = sum(group.most_seconds for group in estimates) * epochs / most_epochs
-    saves = seconds > checkpoint_seconds
+    saves = seconds > options.checkpoint_seconds
     memory = _memory(programs, devices, saves=saves, together=prune is not None)
     return Estimate(estimates, memory, epochs, seconds, sum(group.compile_seconds for group in estimates))
 

@@ -36,7 +36,6 @@ class Work(NamedTuple):
 def finish(
     path: Path,
     sweep: Sweep,
-    trials: Sequence[SweepTrial],
     groups: Sequence[SweepGroup],
     rows: list[dict[str, Any]],
     best: Best | None,
@@ -48,7 +47,7 @@ def finish(
     curves = store.curves(path)
     statuses = [row["status"] for row in rows]
     summary: dict[str, Any] = {
-        "trials": len(trials),
+        "trials": len(sweep.trials),
         "groups": len(groups),
         "compiles": work.compiles,
         "seconds": {"total": work.total_seconds, "train": work.seconds, "compile": work.compile_seconds},
@@ -64,7 +63,7 @@ def finish(
     if best is not None:
         number = best.result.trial
         row = next(row for row in rows if row["trial"] == number)
-        test = write_best(path / BEST, trials[number], groups[best.group], best.result, callbacks)["test"]
+        test = write_best(path / BEST, sweep.trials[number], groups[best.group], best.result, callbacks)["test"]
         low, high = accuracy_interval(test["correct"], test["count"])
         summary["best"] = row | {"test": test | {"interval_95": [low, high]}, "directory": BEST}
     files.make_directory(path / PLOTS)
@@ -103,9 +102,6 @@ def write_best(
     state = jax.device_put(result.state)
     checkpoints.save(path / CHECKPOINTS, int(result.state.epoch), result.state, {})
     summary = runner.finish(group.spec, path, state, epochs, jax.device_put(data.splits), data.preparation)
-    seconds = sum(epoch.seconds for epoch in epochs)
     summary["stop_reason"] = result.status
-    summary |= {"seconds": {"compile": 0.0, "train": seconds, "total": seconds}}
-    summary["examples_per_second"] = len(data.splits.train.x) * len(epochs) / seconds
     write_json(path / SUMMARY, summary)
     return summary

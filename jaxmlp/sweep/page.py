@@ -13,7 +13,7 @@ from jaxmlp.runs import directory, files
 from jaxmlp.runs.directory import ENVIRONMENT, PLOTS
 from jaxmlp.statistics import SeedStatistics, accuracy_interval
 from jaxmlp.sweep.store import BEST, PAGE, TABLE
-from jaxmlp.text import count
+from jaxmlp.text import count, typed
 from jaxmlp.training.schedules import schedule
 
 MOST = 20  # rows of a table
@@ -175,10 +175,9 @@ def commands(path: Path, best: Row | None, tree: dict[str, Any]) -> dict[str, st
     """How to go on: what each command is for, and the command."""
     named = {}
     if best is not None:
-        out = shlex.quote(str(path / BEST))
-        named["See what the best network sees in images:"] = f"python -m jaxmlp.predict {out} image.png"
-        copy = shlex.quote(str(path / f"{BEST}-longer"))  # so that best/ stays what this page says of it
-        resume = f"cp -r {out} {copy} && python -m jaxmlp.train --out {copy} --resume"
+        out, copy = path / BEST, path / f"{BEST}-longer"  # a copy, so that best/ stays what this page says of it
+        named["See what the best network sees in images:"] = typed("predict", out, "image.png")
+        resume = f"{shlex.join(['cp', '-r', str(out), str(copy)])} && {typed('train', '--out', copy, '--resume')}"
         if best["status"] == "max_epochs" and not schedule(_schedule(best, tree)).reads_max_epochs:
             longer = f"{resume} --training.max-epochs {2 * best['epochs_run']}"
             named[
@@ -188,8 +187,7 @@ def commands(path: Path, best: Row | None, tree: dict[str, Any]) -> dict[str, st
             named["It was pruned: train a copy of it to its end (this evaluates it on the test examples again):"] = (
                 resume
             )
-        again = f"python -m jaxmlp.train {shlex.quote(str(path / BEST / directory.CONFIG))}"
-        named["Train it anew, perhaps with other flags:"] = again
+        named["Train it anew, perhaps with other flags:"] = typed("train", out / directory.CONFIG)
     named["Every trial is a line of the table, for pandas:"] = f"pandas.read_csv({str(path / TABLE)!r})"
     return named
 

@@ -22,7 +22,6 @@ from jaxmlp.sweep.groups import SweepGroup
 from jaxmlp.sweep.options import Options
 from jaxmlp.sweep.recorder import Recorder
 from jaxmlp.sweep.store import GROUPS
-from jaxmlp.sweep.trials import SweepTrial
 from jaxmlp.training.callbacks import Callbacks
 
 
@@ -37,7 +36,6 @@ class Outcome(NamedTuple):
 
 def run(
     sweep: Sweep,
-    trials: Sequence[SweepTrial],
     groups: Sequence[SweepGroup],
     path: Path,
     callbacks: Callbacks,
@@ -45,12 +43,12 @@ def run(
 ) -> Outcome:
     """Train the trials of `sweep` in the directory `path` (`store.create`, `reopen`), going on where it stopped.
 
-    `trials` and `groups` are as `Sweep.trials` and `sweep_groups.groups_of` make them. Called by every process
+    `groups` are as `sweep_groups.groups_of` makes them of its trials. Called by every process
     alike; process 0 writes the results. Once `callbacks.should_stop` is true in any process after a call of the program,
     all save and return. Raises RunError where the disk fails or other data were used before, UsageError where a sweep
     would go on otherwise than it was begun, and ProcessLostError where another process is gone.
     """
-    started = time.perf_counter()
+    started, trials = time.perf_counter(), sweep.trials
     specs = [group.spec for group in groups]
     index, count, devices = processes.index(), processes.count(), jax.local_devices()
     if index == 0:
@@ -92,7 +90,7 @@ def run(
         peak_bytes=estimate.peak_bytes(),
     )
     try:
-        summary = finish.finish(path, sweep, trials, groups, exchange.tally.rows, best, work, callbacks)
+        summary = finish.finish(path, sweep, groups, exchange.tally.rows, best, work, callbacks)
         write_json(path / SUMMARY, summary)
     except RunError as error:
         raise RunError(f"{error}; all trials are trained, and saved: then go on with --resume") from error

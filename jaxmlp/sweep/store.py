@@ -33,6 +33,7 @@ from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, PLOTS, SUMMA
 from jaxmlp.spec import Hyper, Spec
 from jaxmlp.sweep import config
 from jaxmlp.sweep.config import Sweep
+from jaxmlp.text import typed
 from jaxmlp.training import loop
 from jaxmlp.training.loop import TrainState
 
@@ -81,7 +82,7 @@ def reopen(path: Path) -> Sweep:
         raise UsageError(f"{path} holds no sweep to resume ({CONFIG} is missing); leave out --resume to begin one")
     experiment, keys, tables = config.read(path / CONFIG)
     if not tables:
-        raise UsageError(f"{path} holds a single run, not a sweep: resume it with python -m jaxmlp.train")
+        raise UsageError(f"{path} holds a single run, not a sweep: resume it with {typed('train')}")
     return config.sweep_of(experiment, keys, tables)
 
 

@@ -43,7 +43,7 @@ class Fit(NamedTuple):
     params: Params  # of the best epoch
     state: TrainState  # after the last epoch
     epochs: list[Epoch]
-    best_epoch: int  # the one of the lowest validation loss; 0 where none was finite
+    best_epoch: int  # the one of the lowest watched value (`training.monitor`); 0 where none was finite
     stop_reason: str  # early_stopping, max_epochs, diverged; stopped: by a callback
     validation: Measured  # of `params`, like test
     test: Measured
@@ -110,9 +110,9 @@ def fit(
     hyper, key, state = initial(spec, hyper, seed)
     program, state = compile_program(spec, hyper, key, splits, state, placement, callbacks)
     epochs, stop = [], False
-    for step in train(program, state, callbacks):
-        state, stop = step.state, step.stop
-        epochs.append(step.epoch)
+    for done in train(program, state, callbacks):
+        state, stop = done.state, done.stop
+        epochs.append(done.epoch)
     stopped = stop and bool(running(spec, program.hyper, state))
     state, splits = placement.fetch((state, program.splits))
     result = finished(spec, state, epochs, splits, program.compile_seconds)
@@ -173,7 +173,7 @@ def compile_program(
     return Program(spec, compiled, hyper, key, splits, time.perf_counter() - started), state
 
 
-class Step(NamedTuple):
+class EpochDone(NamedTuple):
     """What the host loop yields after each epoch."""
 
     state: TrainState
@@ -181,7 +181,7 @@ class Step(NamedTuple):
     stop: bool  # the callbacks ask to stop here
 
 
-def train(program: Program, state: TrainState, callbacks: Callbacks) -> Iterator[Step]:
+def train(program: Program, state: TrainState, callbacks: Callbacks) -> Iterator[EpochDone]:
     """Train epoch by epoch until none is left or the callbacks ask to stop: the loop of `fit` and of every run."""
     spec, splits = program.spec, program.splits
     callbacks.on_train_begin(int(state.epoch), spec.training.max_epochs, len(splits.train.x))
@@ -196,7 +196,7 @@ def train(program: Program, state: TrainState, callbacks: Callbacks) -> Iterator
         epoch = epoch_row(spec, splits, log, 0, int(state.epoch), seconds)
         callbacks.on_epoch_end(epoch)
         stop = callbacks.should_stop()
-        yield Step(state, epoch, stop)
+        yield EpochDone(state, epoch, stop)
     callbacks.on_train_end()
 
 

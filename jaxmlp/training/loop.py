@@ -1,4 +1,4 @@
-"""The training loop: `begin` makes a state, `advance` runs a chunk of epochs, both pure."""
+"""The training loop: `begin` makes a state, `advance` trains for some epochs, both pure."""
 
 from functools import partial
 from typing import NamedTuple
@@ -24,13 +24,13 @@ class TrainState(NamedTuple):
 
     params: Params
     opt_state: OptState
-    best_params: Params  # of the epoch with the lowest validation loss so far; the first weights before that
+    best_params: Params  # of the epoch with the lowest watched value so far; the first weights before that
     stopping: Stopping
     epoch: Int[Array, ""]  # epochs done
 
 
 class EpochLog(NamedTuple):
-    """The metrics of each epoch of a chunk, as arrays; an epoch that did not run (`ran` is false) has zeros."""
+    """The metrics of each epoch of a call, as arrays; an epoch that did not run (`ran` is false) has zeros."""
 
     ran: Bool[Array, "..."]
     learning_rate: Float[Array, "..."]  # of the last step
@@ -66,10 +66,10 @@ def advance(
     epochs: int = 1,
     shard: ShardBatch = unsharded,
 ) -> tuple[TrainState, EpochLog]:
-    """Train for one chunk of `epochs` epochs, or as many of them as early stopping and `max_epochs` allow.
+    """Train for `epochs` epochs, or as many of them as early stopping and `max_epochs` allow.
 
     Pure in all arguments: jit it with `spec` and `epochs` static. Epoch e draws from streams of the key folded with e, so
-    how epochs are cut into chunks changes no bit. Not to be vmapped: its cond would become a select, which copies the data
+    how many epochs a call has changes no bit. Not to be vmapped: its cond would become a select, which copies the data
     for every trial; `grid.program` has the loop for many trials.
 
     Args:
@@ -82,7 +82,7 @@ def advance(
         shard: On which devices a minibatch is computed, for one network on many (see `data_parallel`).
 
     Returns:
-        The new state, and the metrics of each epoch of the chunk.
+        The new state, and the metrics of each epoch of the call.
 
     Example:
         state = jaxmlp.begin(spec, hyper, key)
@@ -138,7 +138,7 @@ def epoch(
     watched = validation.loss
     if spec.training.monitor == "objective":
         watched = watched + penalty_term(hyper, params)
-    after, better = stopping.step(spec.training.stop_rule, hyper, state.stopping, done, train_loss, watched)
+    after, better = stopping.after_epoch(spec.training.stop_rule, hyper, state.stopping, done, train_loss, watched)
     best_params = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, state.best_params)
     log = EpochLog(
         ran=jnp.asarray(True),

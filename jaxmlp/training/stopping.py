@@ -17,7 +17,7 @@ from jaxmlp.spec import Hyper
 class Stopping(NamedTuple):
     """What early stopping remembers. Epochs are counted from 1; best_epoch 0 means that none was finite yet."""
 
-    last: Float[Array, ""]  # validation loss of the epoch before
+    last: Float[Array, ""]  # watched value of the epoch before
     best: Float[Array, ""]  # the lowest so far
     best_epoch: Int[Array, ""]
     stale: Int[Array, ""]  # epochs in a row without progress
@@ -31,20 +31,20 @@ def begin() -> Stopping:
     return Stopping(infinity, infinity, zero, zero, jnp.asarray(False))
 
 
-def _no_improvement(hyper: Hyper, stopping: Stopping, loss: Float[Array, ""]) -> Bool[Array, ""]:
-    """No progress: the loss is not below the best so far by more than min_delta."""
-    return ~(loss < stopping.best - hyper.min_delta)
+def _no_improvement(hyper: Hyper, stopping: Stopping, watched: Float[Array, ""]) -> Bool[Array, ""]:
+    """No progress: the watched value is not below the best so far by more than min_delta."""
+    return ~(watched < stopping.best - hyper.min_delta)
 
 
-def _consecutive_increase(hyper: Hyper, stopping: Stopping, loss: Float[Array, ""]) -> Bool[Array, ""]:
-    """No progress: the loss is above that of the epoch before (the wording of the report's section 2.4)."""
-    return ~(loss <= stopping.last)
+def _consecutive_increase(hyper: Hyper, stopping: Stopping, watched: Float[Array, ""]) -> Bool[Array, ""]:
+    """No progress: the watched value is above that of the epoch before (the wording of the report's section 2.4)."""
+    return ~(watched <= stopping.last)
 
 
 class StopRule(NamedTuple):
     """When an epoch counts as one without progress (NaN always does), and the fields of Hyper that this reads."""
 
-    stale: Callable[[Hyper, Stopping, Float[Array, ""]], Bool[Array, ""]]
+    is_stale: Callable[[Hyper, Stopping, Float[Array, ""]], Bool[Array, ""]]
     reads: frozenset[str]
 
 
@@ -61,21 +61,34 @@ def stop_rule(name: str) -> StopRule:
     return STOP_RULES[name]
 
 
-def step(
-    name: str, hyper: Hyper, stopping: Stopping, epoch: Int[Array, ""], train: Float[Array, ""], loss: Float[Array, ""]
+def after_epoch(
+    name: str,
+    hyper: Hyper,
+    stopping: Stopping,
+    epoch: Int[Array, ""],
+    train_loss: Float[Array, ""],
+    watched: Float[Array, ""],
 ) -> tuple[Stopping, Bool[Array, ""]]:
-    """The state after the epoch `epoch` (from 1) with this training and validation loss; whether it is the new best.
+    """What early stopping remembers after an epoch, and whether that epoch is the new best.
 
-    The best epoch is the one with the lowest validation loss, whatever `min_delta` is: that only says how much of an
-    improvement counts as progress. A loss that is not finite is never an improvement, and marks the run as diverged.
+    The best epoch is the one with the lowest watched value, whatever `min_delta` is: that only says how much of an
+    improvement counts as progress. A value that is not finite is never an improvement, and marks the run as diverged.
+
+    Args:
+        name: The stop rule.
+        hyper: `patience` and `min_delta` are read.
+        stopping: What was remembered after the epoch before.
+        epoch: The number of this epoch, from 1.
+        train_loss: The mean over this epoch; only whether it is finite matters.
+        watched: The validation loss or objective after this epoch, as `training.monitor` says.
     """
-    diverged = ~(jnp.isfinite(train) & jnp.isfinite(loss))
-    stale = stop_rule(name).stale(hyper, stopping, loss) | diverged
-    better = (loss < stopping.best) & ~diverged
+    diverged = ~(jnp.isfinite(train_loss) & jnp.isfinite(watched))
+    stale = stop_rule(name).is_stale(hyper, stopping, watched) | diverged
+    better = (watched < stopping.best) & ~diverged
     return (
         Stopping(
-            last=loss,
-            best=jnp.where(better, loss, stopping.best),
+            last=watched,
+            best=jnp.where(better, watched, stopping.best),
             best_epoch=jnp.where(better, epoch, stopping.best_epoch),
             stale=jnp.where(stale, stopping.stale + 1, 0),
             diverged=stopping.diverged | diverged,

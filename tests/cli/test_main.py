@@ -1,7 +1,6 @@
 """How a command runs: its streams, its errors in one line, its signals while it starts, and the lines it quotes."""
 
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -68,20 +67,6 @@ def test_a_bug_keeps_its_traceback():
 
     with pytest.raises(RuntimeError, match="not ours"):
         main.call(fails, [])
-
-
-@pytest.mark.parametrize(
-    ("started", "line"),
-    [
-        ("/usr/bin/jaxmlp", "jaxmlp train --out 'a b' --resume"),
-        ("/somewhere/jaxmlp.exe", "jaxmlp train --out 'a b' --resume"),
-        ("/somewhere/jaxmlp/train/__main__.py", "python -m jaxmlp.train --out 'a b' --resume"),
-    ],
-)
-def test_a_quoted_line_can_be_pasted(monkeypatch, started, line):
-    monkeypatch.setattr(sys, "argv", [started])
-    assert main.typed("train", "--out", "a b", "--resume") == line
-    assert shlex.split(line)[-2] == "a b"
 
 
 def test_importing_the_library_leaves_signals_and_streams_alone():

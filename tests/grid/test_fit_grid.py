@@ -5,7 +5,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from helpers import HYPERS, SEEDS, SPEC, assert_close, assert_same, counting, refused
+from helpers import HYPERS, SEEDS, SPEC, assert_close, assert_same, counting, for_users, refused
 from scipy import stats
 
 from jaxmlp.grid import program
@@ -57,8 +57,7 @@ def test_one_after_the_other_they_equal_their_solo_runs_to_the_bit(splits, alone
         assert [row.validation.loss for row in one.epochs] == [row.validation.loss for row in single.epochs]
 
 
-@pytest.mark.users_flags
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", for_users(SPECS, ["dropout", "uniform, adam", "delta rule, objective"]))
 def test_side_by_side_they_equal_their_solo_runs_to_rounding(splits, name):
     """After an epoch to rounding; after all of them as far as rounding grows on so small a network."""
     spec, hypers = SPECS[name], HYPERS_OF[name]

@@ -7,6 +7,7 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import for_users
 
 from jaxmlp.errors import UsageError
 from jaxmlp.nn import gradients
@@ -120,8 +121,7 @@ def test_full_product_at_one_depth(activation, loss, dropout, weighted):
     assert_agree(*derived(spec, hyper, weights_of(spec), examples(weighted), jax.random.key(5)))
 
 
-@pytest.mark.users_flags
-@pytest.mark.parametrize("hidden", DEPTHS[1:], ids=str)
+@pytest.mark.parametrize("hidden", for_users(DEPTHS[1:], [DEPTHS[1], DEPTHS[-1]]), ids=str)
 def test_dropout_and_weights_against_differences(hidden):
     spec, hyper = make(hidden, dropout=True), Hyper(l2=0.1, dropout_rate=0.5)
     assert_all_agree(spec, hyper, weights_of(spec), examples(weighted=True), jax.random.key(11))

@@ -267,7 +267,7 @@ def test_reads_tells_the_truth(experiment):
             params, opt_state = optimizers.update(training.optimizer, hyper, rate, grads, opt_state, params)
         state, stops = stopping.begin(), []
         for epoch, loss in enumerate(jnp.asarray([1.0, 0.9, 0.95, 0.97, 0.8])):
-            state, _ = stopping.step(training.stop_rule, hyper, state, jnp.asarray(epoch), loss, loss)
+            state, _ = stopping.after_epoch(training.stop_rule, hyper, state, jnp.asarray(epoch), loss, loss)
             stops.append(stopping.stopped(hyper, state))
         return first_weights(spec, hyper, key), rates, params, stops
 

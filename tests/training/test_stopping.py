@@ -16,24 +16,24 @@ from jaxmlp.training import stopping
 from jaxmlp.training.stopping import STOP_RULES, begin, stop_rule, stopped
 
 NAN, INF = math.nan, math.inf
-step = jax.jit(stopping.step, static_argnums=0)
+after_epoch = jax.jit(stopping.after_epoch, static_argnums=0)
 is_over = jax.jit(stopped)
 
 
 def run(rule, losses, patience=3, min_delta=0.0, train=None, to_the_end=False):
     """Feed the losses until training stops: (epochs run, best epoch, best loss, stale, diverged), and who was better."""
-    hyper = numbers(patience, min_delta)
+    hyper = hyper_of(patience, min_delta)
     state, better = begin(), []
     for epoch, loss in enumerate(losses, start=1):
         if is_over(hyper, state) and not to_the_end:
             break
         value = loss if train is None else train[epoch - 1]
-        state, new = step(rule, hyper, state, jnp.int32(epoch), jnp.float32(value), jnp.float32(loss))
+        state, new = after_epoch(rule, hyper, state, jnp.int32(epoch), jnp.float32(value), jnp.float32(loss))
         better.append(bool(new))
     return len(better), state, better
 
 
-def numbers(patience, min_delta=0.0):
+def hyper_of(patience, min_delta=0.0):
     return typed(Hyper(patience=patience, min_delta=min_delta))
 
 
@@ -157,7 +157,7 @@ def test_reads_names_exactly_the_fields_that_matter(rule):
         hyper, state = typed(hyper), begin()
         states = []
         for epoch, loss in enumerate(losses, start=1):
-            state, _ = step(rule, hyper, state, jnp.int32(epoch), jnp.float32(loss), jnp.float32(loss))
+            state, _ = after_epoch(rule, hyper, state, jnp.int32(epoch), jnp.float32(loss), jnp.float32(loss))
             states.append((*map(float, state), bool(is_over(hyper, state))))
         return states
 
@@ -172,8 +172,8 @@ def test_one_trace_and_the_same_under_vmap(rule):
 
     def chain(patience, losses):
         traces.append(rule)
-        hyper = numbers(3)._replace(patience=patience)
-        advance = partial(stopping.step, rule, hyper)
+        hyper = hyper_of(3)._replace(patience=patience)
+        advance = partial(stopping.after_epoch, rule, hyper)
         return jax.lax.scan(lambda s, x: (advance(s, x[0], x[1], x[1])[0], stopped(hyper, s)), begin(), losses)
 
     curve = jnp.asarray([5, 4, 6, 7, 8, 9], jnp.float32)
@@ -187,7 +187,7 @@ def test_one_trace_and_the_same_under_vmap(rule):
 
 def test_every_leaf_is_typed():
     before = begin()
-    after, _ = step("no_improvement", numbers(3), before, jnp.int32(1), jnp.float32(1), jnp.float32(1))
+    after, _ = after_epoch("no_improvement", hyper_of(3), before, jnp.int32(1), jnp.float32(1), jnp.float32(1))
     for one, other in zip(before, after, strict=True):
         assert one.dtype == other.dtype
         assert not other.weak_type
