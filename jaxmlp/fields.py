@@ -100,12 +100,12 @@ def _check_range(field: str, value: Any, kind: type, annotation: Any) -> None:
     bounds, largest = _bounds(annotation), LARGEST[kind]
     large = abs(value) > largest
     used = value if large or kind is int or FLOAT64 in get_args(annotation) else as_float32(value)
-    if not abs(value) <= largest or not all(holds(used, limit) for _, holds, limit in bounds):  # NaN keeps to none
+    within = all(holds(value, limit) for _, holds, limit in bounds)  # NaN keeps to none
+    if not abs(value) <= largest or not within or not all(holds(used, limit) for _, holds, limit in bounds):
         accepted = [f"{word} {limit}" for word, _, limit in bounds] + ([f"of at most {largest}"] if large else [])
         accepted += [f"of at least {SMALLEST:.8g}"] if value and not used else []
         noun = "a finite number" if kind is float else TYPES[kind]
-        rounded_out = not large and all(holds(value, limit) for _, holds, limit in bounds)
-        becomes = f", which is {used} in float32" if rounded_out else ""
+        becomes = f", which is {used} in float32" if within and not large else ""
         raise UsageError(f"{field} is {shown(value)}{becomes}; accepted is {noun} {' and '.join(accepted)}")
     if value and not used:
         raise UsageError(f"{field} is {shown(value)}, which is 0 in float32; write 0, or at least {SMALLEST:.8g}")

@@ -5,15 +5,17 @@ import os
 import re
 import stat
 import tomllib
+from io import BufferedReader
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from jaxmlp.errors import UsageError, line_of
+from jaxmlp.fields import shown
 
-CHUNK = 1 << 24  # bytes read at once
+BLOCK = 1 << 24  # bytes read at once
 MOST_TOML = 64_000_000  # bytes; a million values of an axis take a quarter of it
 MOST_KEYS = 10_000  # of a TOML file; tomllib takes up to 1 KB for each
 MOST_DEPTH = 32  # tables and lists inside each other, and parts of a key; tomllib takes memory as the square of it
@@ -29,7 +31,7 @@ _QUOTED = re.compile(
 _HEADER = re.compile(r"^[ \t]*+\[[^\],\n]*+\]\]?+[ \t\r]*+$", re.MULTILINE)
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """A regular file, open for reading. Raises OSError for another kind: a pipe or a device could wait for ever."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
@@ -44,10 +46,26 @@ def open_regular(path: Path) -> BinaryIO:
     raise OSError(errno.EINVAL, "it is no regular file, but a pipe or a device", str(path))
 
 
+def expanded(field: str, path: str) -> Path:
+    """A path with `~` and `~user` spelt out. Raises UsageError, which names the field, for a user that is unknown."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UsageError(f"{field} is {shown(path)}, and there is no such user; write the path out") from None
+
+
+def exists(path: Path) -> bool:
+    """Whether anything is at a path; a name that no file system takes is nowhere."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def fill(array: np.ndarray, file: Any) -> int:
     """Read into an array until it is full or the file ends; returns the bytes read. Only they take memory."""
     view, filled = memoryview(array.reshape(-1).view(np.uint8).data), 0
-    while filled < len(view) and (count := file.readinto(view[filled : filled + CHUNK])):
+    while filled < len(view) and (count := file.readinto(view[filled : filled + BLOCK])):
         filled += count
     return filled
 

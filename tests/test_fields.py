@@ -77,7 +77,7 @@ def test_a_number_beyond_float32_is_refused_and_shown_short(found, words):
         (
             1e-46,
             Gt(0),
-            "a.b is 1e-46, which is 0.0 in float32; accepted is a finite number above 0 and of at least 1.1754944",
+            "a.b is 1e-46, which is 0.0 in float32; accepted is a finite number above 0 and of at least",
         ),
         (np.float64(1e-39), Gt(0), "a.b is 1e-39, which is 0.0 in float32"),  # subnormal: XLA flushes it
         (1e-50, Ge(0), "a.b is 1e-50, which is 0 in float32; write 0, or at least 1.1754944e-38"),
@@ -87,8 +87,6 @@ def test_a_number_beyond_float32_is_refused_and_shown_short(found, words):
     ids=str,
 )
 def test_a_number_is_checked_as_float32_holds_it(found, annotation, line):
-    if found == -1e-50:
-        line = "a.b is -1e-50"
     refused([line], value_of, "a.b", found, Annotated[float, annotation])
 
 

@@ -13,7 +13,8 @@ from jaxmlp import display
 from jaxmlp.data import bundled, idx, npz, tfds
 from jaxmlp.data.npz import Four
 from jaxmlp.errors import DataError, UsageError, nearest
-from jaxmlp.fields import FLOAT64
+from jaxmlp.fields import FLOAT64, shown
+from jaxmlp.reading import exists, expanded
 
 IDX_SETS = ("mnist", "fashion_mnist")
 BUNDLED: dict[str, tuple[Callable[[], Four], str]] = {
@@ -84,10 +85,10 @@ def load_data(data: Data, *, progress: bool = False) -> Dataset:
     if name.startswith("tfds:"):
         arrays, folder = tfds.load(name.removeprefix("tfds:"), data.dir)
         return Dataset(*arrays, f"prepared by tensorflow-datasets in {folder}")
-    path = Path(name).expanduser()
-    if not path.exists():
+    path = expanded("data.name", name)
+    if not exists(path):
         known = nearest(name, [*IDX_SETS, *BUNDLED, "tfds:NAME"])
-        raise UsageError(f"data.name {name!r} is neither a known name nor an existing path; {known}")
+        raise UsageError(f"data.name {shown(name)} is neither a known name nor an existing path; {known}")
     try:
         return _read_path(path)
     except _Absent as absent:
@@ -128,7 +129,8 @@ def _in_folders(data: Data) -> Dataset:
     if not given:
         raise _Absent("neither data.dir nor the variable JAXMLP_DATA is set")
     reasons = []
-    for folder in (Path(given).expanduser() / data.name, Path(given).expanduser()):
+    root = expanded("data.dir", given)
+    for folder in (root / data.name, root):
         try:
             dataset = _read_path(folder, preferred=data.name)
         except _Absent as absent:

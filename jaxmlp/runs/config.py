@@ -13,7 +13,7 @@ from annotated_types import Ge
 from jaxmlp.data.sources import BUNDLED, IDX_SETS, Data
 from jaxmlp.errors import UsageError, named, nearest
 from jaxmlp.fields import annotations, flat, one_line, plain, table_of, value_of
-from jaxmlp.reading import read_toml
+from jaxmlp.reading import expanded, read_toml
 from jaxmlp.spec import Hyper, Network, Training
 from jaxmlp.text import typed
 from jaxmlp.training.validation import check_name, check_section, check_together, reads, refuse_unread
@@ -97,19 +97,19 @@ def load(path: Path) -> tuple[dict[str, Any], str]:
 
 def locate(path: Path) -> Path:
     """The config file at `path`, or the one of that name that the package ships. Raises UsageError if there is neither."""
-    if path.is_file():
+    if exists(path) and path.is_file():
         return path
     root = Path(str(files("jaxmlp")))
     shipped = [root / "configs", root.parent / "configs"]
     for folder in shipped:
         inside = folder / Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else folder / path
-        if inside.is_file():
+        if exists(inside) and inside.is_file():
             return inside
     known = sorted(
         f"configs/{file.relative_to(folder).as_posix()}" for folder in shipped for file in folder.rglob("*.toml")
     )
     kind = "is a directory" if path.is_dir() else "is no regular file"
-    what = kind if path.exists() else "does not exist"
+    what = kind if exists(path) else "does not exist"
     raise UsageError(f"config file {path} {what}; {nearest(path.as_posix(), known)}")
 
 
@@ -154,9 +154,9 @@ def tree(experiment: AnyExperiment) -> dict[str, Any]:
     """The experiment as nested dictionaries, without the hyperparameters that nothing reads. Paths are made absolute."""
     nested = {section: _fields(experiment, section) for section in sections(type(experiment))}
     data = nested["data"]
-    data["dir"] = str(Path(data["dir"]).expanduser().absolute()) if data["dir"] else ""
+    data["dir"] = str(expanded("data.dir", data["dir"]).absolute()) if data["dir"] else ""
     if data["name"] not in (*IDX_SETS, *BUNDLED) and not data["name"].startswith("tfds:"):
-        data["name"] = str(Path(data["name"]).expanduser().absolute())
+        data["name"] = str(expanded("data.name", data["name"]).absolute())
     return {"seed": experiment.seed} | nested
 
 
