@@ -126,22 +126,26 @@ def read_image(
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings(action="ignore"), open_regular(path) as file, _unlimited(Image):
-            with Image.open(file, formats=FORMATS) as image:
-                taken = image.width * image.height * (1 if image.mode in ("1", "L") else 4) / 1e6  # as Pillow keeps it
-                if taken > most_megabytes:
-                    raise DataError(
-                        f"{path} has {image.width:,} x {image.height:,} pixels, {taken:,.0f} MB: make it smaller first, or"
-                        f" allow that by --max-megabytes {math.ceil(taken)}"
-                    )
-                if (image.height, image.width) != shape[:2] and not resize:
-                    raise DataError(
-                        f"{path} has {image.width} x {image.height} pixels, the network takes {shape[1]} x {shape[0]}:"
-                        " crop it, or let it be scaled by --resize"
-                    )
-                plain = _flat(image, mode)
-                if (plain.height, plain.width) != shape[:2]:
-                    plain = plain.resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
+        with (
+            warnings.catch_warnings(action="ignore"),
+            open_regular(path) as file,
+            _unlimited(Image),
+            Image.open(file, formats=FORMATS) as image,
+        ):
+            taken = image.width * image.height * (1 if image.mode in ("1", "L") else 4) / 1e6  # as Pillow keeps it
+            if taken > most_megabytes:
+                raise DataError(
+                    f"{path} has {image.width:,} x {image.height:,} pixels, {taken:,.0f} MB: make it smaller first, or"
+                    f" allow that by --max-megabytes {math.ceil(taken)}"
+                )
+            if (image.height, image.width) != shape[:2] and not resize:
+                raise DataError(
+                    f"{path} has {image.width} x {image.height} pixels, the network takes {shape[1]} x {shape[0]}:"
+                    " crop it, or let it be scaled by --resize"
+                )
+            plain = _flat(image, mode)
+            if (plain.height, plain.width) != shape[:2]:
+                plain = plain.resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
     except DataError:
         raise
     except UnidentifiedImageError:

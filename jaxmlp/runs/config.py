@@ -13,7 +13,7 @@ from annotated_types import Ge
 from jaxmlp.data.sources import BUNDLED, IDX_SETS, Data
 from jaxmlp.errors import UsageError, named, nearest
 from jaxmlp.fields import annotations, flat, one_line, plain, table_of, value_of
-from jaxmlp.reading import expanded, read_toml
+from jaxmlp.reading import exists, expanded, read_toml
 from jaxmlp.spec import Hyper, Network, Training
 from jaxmlp.text import typed
 from jaxmlp.training.validation import check_name, check_section, check_together, reads, refuse_unread

@@ -4,7 +4,6 @@ import contextlib
 import gzip
 import struct
 import tracemalloc
-from pathlib import Path
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -107,7 +106,7 @@ def test_an_unreadable_file(tmp_path, monkeypatch):
 
     path = tmp_path / "file"
     path.write_bytes(IMAGES)
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     with pytest.raises(DataError, match=r"file: cannot be read \(Permission denied\)"):
         idx.read(path)
 
