@@ -100,6 +100,7 @@ def sweep_of(
                 count = value_of(field, written, Annotated[int, Ge(1)])
             else:
                 axes.append(space.axis_of(field, key, written, sample is not None))
+                _check_paths(field, experiment, axes[-1])
     if not axes and (count == 1 or sample is not None):
         field, _ = entries["seeds"] if "seeds" in entries and sample is None else ("", 1)
         what, run = f"{field} is 1 and ", f"one seed is a single run, for {typed('train')}; else "
@@ -133,6 +134,17 @@ def _written(experiment: Experiment, axis: Axis) -> Any:
     if section == "data":  # may be a path
         return [config.tree(changed(experiment, {axis.key: value}))[section][key] for value in axis.values]
     return [list(value) if isinstance(value, tuple) else value for value in axis.values]
+
+
+def _check_paths(field: str, experiment: Experiment, axis: Axis) -> None:
+    """Raise UsageError for two values of data.name or data.dir that are one path."""
+    if axis.key in ("data.name", "data.dir"):
+        seen: dict[str, str] = {}
+        for value, path in zip(axis.values, _written(experiment, axis), strict=True):
+            if path in seen:
+                same = f"{shown(seen[path])} and {shown(value)}, which are the same path"
+                raise UsageError(f"{field} has {same}; accepted is a list of different values")
+            seen[path] = value
 
 
 def write(sweep: Sweep) -> str:
