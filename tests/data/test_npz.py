@@ -179,7 +179,7 @@ HUGE = b"{'descr': '|u1', 'fortran_order': False, 'shape': (9999999999, 28, 28),
 @pytest.mark.parametrize(
     ("member", "message"),
     [
-        (header(HUGE), "x_train is damaged: its header promises [9999999999, 28, 28] of '|u1', and 0 bytes follow"),
+        (header(HUGE), "x_train is damaged: its header promises [9999999999, 28, 28] of 'uint8', and 0 bytes follow"),
         (header(HUGE.replace(b"|u1", b"<U0")), "x_train is damaged"),
         (header(HUGE.replace(b"9999999999", b"-1")), "x_train is damaged"),
         (header(b"'''"), "the NPZ file is damaged"),

@@ -490,12 +490,12 @@ def test_prune_is_read():
 def test_two_spellings_of_one_path_are_one_value(tmp_path, key):
     path = tmp_path / "a.toml"
     path.write_text(f'[data]\nname = "mnist"\n[grid]\n"{key}" = ["a", "./a"]')
-    experiment, given, tables = config.read(path)
-    refused([f"grid.{key} has 'a' and './a', which are the same path"], config.sweep_of, experiment, given, tables)
+    experiment, given, tables = sweep_config.read(path)
+    refused([f"grid.{key} has 'a' and './a', which are the same path"], sweep_of, experiment, given, tables)
 
 
 def test_a_number_that_python_does_not_write_is_refused_in_one_line(tmp_path):
     path = tmp_path / "a.toml"
     path.write_text("[grid]\nlearning_rate = 0x" + "f" * 6000)
-    experiment, given, tables = config.read(path)
-    refused(["grid.learning_rate is a whole number of 24,000 bits"], config.sweep_of, experiment, given, tables)
+    experiment, given, tables = sweep_config.read(path)
+    refused(["grid.learning_rate is a whole number of 24,000 bits"], sweep_of, experiment, given, tables)
