@@ -134,7 +134,7 @@ def _check(images: np.ndarray, labels: np.ndarray, split: str) -> np.ndarray:
             return labels
         if labels.dtype.kind == "S":
             return np.char.decode(labels, "utf-8")
-    except ValueError as error:
+    except (ValueError, SystemError) as error:  # SystemError: NumPy's, for numbers beyond Unicode
         raise DataError(
             f"{split} labels are no text in UTF-8 ({line_of(error)}); save them as text or as numbers"
         ) from None

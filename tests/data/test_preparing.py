@@ -286,9 +286,11 @@ def test_labels_beyond_int64_are_refused_and_do_not_wrap():
 
 
 @pytest.mark.parametrize(
-    "labels", [np.array([b"\xff", b"\xfe"]), np.full(2, 0x7FFFFFFF, np.uint32).view("<U1")], ids=["bytes", "text"]
+    "codes", [[0xFF, 0xFE], [0xD800, 0xD801], [0x7FFFFFFF, 0x7FFFFFFE]], ids=["bytes", "surrogates", "more"]
 )
-def test_labels_that_are_no_text_are_refused_and_not_merged(labels):
+def test_labels_that_are_no_text_are_refused_and_not_merged(codes):
+    kind, number = ("S1", np.uint8) if codes[0] < 256 else ("U1", np.uint32)
+    labels = np.array(codes, number).view(kind)
     data = dataset(train_labels=labels[np.arange(50) % 2])
     refused(["training labels are no text in UTF-8"], prepare, data, Data(), error=DataError)
 

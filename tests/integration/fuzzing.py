@@ -78,7 +78,12 @@ def _npz(random: Random) -> bytes:
             [np.nan, np.inf, 6e4, 1e-45, -1e30][: 3 if kind is np.float16 else 5]
         )
     labels = np.arange(12) % 3
-    texts = [labels.astype(str), labels.astype("S"), labels.astype(np.uint64) + np.uint64(random.choice([0, 2**63]))]
+    texts = [
+        labels.astype(str),
+        (labels + 0x7FFFFFF0).astype(np.uint32).view("U1"),
+        labels.astype("S"),
+        labels.astype(np.uint64) + np.uint64(random.choice([0, 2**63])),
+    ]
     named = random.choice([labels, labels.astype(np.uint8), labels - 2**62, labels.astype(float), labels > 1, *texts])
     values = dict(zip(npz.KEYS, (images, named, images[:4], named[:4]), strict=True))
     target = io.BytesIO()
