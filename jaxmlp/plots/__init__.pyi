@@ -2,7 +2,6 @@ from .curves import eps_errors as eps_errors
 from .curves import perceptron_errors as perceptron_errors
 from .curves import run_curves as run_curves
 from .curves import seed_curves as seed_curves
-from .images import MOST_CLASSES as MOST_CLASSES
 from .images import confident_mistakes as confident_mistakes
 from .images import confusion_matrix as confusion_matrix
 from .images import first_layer_weights as first_layer_weights

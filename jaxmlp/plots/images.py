@@ -11,7 +11,6 @@ from jaxmlp.plots.picture import INK, Picture, styled
 from jaxmlp.text import count
 
 MOST_MISTAKES = 40
-MOST_CLASSES = 500  # of a confusion matrix
 
 
 @styled

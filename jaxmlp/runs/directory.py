@@ -17,7 +17,6 @@ import hashlib
 import json
 import math
 import time
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxmlp.errors import RunError, UsageError
+from jaxmlp.reading import read_toml
 from jaxmlp.runs import config, files, lock
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.identity import Identity, identity
@@ -55,8 +55,8 @@ class RunKind:
     def check(self, path: Path) -> None:
         """Raise UsageError if the directory holds a run of another kind, by its config.toml."""
         try:
-            tree = tomllib.loads(files.read_bytes(path / CONFIG).decode())
-        except (OSError, ValueError, RecursionError):
+            tree = read_toml(path / CONFIG)
+        except UsageError:
             return
         signs = [f"[{table}]" for table in tree if table not in self.tables]
         signs += [f"no [{self.table}]"] if tree and self.table not in tree else []
@@ -157,11 +157,9 @@ def saved_tree(path: Path) -> dict[str, Any]:
     if not (path / CONFIG).exists():
         raise UsageError(f"{path} holds no run to resume ({CONFIG} is missing); leave out --resume to begin one")
     try:
-        return tomllib.loads(files.read_bytes(path / CONFIG).decode())
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(
-            f"{path / CONFIG} cannot be read ({reason(error)}); bring it back from a copy, or begin anew with --overwrite"
-        ) from None
+        return read_toml(path / CONFIG)
+    except UsageError as error:
+        raise RunError(f"{error}; bring it back from a copy, or begin anew with --overwrite") from None
 
 
 def check_same(path: Path, experiment: Experiment) -> None:

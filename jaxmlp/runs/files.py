@@ -4,11 +4,11 @@ import contextlib
 import errno
 import os
 import re
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
 from jaxmlp.errors import RunError
+from jaxmlp.reading import open_regular
 
 _REMEDIES = {
     errno.ENOSPC: "free some space, or write to another disk",
@@ -53,10 +53,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
 
 def read_bytes(path: Path) -> bytes:
     """The content of a regular file. Raises OSError for anything else, such as a pipe, which might never end."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(handle, "rb") as file:  # noqa: PTH123
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
+    with open_regular(path) as file:
         return file.read()
 
 

@@ -40,6 +40,8 @@ from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
 from jaxmlp.training.loop import TrainState
 
+MOST_CLASSES = 500  # of a confusion matrix: a picture of more shows nothing, and takes memory as their square
+
 
 class Outcome(NamedTuple):
     """How a run ended: its summary (as in summary.json), or None where it was asked to stop and can be resumed."""
@@ -223,7 +225,7 @@ def missing(path: Path) -> str | None:
 def picture_names(trained: Model) -> list[str]:
     """The pictures that `draw` leaves of a trained model."""
     names = [directory.CURVES]
-    if len(trained.preparation.classes) <= plots.MOST_CLASSES:
+    if len(trained.preparation.classes) <= MOST_CLASSES:
         names.append(directory.CONFUSION)
     if len(trained.preparation.image_shape) in (2, 3):
         names += [directory.WEIGHTS, directory.MISTAKES]
@@ -244,14 +246,12 @@ def draw(
     pictures: dict[str, Callable[[], plots.Picture]] = {}
     if epochs:
         pictures[directory.CURVES] = lambda: plots.run_curves([epoch.to_json() for epoch in epochs], best_epoch)
-    if len(classes) <= plots.MOST_CLASSES:
+    if len(classes) <= MOST_CLASSES:
         counts = np.zeros((len(classes), len(classes)), int)
         np.add.at(counts, (labels, predicted), 1)
         pictures[directory.CONFUSION] = lambda: plots.confusion_matrix(counts, classes)
     else:
-        callbacks.on_message(
-            f"no confusion matrix: {len(classes):,} classes, of which at most {plots.MOST_CLASSES} fit"
-        )
+        callbacks.on_message(f"no confusion matrix: {len(classes):,} classes, of which at most {MOST_CLASSES} fit")
     if len(shape) in (2, 3):
         confidence = np.max(np.asarray(outputs(trained.spec.network, logits)), axis=1)
         images, weights = np.asarray(splits.test.x), np.asarray(trained.params[0].w)

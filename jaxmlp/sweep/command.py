@@ -119,9 +119,9 @@ def _with_options(command: SweepCommand, options: dict[str, Any], begun: Path | 
         if flag in (None, False):
             merged[name] = value
         elif begun is not None and flag != value:
-            words = f"with {value}" if name != "test_all" else "without it"
-            shown = "" if name == "test_all" else f" is {flag}"
-            raise UsageError(f"--{name.replace('_', '-')}{shown}, but {begun} was begun {words}: leave it out to go on")
+            option = f"--{name.replace('_', '-')}"
+            before = f"with {option} {value}" if name != "test_all" else f"without {option}"
+            raise UsageError(f"{begun} was begun {before}: leave {option} out to go on")
     return replace(command, **merged)
 
 

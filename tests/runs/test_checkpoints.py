@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-import pathlib
 import subprocess
 import sys
 import time
