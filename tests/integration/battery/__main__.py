@@ -22,7 +22,7 @@ from battery.outcomes import Outcome, Tally, table
 from battery.world import World, prepare
 
 COUNTS = {"kills": 200, "powercut": 40, "overlaps": 40, "refusals": 500, "damage": 5000}
-SUBJECTS = {name: ("train", "sweep") for name in COUNTS} | {"kills": ("train", "sweep", "perceptron", "report")}
+SUBJECTS = dict.fromkeys(COUNTS, ("train", "sweep")) | {"kills": ("train", "sweep", "perceptron", "report")}
 
 
 def main(arguments: list[str]) -> int:
