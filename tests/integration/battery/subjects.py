@@ -37,8 +37,9 @@ def subjects(folder: Path) -> dict[str, Subject]:
     if not data.exists():
         generator = np.random.default_rng(0)
         labels = generator.integers(0, 3, 80).astype(np.int32)
-        x = (np.eye(3, 5)[labels] + 0.5 * generator.normal(size=(80, 5))).astype(np.float32)
-        np.savez(data, x_train=x[:60], y_train=labels[:60], x_test=x[60:], y_test=labels[60:])
+        x = 60 * np.eye(3, 6)[labels] + generator.normal(100, 40, size=(80, 6))
+        images = np.clip(x, 0, 255).astype(np.uint8).reshape(-1, 2, 3)
+        np.savez(data, x_train=images[:60], y_train=labels[:60], x_test=images[60:], y_test=labels[60:])
     network = ["--data.name", data, "--network.hidden", 4, "--hyper.patience", 0, "--training.batch-size", 16]
     sweep = ["--grid", "learning_rate = [0.03, 0.1, 0.3]", "--seeds", 2, "--mode", "sequential", "--test-all"]
     online = ["--data.name", data, "--online.max-steps", 300]
