@@ -28,7 +28,7 @@ PICTURE = bytes.fromhex(
     "1f15c4890000000d49444154789c6360f8cf500f0003860180be9d2f"
     "7b0000000049454e44ae426082"
 )
-HANG = 60
+HANG = 30
 
 
 class Ended(NamedTuple):
