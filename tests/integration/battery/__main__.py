@@ -1,4 +1,7 @@
-"""Attack, and print a table in Markdown: PYTHONPATH=tests/integration python -m battery [KIND ...] [--scale X] [--seed N].
+"""Attack, and print a table in Markdown.
+
+PYTHONPATH=.:tests/integration python -m battery                  all of it (`.ci/run battery`)
+PYTHONPATH=.:tests/integration python -m battery kills=20 damage  20 kills, and all of damage
 
 A failure is printed with the flags that repeat it, and makes the exit code 1.
 """
@@ -28,21 +31,20 @@ SUBJECTS = dict.fromkeys(COUNTS, ("train", "sweep")) | {"kills": ("train", "swee
 def main(arguments: list[str]) -> int:
     """Make the attacks that are asked for, and print what came of them."""
     parser = argparse.ArgumentParser(prog="battery")
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help=", ".join(COUNTS))
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"{', '.join(COUNTS)}; kills=20: so many")
     parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of attacks")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", type=int, help="only the attack of this number")
     parser.add_argument("--jobs", type=int, default=1, help="attacks at a time")
     parser.add_argument("--folder", type=Path, help="where to work; a folder that is removed, without it")
     options = parser.parse_args(arguments)
-    kinds = options.kinds or list(COUNTS)
+    kinds = dict(_kind(word, options.scale) for word in options.kinds or COUNTS)
     folder = Path(tempfile.mkdtemp(prefix="battery-", dir=options.folder))
     os.environ["JAXMLP_CACHE"] = str(folder / "cache")
     try:
         world = prepare(folder, tuple(dict.fromkeys(name for kind in kinds for name in SUBJECTS[kind])))
         tallies = []
-        for kind in kinds:
-            count = max(1, round(options.scale * COUNTS[kind]))
+        for kind, count in kinds.items():
             cases = [options.case] if options.case is not None else range(count)
             tally, started = Tally(kind), time.monotonic()
             for number, outcome in shared_out(cases, options.jobs, partial(run, kind, options.seed, folder, world)):
@@ -55,6 +57,12 @@ def main(arguments: list[str]) -> int:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 1 if any(tally.failures for tally in tallies) else 0
+
+
+def _kind(word: str, scale: float) -> tuple[str, int]:
+    """A kind of attack and how many, of `kills=20` or `kills`."""
+    kind, _, count = word.partition("=")
+    return kind, int(count) if count else max(1, round(scale * COUNTS[kind]))
 
 
 def run(kind: str, seed: int, folder: Path, world: World, number: int) -> Outcome:

@@ -67,6 +67,8 @@ def _resume(out: Path, file: str, reference: Reference, what: str) -> Outcome:
         step = _way_out(ended.error, out / file)
         if step is None or step in steps:
             return Outcome(LOST, what, "no way out")
+        if step == "other":
+            return Outcome(REFUSED, what)
         steps.append(step)
         if step == "remove":
             _remove(out / file)
@@ -81,6 +83,8 @@ def _resume(out: Path, file: str, reference: Reference, what: str) -> Outcome:
     unlike = difference(results, reference.results)
     if "overwrite" in steps and not SOURCES.fullmatch(file):
         return Outcome(LOST, what, "sound weights are given up")
+    if unlike and file == "config.toml" and _only_longer(results[file], reference.results[file]):
+        return Outcome(SAID, what, "more epochs are allowed")
     if not unlike:
         return Outcome(REFUSED if steps else RIGHT, what)
     if _names(ended.error, file) and _weights(results) == _weights(reference.results):
@@ -113,11 +117,24 @@ def _way_out(line: str, file: Path) -> str | None:
         (r"(remove|delete|move) (it|that|the file|.*away)", "remove"),
         (r"--overwrite", "overwrite"),
         (r"--resume", "resume"),
-        (r"bring a copy|put .* back|train it again|another (--out|run)", "other"),
+        (r"bring a copy|put .* back|train it again|another (--out|run)|did you mean|set it back", "other"),
     ):
         if re.search(words, line):
             return step
     return None
+
+
+def _only_longer(config: Any, before: Any) -> bool:
+    """Whether a config asks for more epochs than before, and nothing else."""
+    try:
+        longer = config["training"]["max_epochs"] > before["training"]["max_epochs"]
+        return longer and config | {"training": {**config["training"], **_epochs(before)}} == before
+    except (KeyError, TypeError):
+        return False
+
+
+def _epochs(config: Any) -> dict[str, Any]:
+    return {"max_epochs": config["training"]["max_epochs"]}
 
 
 def _weights(results: dict[str, Any]) -> list[Any]:

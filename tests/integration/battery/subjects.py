@@ -1,6 +1,7 @@
 """The commands that are attacked, as small as they can be, and what two equal ends of them have in common."""
 
 import json
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,7 @@ def run_results(out: Path) -> dict[str, Any]:
         "model.safetensors": content(out / "model.safetensors"),
         "metrics.jsonl": rows(out / "metrics.jsonl"),
         "summary.json": without_times(parsed(out / "summary.json")),
-        "config.toml": content(out / "config.toml"),
+        "config.toml": config(out / "config.toml"),
     }
 
 
@@ -72,7 +73,7 @@ def sweep_results(out: Path) -> dict[str, Any]:
         "results.csv": content(out / "results.csv"),
         "curves.jsonl": sorted(rows(out / "curves.jsonl"), key=str),
         "summary.json": without_times(parsed(out / "summary.json")),
-        "config.toml": content(out / "config.toml"),
+        "config.toml": config(out / "config.toml"),
     }
 
 
@@ -91,6 +92,15 @@ def parsed(path: Path) -> Any:
     text = content(path)
     try:
         return None if text is None else json.loads(text)
+    except ValueError:
+        return text
+
+
+def config(path: Path) -> Any:
+    """A TOML file; None where there is none, and its bytes where it is not TOML."""
+    text = content(path)
+    try:
+        return None if text is None else tomllib.loads(text.decode())
     except ValueError:
         return text
 
