@@ -25,7 +25,8 @@ from battery.outcomes import Outcome, Tally, table
 from battery.world import World, prepare
 
 COUNTS = {"kills": 200, "powercut": 40, "overlaps": 40, "refusals": 500, "damage": 5000}
-SUBJECTS = dict.fromkeys(COUNTS, ("train", "sweep")) | {"kills": ("train", "sweep", "perceptron", "report")}
+ALWAYS = ("train", "sweep")
+SUBJECTS = dict.fromkeys(COUNTS, ALWAYS) | {"kills": (*ALWAYS, "perceptron", "report")}
 
 
 def main(arguments: list[str]) -> int:
@@ -35,6 +36,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of attacks")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", type=int, help="only the attack of this number")
+    parser.add_argument(
+        "--quick", action="store_true", help="attack train and sweep only, and compare with one run of each"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="attacks at a time")
     parser.add_argument("--folder", type=Path, help="where to work; a folder that is removed, without it")
     options = parser.parse_args(arguments)
@@ -42,7 +46,8 @@ def main(arguments: list[str]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="battery-", dir=options.folder))
     os.environ["JAXMLP_CACHE"] = str(folder / "cache")
     try:
-        world = prepare(folder, tuple(dict.fromkeys(name for kind in kinds for name in SUBJECTS[kind])))
+        names = dict.fromkeys(name for kind in kinds for name in (ALWAYS if options.quick else SUBJECTS[kind]))
+        world = prepare(folder, tuple(names), quick=options.quick)
         tallies = []
         for kind, count in kinds.items():
             cases = [options.case] if options.case is not None else range(count)

@@ -10,13 +10,12 @@ from battery.outcomes import Outcome, broken
 from battery.processes import Process
 from battery.world import World, verdict
 
-SUBJECTS = ("train", "sweep", "perceptron", "report")
-WEIGHTS = (8, 8, 2, 1)
+WEIGHTS = {"train": 8, "sweep": 8, "perceptron": 2, "report": 1}
 
 
 def attack(random: Random, folder: Path, world: World) -> Outcome:
     """Kill a command up to three times, at a random time or before or after a random operation."""
-    name = random.choices(SUBJECTS, WEIGHTS)[0]
+    name = random.choices(list(world), [WEIGHTS[name] for name in world])[0]
     reference, out, done = world[name], folder / "run", []
     for number in range(random.randint(1, 3)):
         words = reference.subject.go_on(out) if out.exists() and number else reference.subject.begin(out)

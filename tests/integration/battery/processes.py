@@ -44,7 +44,7 @@ def preload(programs: Path) -> None:
     import jax
 
     warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)  # no backend is up in the parent
-    jax.config.update("jax_compilation_cache_dir", str(programs))
+    jax.config.update("jax_compilation_cache_dir", os.environ.get("JAX_COMPILATION_CACHE_DIR", str(programs)))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     for name in PRELOADED:
         import_module(name)
@@ -142,3 +142,4 @@ def _draw_nothing() -> None:
             file.write(PICTURE)  # pyright: ignore[reportAttributeAccessIssue]
 
     Figure.savefig = save
+    Figure.draw_without_rendering = lambda _: None

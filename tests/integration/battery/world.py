@@ -31,19 +31,20 @@ class Reference:
 World = dict[str, Reference]
 
 
-def prepare(folder: Path, names: tuple[str, ...]) -> World:
-    """Run subjects undisturbed, twice: the second time compiles nothing, as all that follow."""
+def prepare(folder: Path, names: tuple[str, ...], *, quick: bool) -> World:
+    """Run subjects undisturbed, twice: the second time compiles nothing, as all that follow. Once, where it is to be quick."""
     processes.preload(folder / "programs")
     known, world = subjects(folder), {}
     for name in names:
         subject = known[name]
-        for out in (folder / f"{name}-first", folder / name):
+        outs = [folder / name] if quick else [folder / f"{name}-first", folder / name]
+        for out in outs:
             counts, started = Counts(), time.monotonic()
             ended = processes.call(*subject.begin(out), layer=Layer(out, counts))
             if ended.code != 0:
                 raise RuntimeError(f"{name} fails undisturbed: {ended.error}")
             world[name] = Reference(subject, out, subject.results(out), counts, time.monotonic() - started)
-        difference = outcomes.difference(subject.results(folder / f"{name}-first"), world[name].results)
+        difference = outcomes.difference(subject.results(outs[0]), world[name].results)
         if difference:
             raise RuntimeError(f"two undisturbed runs of {name} differ: {difference}")
     processes.keep_programs()
