@@ -32,7 +32,7 @@ World = dict[str, Reference]
 
 
 def prepare(folder: Path, names: tuple[str, ...], *, quick: bool) -> World:
-    """Run subjects undisturbed, twice: the second time compiles nothing, as all that follow. Once, where it is to be quick."""
+    """Run subjects undisturbed, twice: the second time compiles nothing, as all that follow. Once, where it is `quick`."""
     processes.preload(folder / "programs")
     known, world = subjects(folder), {}
     for name in names:
