@@ -4,11 +4,35 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+LONGEST = 2000  # characters of a message
+
+
+def shortened(text: str, most: int = LONGEST) -> str:
+    """A text of at most so many characters: the middle of a longer one is left out."""
+    half = most // 2 - 2
+    return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
+
+
+def printable(text: str) -> str:
+    """A text with escapes for line ends and other characters that a terminal would act on."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def line_of(error: BaseException) -> str:
+    """What an error of another package says, as one short line."""
+    return shortened(" ".join(str(error).split()) or type(error).__name__, 300)
+
 
 class JaxmlpError(Exception):
-    """Something outside the program is wrong: a file, a disk, a device. Commands print its line and exit with 1."""
+    """Something outside the program is wrong: a file, a disk, a device. Commands print its line and exit with 1.
+
+    Its message is one line (or those that are given), and no longer than `LONGEST`, whatever names and values it quotes.
+    """
 
     exit_code = 1
+
+    def __init__(self, *lines: object) -> None:
+        super().__init__(shortened("\n".join(printable(str(line)) for line in lines)))
 
 
 class UsageError(JaxmlpError, ValueError):
@@ -37,6 +61,8 @@ def named(file: str) -> Iterator[None]:
 def nearest(name: str, known: Iterable[str]) -> str:
     """A clause naming the known name closest to `name` (lr: learning_rate), or all the known names where none is close."""
     known = list(known)
+    if len(name) > 100:  # the comparison takes time that grows with its square, and none is close
+        return f"known: {', '.join(known)}"
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.6) or [
         other for other in known if len(name) > 1 and name == "".join(word[:1] for word in other.split("_"))
     ]
@@ -47,4 +73,5 @@ def unknown(what: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that is in no registry; it lists the names that are."""
     known = list(known)
     hint, everything = nearest(name, known), f"known: {', '.join(known)}"
-    return UsageError(f"{what} {name!r} is unknown; {hint}" + ("" if hint == everything else f" ({everything})"))
+    what = f"{what} {shortened(repr(name), 200)}"
+    return UsageError(f"{what} is unknown; {hint}" + ("" if hint == everything else f" ({everything})"))

@@ -13,10 +13,12 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 import numpy as np
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
-from jaxmlp.errors import UsageError, nearest
+from jaxmlp.errors import UsageError, nearest, shortened
 
 TYPES = {int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false"}
 LARGEST = {int: 2**31 - 1, float: float(np.finfo(np.float32).max)}  # numbers are traced as int32 and float32
+SMALLEST = float(np.finfo(np.float32).tiny)  # XLA takes what is below it for 0
+FLOAT64 = "float64"  # in an annotation: the number stays on the host, and is used as it is written
 
 BOUNDS = {
     Gt: ("above", operator.gt),
@@ -67,7 +69,11 @@ def changed(whole: Whole, values: Mapping[str, Any]) -> Whole:
 
 def shown(value: Any) -> str:
     """Any value on one short line, tuples as lists."""
-    return " ".join(reprlib.repr(list(value) if isinstance(value, tuple) else value).split())
+    try:
+        text = reprlib.repr(list(value) if isinstance(value, tuple) else value)
+    except ValueError:  # Python writes whole numbers of at most 4,300 digits
+        text = f"a whole number of {value.bit_length():,} bits" if type(value) is int else f"a {type(value).__name__}"
+    return shortened(" ".join(text.split()), 200)
 
 
 def value_of(field: str, given: Any, annotation: Any) -> Any:
@@ -93,10 +99,22 @@ def value_of(field: str, given: Any, annotation: Any) -> Any:
 def _check_range(field: str, value: Any, kind: type, annotation: Any) -> None:
     bounds, largest = _bounds(annotation), LARGEST[kind]
     large = abs(value) > largest
-    if not abs(value) <= largest or not all(holds(value, limit) for _, holds, limit in bounds):  # NaN keeps to none
+    used = value if large or kind is int or FLOAT64 in get_args(annotation) else as_float32(value)
+    within = all(holds(value, limit) for _, holds, limit in bounds)  # NaN keeps to none
+    if not abs(value) <= largest or not within or not all(holds(used, limit) for _, holds, limit in bounds):
         accepted = [f"{word} {limit}" for word, _, limit in bounds] + ([f"of at most {largest}"] if large else [])
+        accepted += [f"of at least {SMALLEST:.8g}"] if value and not used else []
         noun = "a finite number" if kind is float else TYPES[kind]
-        raise UsageError(f"{field} is {shown(value)}; accepted is {noun} {' and '.join(accepted)}")
+        becomes = f", which is {used} in float32" if within and not large else ""
+        raise UsageError(f"{field} is {shown(value)}{becomes}; accepted is {noun} {' and '.join(accepted)}")
+    if value and not used:
+        raise UsageError(f"{field} is {shown(value)}, which is 0 in float32; write 0, or at least {SMALLEST:.8g}")
+
+
+def as_float32(value: float) -> float:
+    """A number as a program uses it: rounded to float32, and 0 where XLA takes it for 0."""
+    rounded = float(np.float32(value)) if abs(value) <= LARGEST[float] else value
+    return rounded if not abs(rounded) < SMALLEST else 0.0
 
 
 @cache
@@ -113,14 +131,17 @@ def different(field: str, given: Any, annotation: Any) -> tuple[Any, ...]:
         example = [values] if kind_of(annotation) is tuple and type(values) is int else values
         such = f", such as {shown([example])}" if type(values) in TYPES else ""
         raise UsageError(f"{field} is {shown(values)}; accepted is a list of values{such}")
-    read: dict[Any, None] = {}
+    read: dict[Any, Any] = {}
+    single = kind_of(annotation) is float and FLOAT64 not in get_args(annotation)
     for value in (value_of(field, item, annotation) for item in values):
-        if value in read:
-            raise UsageError(f"{field} has {shown(value)} twice; accepted is a list of different values")
-        read[value] = None
+        used = as_float32(value) if single else value
+        if used in read:
+            twice = f"{shown(value)} twice" if read[used] == value else f"{read[used]} and {value}, equal in float32"
+            raise UsageError(f"{field} has {twice}; accepted is a list of different values")
+        read[used] = value
     if not read:
         raise UsageError(f"{field} is []; accepted is a list of different values")
-    return tuple(read)
+    return tuple(read.values())
 
 
 def table_of(
@@ -147,5 +168,5 @@ def table_of(
 
 
 def one_line(name: str) -> str:
-    """A name as it was written, on one line."""
-    return repr(name)[1:-1]
+    """A name as it was written, on one short line."""
+    return shortened(repr(name)[1:-1], 200)

@@ -51,8 +51,8 @@ def restore() -> None:
 def _jaxlib_version() -> str:
     """The version of jaxlib by the name of its dist-info folder; by importlib.metadata, which takes 25 ms, if in doubt."""
     spec = find_spec("jaxlib")
-    if spec is not None and spec.origin is not None:
-        names = os.listdir(os.path.dirname(os.path.dirname(spec.origin)))  # noqa: PTH208, PTH120: pathlib takes 3 ms
+    if spec is not None and spec.submodule_search_locations:
+        names = os.listdir(f"{spec.submodule_search_locations[0]}/..")  # noqa: PTH208
         versions = [name[7:-10] for name in names if name.startswith("jaxlib-") and name.endswith(".dist-info")]
         if len(versions) == 1:
             return versions[0]

@@ -83,7 +83,8 @@ def cache(tmp_path, monkeypatch):
 def without_pictures(monkeypatch):
     """Runs and sweeps draw nothing: pictures take longer than the rest of a small run."""
     monkeypatch.setattr("jaxmlp.runs.runner.draw", lambda *_: None)
-    monkeypatch.setattr("jaxmlp.plots.draw_sweep", lambda *_: [])
+    monkeypatch.setattr("jaxmlp.runs.runner.picture_names", lambda _: [])
+    monkeypatch.setattr("jaxmlp.plots.sweep_pictures", lambda *_: {})
 
 
 @pytest.fixture

@@ -15,6 +15,27 @@ def test_every_error_has_its_exit_code(kind, code, builtin):
 
 
 @pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        ("seed is -1", "seed is -1"),
+        ("no a\nb\x1b[31m.png", r"no a\nb\x1b[31m.png"),
+        ("a" * 10_000_000 + "b", "a" * 998 + "..." + "a" * 997 + "b"),
+    ],
+    ids=["plain", "controls", "long"],
+)
+def test_a_message_is_one_line_of_limited_length(found, line):
+    assert str(DataError(found)) == str(JaxmlpError(found)) == line
+
+
+def test_lines_that_are_given_stay_apart():
+    assert str(DataError("Tried:", "  a\nb")) == "Tried:\n  a\\nb"
+
+
+def test_a_long_name_is_answered_at_once():
+    assert len(str(unknown("activation", "relu" * 100_000, ["relu", "tanh"]))) < 300
+
+
+@pytest.mark.parametrize(
     ("found", "hint"),
     [
         ("learning_rat", "did you mean learning_rate?"),

@@ -9,7 +9,7 @@ import pytest
 from annotated_types import Ge, Gt, Interval
 from helpers import refused
 
-from jaxmlp.fields import changed, different, flat, plain, table_of, value_of
+from jaxmlp.fields import FLOAT64, changed, different, flat, plain, table_of, value_of
 
 SHARE = Annotated[float, Interval(gt=0, lt=1)]
 COUNT = Annotated[int, Ge(1)]
@@ -58,8 +58,46 @@ def test_what_is_of_another_type_or_range_is_refused_in_one_line(found, annotati
         refused([line], value_of, "a.b", found, annotation)
 
 
-def test_a_number_beyond_float32_is_refused_and_shown_short():
-    refused(["a.b is 1000", "...", "of at most 3.4"], value_of, "a.b", 10**400, Annotated[float, Gt(0)])
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (10**400, ["a.b is 1000", "...", "of at most 3.4"]),
+        (16**9999, ["a.b is a whole number of 39,997 bits"]),  # Python refuses to write it
+    ],
+    ids=["400 digits", "12,000 digits"],
+)
+def test_a_number_beyond_float32_is_refused_and_shown_short(found, words):
+    refused(words, value_of, "a.b", found, Annotated[float, Gt(0)])
+
+
+@pytest.mark.parametrize(
+    ("found", "annotation", "line"),
+    [
+        (0.999999999, Interval(ge=0, lt=1), "a.b is 0.999999999, which is 1.0 in float32; accepted is a finite number"),
+        (
+            1e-46,
+            Gt(0),
+            "a.b is 1e-46, which is 0.0 in float32; accepted is a finite number above 0 and of at least",
+        ),
+        (np.float64(1e-39), Gt(0), "a.b is 1e-39, which is 0.0 in float32"),  # subnormal: XLA flushes it
+        (1e-50, Ge(0), "a.b is 1e-50, which is 0 in float32; write 0, or at least 1.1754944e-38"),
+        (-1e-50, Ge(0), "a.b is -1e-50; accepted is a finite number of at least 0"),
+        (5e-324, Ge(0), "a.b is 5e-324, which is 0 in float32; write 0"),
+    ],
+    ids=str,
+)
+def test_a_number_is_checked_as_float32_holds_it(found, annotation, line):
+    refused([line], value_of, "a.b", found, Annotated[float, annotation])
+
+
+@pytest.mark.parametrize("found", [0.0, -0.0, 1.1754944e-38, 0.99999994, 0.1])
+def test_what_float32_holds_within_the_range_is_read_as_it_is_written(found):
+    assert repr(value_of("a.b", found, Annotated[float, Interval(ge=0, lt=1)])) == repr(found)
+
+
+@pytest.mark.parametrize("found", [0.999999999, 1e-46])
+def test_a_number_that_stays_on_the_host_is_checked_in_float64(found):
+    assert value_of("a.b", found, Annotated[float, Interval(gt=0, lt=1), FLOAT64]) == found
 
 
 @pytest.mark.parametrize(
@@ -69,6 +107,10 @@ def test_a_number_beyond_float32_is_refused_and_shown_short():
         ("0.1", "a is '0.1'; accepted is a list of values, such as ['0.1']"),
         ({0.1}, "a is {0.1}; accepted is a list of values"),
         ([], "a is []; accepted is a list of different values"),
+        (
+            [0.1, 0.3, 0.1 + 1e-10],
+            "a has 0.1 and 0.1000000001, equal in float32; accepted is a list of different values",
+        ),
         ([1, 0.5, 1.0], "a has 1.0 twice; accepted is a list of different values"),
     ],
     ids=str,

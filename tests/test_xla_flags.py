@@ -1,4 +1,4 @@
-"""The flag that keeps a version of XLA from wrong sums is set in time, never twice, never over the user's own, and not left behind."""
+"""The flag that keeps a version of XLA from wrong sums is set in time, never over the user's own, and taken back."""
 
 import json
 import os

@@ -6,6 +6,7 @@ A file is 0, 0, a type code, the number of axes, their lengths as big-endian uin
 import contextlib
 import gzip
 import math
+import os
 import tempfile
 import urllib.parse
 import zlib
@@ -16,13 +17,13 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxmlp.data.npz import Four, cache_folder
-from jaxmlp.errors import DataError
+from jaxmlp.errors import DataError, line_of
+from jaxmlp.reading import fill, open_regular
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 STEMS = ("train-images", "train-labels", "t10k-images", "t10k-labels")
 MOST_AXES = 8
 MOST_GZIP_RATIO = 1032  # deflate cannot shrink further, so a header that promises more is wrong
-BLOCK = 1 << 24  # bytes read at once
 TIMEOUT = 30  # seconds to connect, and between two packets
 
 
@@ -58,11 +59,12 @@ DOWNLOADS = {
 def read(path: Path) -> np.ndarray:
     """The array in the IDX file `path`, in native byte order and read-only; gzip is recognised by content, not by name.
 
-    Never reads more than the header promises, plus one byte. Raises DataError, in one line, for all that can be wrong.
+    Takes no more memory than the header promises, and that only as far as the file goes. Raises DataError, in one
+    line, for all that can be wrong.
     """
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
             zipped = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             if zipped:
@@ -70,11 +72,13 @@ def read(path: Path) -> np.ndarray:
                     return _parse(unzipped, path, size * MOST_GZIP_RATIO)
             return _parse(file, path, size)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise DataError(f"{path}: the gzip file is damaged ({error}); get it again") from error
+        raise DataError(f"{path}: the gzip file is damaged ({line_of(error)}); get it again") from error
     except IsADirectoryError as error:
         raise DataError(f"{path}: a folder, where an IDX file is meant; move it away") from error
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise DataError(f"{path}: cannot be read ({error.strerror or line_of(error)})") from error
+    except MemoryError as error:
+        raise DataError(f"{path}: its values do not fit into memory; take a smaller set") from error
 
 
 def _parse(file: BufferedIOBase, path: Path, most_bytes: int) -> np.ndarray:
@@ -96,28 +100,22 @@ def _parse(file: BufferedIOBase, path: Path, most_bytes: int) -> np.ndarray:
     shape = tuple(int(n) for n in np.frombuffer(lengths, ">u4"))
     dtype = np.dtype(TYPES[code])
     promised = math.prod(shape) * dtype.itemsize
+    if not promised and math.prod(filter(None, shape)) >= 2**60:
+        raise DataError(f"{path}: its header promises {shape} values, more than an array can count")
     if 4 + 4 * axes + promised > most_bytes:
         raise DataError(
             f"{path}: truncated: its header promises {promised:,} bytes {shape}, more than the file can hold"
         )
-    values = _read_at_most(file, promised + 1)
-    if len(values) < promised:
-        raise DataError(
-            f"{path}: truncated: {len(values):,} of the {promised:,} bytes that its header promises {shape}"
-        )
-    if len(values) > promised:
+    array = np.empty(math.prod(shape), dtype)
+    held = fill(array, file)
+    if held < promised:
+        raise DataError(f"{path}: truncated: {held:,} of the {promised:,} bytes that its header promises {shape}")
+    if file.read(1):
         raise DataError(f"{path}: oversized: more than the {promised:,} bytes that its header promises {shape}")
-    array = np.frombuffer(values, dtype).reshape(shape)
-    return array.astype(dtype.newbyteorder("="), copy=False)
-
-
-def _read_at_most(file: BufferedIOBase, count: int) -> bytes:
-    """Up to `count` bytes, in blocks, so that memory grows with what is there and not with what is promised."""
-    parts = []
-    while count > 0 and (part := file.read(min(count, BLOCK))):
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
+    if not dtype.isnative:
+        array = array.byteswap(inplace=True).view(dtype.newbyteorder("="))
+    array.flags.writeable = False
+    return array.reshape(shape)
 
 
 def find(folder: Path) -> list[Path] | None:

@@ -1,58 +1,113 @@
 """NPZ files: those that users bring, in Keras' keys, and the cache, which holds parsed arrays in the same form."""
 
 import contextlib
+import math
 import os
 import tempfile
+import warnings
 import zipfile
-import zlib
 from collections.abc import Callable
+from io import BufferedIOBase
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from jaxmlp.errors import DataError
+from jaxmlp.errors import DataError, line_of
+from jaxmlp.fields import one_line, shown
+from jaxmlp.reading import fill, open_regular
 
 Four = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # training images and labels, test images and labels
 KEYS = ("x_train", "y_train", "x_test", "y_test")
-UNREADABLE = (OSError, ValueError, EOFError, KeyError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
+KINDS = "biufcSUmMV"  # of arrays that are read; which of them can be learnt from is checked later
+MOST_HEADER = 10_000  # bytes before the values of an array, as in NumPy
+MOST_MEMBERS = 1_000
+MOST_RATIO = 1032  # deflate cannot shrink further, so a size beyond it is wrong
 
 
 def read(path: Path) -> Four:
-    """Training images and labels, test images and labels, from an NPZ file; pickled objects are refused."""
+    """Training images and labels, test images and labels, from an NPZ file; pickled objects are refused.
+
+    Sizes are checked before memory is taken. Raises DataError, in one line, for all that can be wrong.
+    """
     try:
-        if path.is_dir():
-            raise DataError(f"{path}: a folder, where an NPZ file is meant; move it away")
-        with path.open("rb") as start:
-            magic = start.read(4)
-        if magic[:2] != b"PK":
-            raise DataError(
-                f"{path}: no NPZ file: it starts with {magic.hex(' ') or 'nothing'}, an NPZ with 50 4b ('PK')"
-            )
-        with zipfile.ZipFile(path) as archive:
-            stored = [name.removesuffix(".npy") for name in archive.namelist()]
-        if missing := [key for key in KEYS if key not in stored]:
-            raise DataError(
-                f"{path}: no {', '.join(missing)} (found: {', '.join(stored) or 'nothing'}; needed: {', '.join(KEYS)})"
-            )
-        return _load(path)
+        with open_regular(path) as file, warnings.catch_warnings(action="ignore"):  # of headers that Python 2 wrote
+            return _parse(file, path)
     except DataError:
         raise
-    except UNREADABLE as error:
-        if "allow_pickle" in str(error):
-            reason = "it holds pickled objects, which are refused: loading them can run any program; save plain arrays"
-        elif isinstance(error, OSError):
-            reason = f"cannot be read ({error.strerror or error})"
-        else:
-            reason = f"the NPZ file is damaged ({' '.join(str(error).split())}); get it again"
-        raise DataError(f"{path}: {reason}") from error
+    except IsADirectoryError:
+        raise DataError(f"{path}: a folder, where an NPZ file is meant; move it away") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or line_of(error)})") from error
+    except MemoryError as error:
+        raise DataError(f"{path}: its arrays do not fit into memory; take a smaller set") from error
+    except Exception as error:  # of zipfile, zlib and NumPy, whatever a damaged file makes them raise
+        raise DataError(f"{path}: the NPZ file is damaged ({line_of(error)}); get it again") from error
 
 
-def _load(path: Path) -> Four:
-    with (
-        path.open("rb") as opened,
-        np.load(opened, allow_pickle=False) as file,
-    ):  # the zip's CRC-32 is checked as each array is read
-        return file[KEYS[0]], file[KEYS[1]], file[KEYS[2]], file[KEYS[3]]
+def _parse(file: BufferedIOBase, path: Path) -> Four:
+    magic = file.read(4)
+    if magic[:2] != b"PK":
+        raise DataError(f"{path}: no NPZ file: it starts with {magic.hex(' ') or 'nothing'}, an NPZ with 50 4b ('PK')")
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 22))
+    if file.read(4) == b"PK\5\6" and int.from_bytes(file.read(8)[6:8], "little") > MOST_MEMBERS:
+        raise DataError(f"{path}: holds more than {MOST_MEMBERS:,} files; needed are {', '.join(KEYS)}")
+    with zipfile.ZipFile(file) as archive:  # the CRC-32 of each array is checked as it is read
+        members = [(info.filename.removesuffix(".npy"), info) for info in archive.infolist()]
+        names = [name for name, _ in members]
+        if missing := [key for key in KEYS if key not in names]:
+            found = ", ".join(map(one_line, names[:20])) + (", ..." if len(names) > 20 else "")
+            raise DataError(f"{path}: no {', '.join(missing)} (found: {found or 'nothing'}; needed: {', '.join(KEYS)})")
+        if twice := [key for key in KEYS if names.count(key) > 1]:
+            raise DataError(f"{path}: holds {twice[0]} twice; it cannot be told which is meant")
+        by_name = dict(members)
+        for key in KEYS:
+            _check_size(by_name[key], size, f"{path}: {key}")
+        arrays = [_array(archive, by_name[key], f"{path}: {key}") for key in KEYS]
+    return arrays[0], arrays[1], arrays[2], arrays[3]
+
+
+def _check_size(info: zipfile.ZipInfo, file_size: int, where: str) -> None:
+    if info.flag_bits & 1:
+        raise DataError(f"{where} is encrypted; save it without a password")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DataError(f"{where} is compressed by method {info.compress_type}; save it with np.savez_compressed")
+    ratio = MOST_RATIO if info.compress_type == zipfile.ZIP_DEFLATED else 1
+    if info.compress_size > file_size or info.file_size > info.compress_size * ratio:
+        raise DataError(f"{where} is damaged: {info.file_size:,} bytes are promised, more than the file can hold")
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> np.ndarray:
+    """The array of one member: as `np.load` reads it, but for what its header promises and the member does not hold."""
+    with archive.open(info) as member:
+        stream: Any = member
+        version = np.lib.format.read_magic(stream)
+        if version not in ((1, 0), (2, 0), (3, 0)):
+            raise DataError(f"{where} is damaged: version {version} of its header is unknown")
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, in_columns, dtype = header(stream, max_header_size=MOST_HEADER)
+        if dtype.hasobject:
+            raise DataError(
+                f"{where} holds pickled objects, which are refused: loading them can run any program; save plain arrays"
+            )
+        values = info.file_size - member.tell()
+        count = math.prod(shape)
+        if (
+            dtype.kind not in KINDS
+            or not dtype.itemsize
+            or min(shape, default=0) < 0
+            or count * dtype.itemsize != values
+        ):
+            raise DataError(
+                f"{where} is damaged: its header promises {shown(shape)} of {shown(str(dtype))}, and {values:,} bytes follow"
+            )
+        array = np.empty(shape[::-1] if in_columns else shape, dtype)
+        if fill(array, member) < values or member.read(1):
+            raise DataError(
+                f"{where} is damaged: it does not hold the {values:,} bytes that are promised; get it again"
+            )
+    return array.T if in_columns else array
 
 
 def cache_folder() -> Path:
@@ -70,8 +125,8 @@ def cached(name: str, build: Callable[[], Four]) -> Four:
     A damaged file is as good as none, and is written anew; a cache that cannot be written costs time, nothing else.
     """
     path = cache_folder() / f"{name}.npz"
-    with contextlib.suppress(*UNREADABLE):
-        return _load(path)
+    with contextlib.suppress(DataError):
+        return read(path)
     arrays = build()
     with contextlib.suppress(OSError):
         _write(path, dict(zip(KEYS, arrays, strict=True)))

@@ -8,10 +8,12 @@ import numpy as np
 from jaxmlp import display
 from jaxmlp.data.bundled import hold_out
 from jaxmlp.data.sources import Data, Dataset
-from jaxmlp.errors import DataError, unknown
+from jaxmlp.errors import DataError, line_of, unknown
+from jaxmlp.fields import shown
 from jaxmlp.spec import Examples, Splits
 
 NORMALISATIONS = ("per_image", "unit", "per_feature", "global", "none")
+MOST_LABEL = 2**63 - 1  # they are kept as int64
 BLOCK = 512  # images normalised at once, in double precision, within the cache of a core
 
 
@@ -43,7 +45,11 @@ class Preparation(NamedTuple):
         x = np.empty(images.shape, np.float32)  # [N, D]
         for start in range(0, len(images), BLOCK):
             block = images[start : start + BLOCK]
-            x[start : start + BLOCK] = _per_image(block) if self.normalise == "per_image" else self._scaled(block)
+            scaled = _per_image(block) if self.normalise == "per_image" else self._scaled(block)
+            with np.errstate(over="ignore"):
+                x[start : start + BLOCK] = scaled
+            if not np.isfinite(x[start : start + BLOCK]).all():
+                raise DataError(f"pixels exceed float32 after data.normalise = {self.normalise!r}; rescale them first")
         return x
 
     def _scaled(self, block: np.ndarray) -> np.ndarray:
@@ -68,6 +74,7 @@ def prepare(dataset: Dataset, data: Data) -> tuple[Splits, Preparation]:
 
     train, validation = hold_out(train_labels, data.validation, data.split_seed, stratified=data.stratified)
     if not len(train) or not len(validation):
+        _check_stratified(train_labels, data)
         raise DataError(
             f"{len(train_labels):,} training examples and data.validation = {data.validation} leave an empty split "
             f"({len(train):,} to train, {len(validation):,} to validate); bring more examples or change the share"
@@ -88,6 +95,18 @@ def prepare(dataset: Dataset, data: Data) -> tuple[Splits, Preparation]:
     return Splits(*splits), preparation
 
 
+def _check_stratified(labels: np.ndarray, data: Data) -> None:
+    """Raise DataError if no example is held out because each class has too few, where a draw over all of them could."""
+    if data.stratified and 0 < round(data.validation * len(labels)) < len(labels):
+        classes, counts = np.unique(labels, return_counts=True)
+        listed = ", ".join(f"{shown(name)}: {count}" for name, count in zip(classes[:5].tolist(), counts, strict=False))
+        raise DataError(
+            f"no training example can be held out for validation: a class keeps its last one, and the {len(classes):,}"
+            f" classes have so many ({listed}{', ...' if len(classes) > 5 else ''}); bring more examples of them, or draw"
+            " over all classes together with --data.no-stratified (data.stratified = false)"
+        )
+
+
 def _examples(preparation: Preparation, images: np.ndarray, labels: np.ndarray, split: str) -> Examples:
     """Inputs as float32 and class numbers as int32; in NumPy, until they are put on a device."""
     numbers = _number(labels, np.asarray(preparation.classes), split)
@@ -106,11 +125,19 @@ def _check(images: np.ndarray, labels: np.ndarray, split: str) -> np.ndarray:
         raise DataError(f"the {split} split is empty: images of shape {images.shape}")
     _check_pixels(images, f"{split} images")
     if labels.dtype.kind in "iub":
+        if (largest := int(labels.max())) > MOST_LABEL:
+            raise DataError(f"{split} labels go up to {largest}; accepted are whole numbers of at most {MOST_LABEL}")
         return labels.astype(np.int64)
-    if labels.dtype.kind == "U":
-        return labels
-    if labels.dtype.kind == "S":
-        return np.char.decode(labels, "utf-8", "replace")
+    try:
+        if labels.dtype.kind == "U":
+            "".join(labels.tolist()).encode()  # numbers that are no characters would fail where they are printed
+            return labels
+        if labels.dtype.kind == "S":
+            return np.char.decode(labels, "utf-8")
+    except (ValueError, SystemError) as error:  # SystemError: NumPy's, for numbers beyond Unicode
+        raise DataError(
+            f"{split} labels are no text in UTF-8 ({line_of(error)}); save them as text or as numbers"
+        ) from None
     raise DataError(f"{split} labels are {labels.dtype}; integers or strings are expected")
 
 

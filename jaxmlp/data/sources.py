@@ -13,6 +13,8 @@ from jaxmlp import display
 from jaxmlp.data import bundled, idx, npz, tfds
 from jaxmlp.data.npz import Four
 from jaxmlp.errors import DataError, UsageError, nearest
+from jaxmlp.fields import FLOAT64, shown
+from jaxmlp.reading import exists, expanded
 
 IDX_SETS = ("mnist", "fashion_mnist")
 BUNDLED: dict[str, tuple[Callable[[], Four], str]] = {
@@ -38,7 +40,7 @@ class Data:
     """Folder with IDX files or an NPZ (mnist, fashion_mnist; beats the variable JAXMLP_DATA); data_dir (tfds:NAME)."""
     normalise: str = "per_image"
     """per_image, unit, per_feature, global, none."""
-    validation: Annotated[float, Interval(gt=0, lt=1)] = 0.2
+    validation: Annotated[float, Interval(gt=0, lt=1), FLOAT64] = 0.2
     """Share of the training examples that is held out for validation."""
     split_seed: Annotated[int, Ge(0)] = 0
     """Of the draw of the validation examples; apart from the seed of training, so that seeds share their data."""
@@ -83,10 +85,10 @@ def load_data(data: Data, *, progress: bool = False) -> Dataset:
     if name.startswith("tfds:"):
         arrays, folder = tfds.load(name.removeprefix("tfds:"), data.dir)
         return Dataset(*arrays, f"prepared by tensorflow-datasets in {folder}")
-    path = Path(name).expanduser()
-    if not path.exists():
+    path = expanded("data.name", name)
+    if not exists(path):
         known = nearest(name, [*IDX_SETS, *BUNDLED, "tfds:NAME"])
-        raise UsageError(f"data.name {name!r} is neither a known name nor an existing path; {known}")
+        raise UsageError(f"data.name {shown(name)} is neither a known name nor an existing path; {known}")
     try:
         return _read_path(path)
     except _Absent as absent:
@@ -107,17 +109,13 @@ def _search(data: Data, progress: bool) -> Dataset:
         except _Absent as absent:
             tried.append(f"  {number}. {source}: {absent}")
     raise DataError(
-        "\n".join(
-            [
-                f"{data.name} was not found. Tried:",
-                *tried,
-                "Ways out:",
-                f"  - put its four IDX files ({idx.STEMS[0]}-idx3-ubyte[.gz], ...) or an NPZ ({', '.join(npz.KEYS)})",
-                "    in a folder, and name it: --data.dir FOLDER, or JAXMLP_DATA=FOLDER",
-                f"  - prepare it: {tfds.how_to_prepare(data.name, tfds.home())}",
-                "  - connect to the network for the download; or train on what needs none: --data.name mnist5k",
-            ]
-        )
+        f"{data.name} was not found. Tried:",
+        *tried,
+        "Ways out:",
+        f"  - put its four IDX files ({idx.STEMS[0]}-idx3-ubyte[.gz], ...) or an NPZ ({', '.join(npz.KEYS)})",
+        "    in a folder, and name it: --data.dir FOLDER, or JAXMLP_DATA=FOLDER",
+        f"  - prepare it: {tfds.how_to_prepare(data.name, tfds.home())}",
+        "  - connect to the network for the download; or train on what needs none: --data.name mnist5k",
     )
 
 
@@ -131,7 +129,8 @@ def _in_folders(data: Data) -> Dataset:
     if not given:
         raise _Absent("neither data.dir nor the variable JAXMLP_DATA is set")
     reasons = []
-    for folder in (Path(given).expanduser() / data.name, Path(given).expanduser()):
+    root = expanded("data.dir", given)
+    for folder in (root / data.name, root):
         try:
             dataset = _read_path(folder, preferred=data.name)
         except _Absent as absent:

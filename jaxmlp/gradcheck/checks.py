@@ -12,6 +12,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Interval
 from jaxtyping import Int
 
+from jaxmlp.fields import FLOAT64
 from jaxmlp.gradcheck import agreement, numerical
 from jaxmlp.gradcheck.agreement import EpsCurve, LayerAgreement, TableRow
 from jaxmlp.gradcheck.numerical import Problem
@@ -34,15 +35,15 @@ class Options:
 
     examples: Annotated[int, Ge(1)] = 1
     """Random training examples in the batch (the report: one)."""
-    eps: Annotated[float, Interval(gt=0, le=1)] = 1e-5
+    eps: Annotated[float, Interval(gt=0, le=1), FLOAT64] = 1e-5
     """Step of the central differences, for every weight."""
     curve_weights: Annotated[int, Ge(1)] = 300
     """Random weights on which the error over eps is measured."""
     epochs: Annotated[int, Ge(0)] = 5
     """Epochs timed by each derived route; 0 for none."""
-    tolerance: Annotated[float, Gt(0)] = 1e-12
+    tolerance: Annotated[float, Gt(0), FLOAT64] = 1e-12
     """Of the delta rule against autodiff, relative to the largest gradient of the layer."""
-    numerical_tolerance: Annotated[float, Gt(0)] = 1e-7
+    numerical_tolerance: Annotated[float, Gt(0), FLOAT64] = 1e-7
     """Of the delta rule against differences, times the largest gradient of the layer where that is above 1."""
 
 

@@ -15,7 +15,7 @@ from jaxmlp.grid.axes import SEED, trials_of
 from jaxmlp.grid.groups import Exchange, Grid, Group, Stopped
 from jaxmlp.grid.progress import Tally
 from jaxmlp.grid.pruning import Prune, check_rungs
-from jaxmlp.grid.results import TrialResult, rank
+from jaxmlp.grid.results import TrialResult, epochs_of, rank
 from jaxmlp.grid.scheduler import Call
 from jaxmlp.grid.trials import Trial
 from jaxmlp.nn.network import Params
@@ -199,7 +199,11 @@ def fit_trials(
     trained = _trained(groups, splits, mode, chunk, _InMemory(groups, splits, callbacks, results.append))
     return [
         finished(
-            spec, jax.device_put(result.state), result.epochs(spec, splits), splits, trained.compile_seconds
+            spec,
+            jax.device_put(result.state),
+            epochs_of(result.history, spec, splits),
+            splits,
+            trained.compile_seconds,
         )._replace(stop_reason=result.status)
         for result in sorted(results, key=lambda result: result.trial)
     ]

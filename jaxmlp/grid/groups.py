@@ -4,7 +4,7 @@ Trials differ in hyperparameters and seeds (traced), groups in what fixes a shap
 other.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,6 +47,23 @@ class GridSnapshot(NamedTuple):
     groups: list[Snapshot]
     position: dict[str, Any]  # the current stage and group, and the pruned configurations, for JSON
     best: Best | None
+
+
+def trained_again(
+    snapshot: GridSnapshot, trials: Sequence[Collection[int]], lost: Collection[int], stages: int
+) -> GridSnapshot:
+    """The snapshot of a grid whose finished trials `lost` are to be trained again, because their results were lost.
+
+    `trials` are those of this process in each group; `stages` is how many the grid has (one more than rungs).
+    """
+    groups = []
+    for group, numbers in zip(snapshot.groups, trials, strict=True):
+        unbegun = sorted({*group.facts["unbegun"], *(set(lost) & set(numbers))})
+        groups.append(group._replace(facts=group.facts | {"unbegun": unbegun}))
+    stage = min(snapshot.position["stage"], stages - 1)
+    return snapshot._replace(
+        groups=groups, position=snapshot.position | {"stage": stage, "group": 0, "in_stage": False}
+    )
 
 
 class Exchange:

@@ -13,6 +13,7 @@ import numpy as np
 from annotated_types import Ge, Interval
 
 from jaxmlp.errors import UsageError
+from jaxmlp.fields import FLOAT64
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Prune:
 
     rung_epochs: tuple[Annotated[int, Ge(1)], ...]
     """Epochs at which configurations are compared, rising, and below max_epochs."""
-    keep: Annotated[float, Interval(gt=0, lt=1)]
+    keep: Annotated[float, Interval(gt=0, lt=1), FLOAT64]
     """Share of the configurations that goes on from each rung."""
 
 

@@ -1,6 +1,7 @@
 """The one record of a trial: a table of its epochs, how it finished, and its state; and what files hold of it."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,13 +59,6 @@ class TrialResult(NamedTuple):
                 lists[name] = [float(value) if np.isfinite(value) else None for value in values]
         return lists
 
-    def epochs(self, spec: Spec, splits: Splits) -> list[Epoch]:
-        """The epochs as `fit` returns them."""
-        columns = self.history[:, :-1].T
-        log = EpochLog(np.ones(len(self.history), bool), *columns)  # pyright: ignore[reportArgumentType]
-        seconds = column(self.history, "seconds")
-        return [epoch_row(spec, splits, log, i, i + 1, float(seconds[i])) for i in range(len(self.history))]
-
     @property
     def cause(self) -> str | None:
         """Of a divergence: which loss was not finite, and when."""
@@ -92,6 +86,25 @@ def sparsity(params: Params, below: float = SPARSE) -> float:
 def column(history: History, name: str) -> np.ndarray:
     """One metric of every epoch."""
     return history[:, COLUMNS.index(name)]
+
+
+def epochs_of(history: History, spec: Spec, splits: Splits) -> list[Epoch]:
+    """The epochs of a history as `fit` returns them."""
+    log = EpochLog(np.ones(len(history), bool), *history[:, :-1].T)  # pyright: ignore[reportArgumentType]
+    seconds = column(history, "seconds")
+    return [epoch_row(spec, splits, log, i, i + 1, float(seconds[i])) for i in range(len(history))]
+
+
+def history_of(epochs: Sequence[Epoch]) -> History:
+    """The inverse of `epochs_of`."""
+    rows = [
+        (
+            *(epoch.learning_rate, epoch.train.loss, epoch.train.correct),
+            *(epoch.validation.loss, epoch.validation.correct, epoch.disagreement or 0.0, epoch.seconds),
+        )
+        for epoch in epochs
+    ]
+    return np.asarray(rows, float).reshape(len(rows), len(COLUMNS))
 
 
 def joined(histories: list[History]) -> History:

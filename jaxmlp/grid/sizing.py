@@ -1,10 +1,13 @@
 """How many trials go together: guessed from the sizes, or measured; and what a grid takes in memory."""
 
+import contextlib
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
+import psutil
 
 from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.program import Devices
@@ -21,6 +24,7 @@ TOGETHER_ELSEWHERE = 2**26
 FLOPS = {"cpu": 5e10}  # a device's speed as guessed: for the lengths of calls, not for promises
 FLOPS_ELSEWHERE = 5e12
 PROBED_STEPS = 24  # of each size that is tried
+LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))  # of cgroups 2, 1
 BETTER = 0.97  # a larger or smaller chunk must take less than this share of the time to be preferred
 
 
@@ -83,9 +87,22 @@ def memory_for_trials(devices: Devices) -> int:
     stats = [device.memory_stats() for device in devices]
     if all(stats):
         return sum(memory["bytes_limit"] - memory["bytes_in_use"] for memory in stats if memory) // 2
-    import psutil
+    return free_on_host() // 8
 
-    return psutil.virtual_memory().available // 8
+
+def free_on_host() -> int:
+    """Bytes that processes can take: what is available, or the limit of the container where that is lower."""
+    limits = [psutil.virtual_memory().available]
+    for path in LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # no such file; "max"
+            limits.append(int(path.read_text()))
+    return min(limits)
+
+
+def free_on_device(devices: Devices) -> int | None:
+    """Bytes that are free on the device with the least; None where devices do not say, as CPUs do not."""
+    stats = [device.memory_stats() for device in devices]
+    return min(memory["bytes_limit"] - memory["bytes_in_use"] for memory in stats if memory) if all(stats) else None
 
 
 def probe(spec: Spec, splits: Splits, devices: Devices, trials: int, seeds: int, *, chunk: int | None = None) -> Probe:

@@ -11,9 +11,10 @@ from annotated_types import Ge
 from jaxmlp.cli import parsing, progress, signals
 from jaxmlp.cli.devices import Device, choose_device, use_all_cores
 from jaxmlp.errors import UsageError
+from jaxmlp.perceptron.online import OnlineFit
 from jaxmlp.perceptron.runner import PERCEPTRON, PerceptronExperiment, learn, write_run
-from jaxmlp.runs import directory, files
-from jaxmlp.runs.runner import read_data
+from jaxmlp.runs import directory, files, lock
+from jaxmlp.runs.runner import Loaded, read_data
 from jaxmlp.text import short_path, typed
 
 
@@ -89,6 +90,20 @@ def main(arguments: list[str]) -> int:
     finally:
         bar.clear()
     out = command.out or directory.fresh(experiment.in_common())
+    with lock.locked(out):
+        return _write(command, arguments, experiment, data, fit, out, bar)
+
+
+def _write(
+    command: Perceptron,
+    arguments: list[str],
+    experiment: PerceptronExperiment,
+    data: Loaded,
+    fit: OnlineFit,
+    out: Path,
+    bar: StepBar,
+) -> int:
+    """Write a run to a directory that this process holds, and print it."""
     again = typed("perceptron", *arguments, *["--overwrite"] * (command.out is not None and not command.overwrite))
     signals.set_last_line(f"{out} is not whole; begin again with: {again}")
     directory.create(out, experiment, PERCEPTRON, overwrite=command.overwrite)
@@ -108,7 +123,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _check_new(path: Path, *, overwrite: bool) -> None:
-    if not overwrite and path.is_dir() and any(path.iterdir()):
+    if not overwrite and directory.is_begun(path):
         raise UsageError(f"{path} is not empty; replace the run in it by --overwrite, or give another --out")
     directory.check_new(path, PERCEPTRON, overwrite=overwrite)
 

@@ -99,21 +99,24 @@ def learn(experiment: PerceptronExperiment, data: Loaded, seeds: int, callbacks:
 def write_run(
     experiment: PerceptronExperiment, data: Loaded, fit: OnlineFit, path: Path, callbacks: Callbacks
 ) -> dict[str, Any]:
-    """Write what was learnt to the run directory `path` (see `directory.create`), the summary last; returns it.
+    """Write what was learnt to the run directory `path` (see `directory.create`), pictures last; returns the summary.
 
     Model, metrics.jsonl (a line for each window of the curve) and pictures are those of the first seed.
     """
-    runner.record_environment(experiment.in_common(), path, data, callbacks)
+    run = directory.experiment_identity(experiment, data.crc32)
+    runner.record_environment(experiment.in_common(), run, path, data, callbacks)
     first = fit.trials[0]
     lines = [json.dumps({"step": step, "error": error}) + "\n" for step, error in first.curve]
     files.write_atomically(path / directory.METRICS, "".join(lines))
     learnt = Model(spec_of(experiment, data), first.params, data.preparation)
-    model.save(path, learnt)
-    runner.draw(path / directory.PLOTS, learnt, [], 0, data.splits)
-    errors = {experiment.network.output_activation: [trial.curve for trial in fit.trials]}
-    plots.perceptron_errors(errors, experiment.online.threshold).save(path / directory.PLOTS / directory.CURVES)
+    model.save(path, learnt, run)
     summary = summarise(experiment, fit)
-    directory.write_json(path / directory.SUMMARY, summary)
+    directory.write_json(path / directory.SUMMARY, summary, run)
+    runner.draw(path / directory.PLOTS, learnt, [], 0, data.splits, callbacks)
+    errors = {experiment.network.output_activation: [trial.curve for trial in fit.trials]}
+    picture = path / directory.PLOTS / directory.CURVES
+    with runner.drawing(picture, callbacks):
+        plots.perceptron_errors(errors, experiment.online.threshold).save(picture)
     return summary
 
 

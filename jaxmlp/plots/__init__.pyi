@@ -14,3 +14,4 @@ from .sweep import cost_against_quality as cost_against_quality
 from .sweep import draw_sweep as draw_sweep
 from .sweep import scatter as scatter
 from .sweep import seeds as seeds
+from .sweep import sweep_pictures as sweep_pictures

@@ -88,7 +88,8 @@ def confident_mistakes(
     image_shape: (height, width) or (height, width, channels).
     """
     wrong = np.flatnonzero(np.asarray(labels) != np.asarray(predictions))
-    worst = wrong[np.argsort(-np.asarray(confidence)[wrong], kind="stable")][:MOST_MISTAKES]
+    confidence = np.nan_to_num(confidence)  # outputs of a network that overflows
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:MOST_MISTAKES]
     if not worst.size:
         figure = Picture(5, 1)
         figure.head(f"No mistakes in {len(labels):,} examples")

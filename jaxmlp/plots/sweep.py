@@ -34,7 +34,17 @@ from jaxmlp.text import count
 def draw_sweep(
     folder: Path, rows: Rows, axes: Sequence[str], curves: Curves, best: int | None, pruned: bool
 ) -> list[str]:
-    """Write every picture that suits this sweep as PNG into `folder`; the names of the files, the most telling first.
+    """Write the `sweep_pictures` as PNG into `folder`; returns the names of the files, the most telling first."""
+    pictures = sweep_pictures(rows, axes, curves, best, pruned)
+    for name, picture in pictures.items():
+        picture().save(folder / f"{name}.png")
+    return [f"{name}.png" for name in pictures]
+
+
+def sweep_pictures(
+    rows: Rows, axes: Sequence[str], curves: Curves, best: int | None, pruned: bool
+) -> dict[str, Callable[[], Picture]]:
+    """What draws every picture that suits this sweep, by name, the most telling first.
 
     rows: a flat dict a trial, as in the table of the sweep (see `trials`).
     axes: full keys such as `hyper.learning_rate`; rows that agree on all of them differ in their seed.
@@ -44,7 +54,7 @@ def draw_sweep(
     """
     pictures: dict[str, Callable[[], Picture]] = {}
     if not rows:
-        return []
+        return {}
     if not axes:
         pictures["seeds"] = lambda: seeds(rows, best)
     elif along := as_lines(rows, axes):
@@ -58,9 +68,7 @@ def draw_sweep(
         pictures["learning_curves"] = lambda: learning_curves(rows, axes, curves, best)
     if pruned:
         pictures["cost_against_quality"] = lambda: cost_against_quality(rows, axes, best)
-    for name, picture in pictures.items():
-        picture().save(folder / f"{name}.png")
-    return [f"{name}.png" for name in pictures]
+    return pictures
 
 
 def is_grid(rows: Rows, axes: Sequence[str]) -> bool:

@@ -1,8 +1,11 @@
 """`jaxmlp predict RUN IMAGE... [--invert] [--resize] [--top K] [--json]`: what a network sees in images."""
 
 import json
+import math
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,12 +15,23 @@ import tyro
 from annotated_types import Ge
 
 from jaxmlp.cli import parsing
-from jaxmlp.errors import DataError, UsageError
+from jaxmlp.errors import DataError, UsageError, line_of, printable
 from jaxmlp.nn.losses import loss
+from jaxmlp.reading import open_regular
 from jaxmlp.runs import model
+from jaxmlp.runs.directory import finite
 from jaxmlp.runs.model import Model
 from jaxmlp.text import typed
 
+FORMATS = (
+    "PNG",
+    "JPEG",
+    "GIF",
+    "BMP",
+    "WEBP",
+    "PPM",
+)  # Pillow's names; its other decoders are little used, and less safe
+MEGABYTES = 64
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels
 
 
@@ -28,7 +42,7 @@ class Predict:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """A run directory, or its model.safetensors."""
     images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]
-    """PNG files, or what else Pillow reads. They are made grey for a network of grey images; what is transparent
+    """PNG, JPEG, GIF, BMP, WebP or PNM files. They are made grey for a network of grey images; what is transparent
     shows white."""
     invert: bool = False
     """Swap dark and light. The digits of MNIST are white on black: needed for dark ink on light paper."""
@@ -36,6 +50,8 @@ class Predict:
     """Bring images of another size to that of the network, stretched if their sides have another ratio."""
     top: Annotated[int, Ge(1)] = 2
     """Classes to name for each image, the likeliest first."""
+    max_megabytes: Annotated[int, Ge(1)] = MEGABYTES
+    """Refuse an image that takes more memory than this when it is decoded."""
     json: bool = False
     """Print JSON instead of a table."""
 
@@ -43,7 +59,7 @@ class Predict:
 COMMAND = parsing.Command(
     "predict",
     Predict,
-    ("invert", "resize", "top", "json"),
+    ("invert", "resize", "top", "max-megabytes", "json"),
     (
         "runs/relu digit.png",
         "runs/relu scans/*.png --resize --invert",
@@ -59,57 +75,99 @@ def main(arguments: list[str]) -> int:
         raise UsageError(f"no image is given: {typed('predict')} RUN IMAGE...")
     trained = model.load(command.run)
     shape = trained.preparation.image_shape
-    pixels = [read_image(path, shape, invert=command.invert, resize=command.resize) for path in command.images]
-    outputs = trained.probabilities(np.stack(pixels))  # [N, K]
-    order = np.argsort(-trained.logits(np.stack(pixels)), axis=1, kind="stable")[:, : command.top]  # as Model.predict
+    mode_of(shape)
+    pixels: dict[Path, np.ndarray] = {}
+    refused = 0
+    for path in command.images:
+        try:
+            pixels[path] = read_image(
+                path, shape, invert=command.invert, resize=command.resize, most_megabytes=command.max_megabytes
+            )
+        except DataError as error:  # the others are answered
+            print(f"error: {error}", file=sys.stderr)
+            refused += 1
+    images = np.array([pixels[path] for path in command.images if path in pixels])
+    paths = tuple(path for path in command.images if path in pixels)
+    if paths:
+        _answer(command, trained, paths, images)
+    elif command.json:
+        _print_json(trained, (), [])
+    return 1 if refused else 0
+
+
+def _answer(command: Predict, trained: Model, paths: tuple[Path, ...], images: np.ndarray) -> None:
+    outputs = trained.probabilities(images)  # [N, K]
+    order = np.argsort(-trained.logits(images), axis=1, kind="stable")[:, : command.top]  # as Model.predict
     rankings = [
         [(trained.preparation.classes[k], float(outputs[n, k])) for k in classes]
         for n, classes in enumerate(order.tolist())
     ]
-    if command.json:
-        _print_json(trained, command.images, rankings)
-    else:
-        _print_table(trained, command.images, rankings)
-    return 0
+    (_print_json if command.json else _print_table)(trained, paths, rankings)
 
 
-def read_image(path: Path, shape: tuple[int, ...], *, invert: bool, resize: bool) -> np.ndarray:
-    """The pixels of an image file, uint8 in the `shape` that a network takes: [height, width] or [height, width, channels].
-
-    Raises DataError for a file that is no image, an image of another size (unless it is to be resized), and a `shape`
-    that no image has.
-    """
+def mode_of(shape: tuple[int, ...]) -> str:
+    """Pillow's name for the pixels of a network's inputs. Raises DataError for a `shape` that no image has."""
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in MODES):
         raise DataError(
             f"this network takes inputs of shape {shape}, which are no images: use jaxmlp.load(RUN).predict"
         )
-    mode = MODES[shape[2] if len(shape) == 3 else 1]
-    from PIL import Image
+    return MODES[shape[2] if len(shape) == 3 else 1]
+
+
+def read_image(
+    path: Path, shape: tuple[int, ...], *, invert: bool, resize: bool, most_megabytes: int = MEGABYTES
+) -> np.ndarray:
+    """The pixels of an image file, uint8 in the `shape` that a network takes: [height, width] or [height, width, channels].
+
+    Raises DataError for a file that is no image, an image of another size (unless it is to be resized), one that takes
+    more memory than `most_megabytes` when it is decoded, and a `shape` that no image has.
+    """
+    mode = mode_of(shape)
+    from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                if (image.height, image.width) != shape[:2] and not resize:
-                    raise DataError(
-                        f"{path} has {image.width} x {image.height} pixels, the network takes {shape[1]} x {shape[0]}:"
-                        " crop it, or let it be scaled by --resize"
-                    )
-                plain = _flat(image, mode)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise DataError(f"{path} is too large to be opened safely: make it smaller first") from None
-    except Image.UnidentifiedImageError:
-        raise DataError(f"{path} is no image that Pillow can read") from None
+        with (
+            warnings.catch_warnings(action="ignore"),
+            open_regular(path) as file,
+            _unlimited(Image),
+            Image.open(file, formats=FORMATS) as image,
+        ):
+            taken = image.width * image.height * (1 if image.mode in ("1", "L") else 4) / 1e6  # as Pillow keeps it
+            if taken > most_megabytes:
+                raise DataError(
+                    f"{path} has {image.width:,} x {image.height:,} pixels, {taken:,.0f} MB: make it smaller first, or"
+                    f" allow that by --max-megabytes {math.ceil(taken)}"
+                )
+            if (image.height, image.width) != shape[:2] and not resize:
+                raise DataError(
+                    f"{path} has {image.width} x {image.height} pixels, the network takes {shape[1]} x {shape[0]}:"
+                    " crop it, or let it be scaled by --resize"
+                )
+            plain = _flat(image, mode)
+            if (plain.height, plain.width) != shape[:2]:
+                plain = plain.resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
+    except DataError:
+        raise
+    except UnidentifiedImageError:
+        raise DataError(f"{path} is no image of a kind that is read ({', '.join(FORMATS)})") from None
+    except MemoryError:
+        raise DataError(f"{path} does not fit into memory: make it smaller first") from None
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (SyntaxError, ValueError, EOFError) as error:  # what Pillow raises on damaged files
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} is damaged: {error}") from None
-    if (plain.height, plain.width) != shape[:2]:
-        plain = plain.resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
+        raise DataError(f"{path} cannot be read: {error.strerror or line_of(error)}") from None
+    except Exception as error:  # what the decoders raise on damaged files
+        raise DataError(f"{path} is damaged: {line_of(error)}") from None
     pixels = np.asarray(plain).reshape(shape)
     return 255 - pixels if invert else pixels
+
+
+@contextmanager
+def _unlimited(pillow: Any) -> Iterator[None]:
+    """Let the limit of --max-megabytes stand alone: Pillow has one of its own."""
+    before, pillow.MAX_IMAGE_PIXELS = pillow.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        pillow.MAX_IMAGE_PIXELS = before
 
 
 def _flat(image: Any, mode: str) -> Any:
@@ -140,7 +198,7 @@ def _print_json(trained: Model, images: tuple[Path, ...], rankings: list[list[tu
         }
         for path, ranking in zip(images, rankings, strict=True)
     ]
-    json.dump(results, sys.stdout, indent=2, allow_nan=False)
+    json.dump(finite(results), sys.stdout, indent=2, allow_nan=False)
     print()
 
 
@@ -157,8 +215,13 @@ def _print_table(trained: Model, images: tuple[Path, ...], rankings: list[list[t
     others = len(rankings[0]) - 1
     table = Table("file", "class", word, *(["runner-up" if others == 1 else "runners-up"] if others else []))
     for path, ((best, value), *runners_up) in zip(images, rankings, strict=True):
-        listed = ", ".join(f"{label} ({shown(other)})" for label, other in runners_up)
-        table.add_row(escape(str(path)), escape(str(best)), shown(value), *([escape(listed)] if others else []))
+        listed = ", ".join(f"{printable(str(label))} ({shown(other)})" for label, other in runners_up)
+        table.add_row(
+            escape(printable(str(path))),
+            escape(printable(str(best))),
+            shown(value),
+            *([escape(listed)] if others else []),
+        )
     console = Console()
     if not console.is_terminal:
         console.width = 10_000  # a table is as wide as it needs to be; long file names are not folded

@@ -15,7 +15,7 @@ from jaxmlp.cli.progress import Lines
 from jaxmlp.report import page, runner
 from jaxmlp.report import parts as report_parts
 from jaxmlp.report.readings import READINGS
-from jaxmlp.runs import files
+from jaxmlp.runs import lock
 from jaxmlp.text import short_path, typed
 
 
@@ -66,7 +66,12 @@ def main(arguments: list[str]) -> int:
     use_all_cores(command.seeds)
     device = choose_device(command.device)
     out = command.out or Path("runs") / f"report-{Path(command.data.name).stem}"
-    files.make_directory(out)
+    with lock.locked(out):
+        return _report(command, arguments, wanted, device, out)
+
+
+def _report(command: Report, arguments: list[str], wanted: list[str], device: str, out: Path) -> int:
+    """Compute the parts in a directory that this process holds, and write the page."""
     started = time.perf_counter()
     with Progress(typed("report", *arguments), quiet=command.quiet) as progress:
         progress.on_message(f"device: {device}; reading {command.data.name}")

@@ -17,7 +17,7 @@ from jaxtyping import PyTree
 from safetensors import SafetensorError
 
 from jaxmlp.errors import RunError
-from jaxmlp.runs.files import cannot, make_directory, remove_leftovers, write_atomically
+from jaxmlp.runs.files import cannot, make_directory, read_bytes, write_atomically
 
 KEPT = 2
 _NAME = re.compile(r"epoch-(\d{6,})\.([0-9a-f]{16})\.safetensors")  # checked with sha256sum
@@ -35,6 +35,7 @@ class Checkpoint(NamedTuple):
 
 
 Like = Callable[[dict[str, str]], PyTree]
+Refuse = Callable[[dict[str, str]], str | None]  # why a checkpoint of such metadata is not to be used
 
 
 class _DamageError(Exception):
@@ -48,20 +49,22 @@ def save(directory: Path, epoch: int, tree: PyTree, metadata: dict[str, str]) ->
     sound one of an earlier epoch. RunError if the disk refuses; what was saved before is then still there.
     """
     make_directory(directory)
-    remove_leftovers(directory, "epoch-")
     paths, leaves = _flatten(jax.device_get(tree))
     blob = _encode(dict(zip(paths, leaves, strict=True)), _with(metadata, "epoch", str(epoch)))
     path = directory / f"epoch-{epoch:06d}.{hashlib.sha256(blob).hexdigest()[:16]}.safetensors"
     write_atomically(path, blob)
-    _prune(directory, path, epoch)
+    _prune(directory, path, epoch, metadata.get("identity"))
     return path
 
 
-def restore(directory: Path, like: PyTree | Like, epoch: int | None = None) -> Checkpoint | None:
+def restore(
+    directory: Path, like: PyTree | Like, epoch: int | None = None, refuse: Refuse = lambda _: None
+) -> Checkpoint | None:
     """The newest whole checkpoint, or the one of `epoch`, in the structure of `like`; None without any.
 
-    `like` is a tree of arrays or ShapeDtypeStructs, or makes one from the metadata of the checkpoint.
-    RunError if files are there but all are damaged, and if a whole one holds other names, shapes or dtypes than `like`.
+    `like` is a tree of arrays or ShapeDtypeStructs, or makes one from the metadata of the checkpoint. One that `refuse`
+    gives a reason against is passed over like a damaged one. RunError if files are there but none can be used, and if a
+    whole one holds other names, shapes or dtypes than `like`.
     """
     skipped = []
     for path in _newest_first(directory):
@@ -73,6 +76,9 @@ def restore(directory: Path, like: PyTree | Like, epoch: int | None = None) -> C
         except _DamageError as damage:
             skipped.append(f"checkpoint {path} is damaged: {damage}")
             continue
+        if reason := refuse(metadata):
+            skipped.append(f"checkpoint {path} {reason}")
+            continue
         tree = _unflatten(path, tensors, like(metadata) if callable(like) else like)
         return Checkpoint(saved_epoch, tree, metadata, path, tuple(skipped))
     if skipped:
@@ -80,13 +86,20 @@ def restore(directory: Path, like: PyTree | Like, epoch: int | None = None) -> C
     return None
 
 
-def whole(directory: Path) -> list[int]:
-    """The epochs of the checkpoints that are whole, the newest first."""
-    epochs = []
+def whole(directory: Path, refuse: Refuse = lambda _: None) -> tuple[list[int], list[str]]:
+    """The epochs of the checkpoints that are whole, the newest first; and a line for each that cannot be used."""
+    epochs, skipped = [], []
     for path in _newest_first(directory):
-        with contextlib.suppress(_DamageError):
-            epochs.append(_read(path)[0])
-    return epochs
+        try:
+            epoch, _, metadata = _read(path)
+        except _DamageError as damage:
+            skipped.append(f"checkpoint {path} is damaged: {damage}")
+            continue
+        if reason := refuse(metadata):
+            skipped.append(f"checkpoint {path} {reason}")
+        else:
+            epochs.append(epoch)
+    return epochs, skipped
 
 
 def save_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
@@ -102,8 +115,7 @@ def save_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str,
 def load_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The arrays and the metadata that `save_tensors` wrote. RunError if the file is missing or any byte is damaged."""
     try:
-        blob = path.read_bytes()
-        return _open_sealed(blob)
+        return _open_sealed(read_bytes(path))
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}; check the name of the run") from error
     except _DamageError as damage:
@@ -137,7 +149,7 @@ def _read(path: Path) -> tuple[int, dict[str, np.ndarray], dict[str, str]]:
     if name is None:
         raise _DamageError("its name is not epoch-<number>.<16 hexadecimal digits>.safetensors")
     try:
-        blob = path.read_bytes()
+        blob = read_bytes(path)
     except OSError as error:
         raise _DamageError(f"it cannot be read ({error.strerror or error})") from error
     if not blob:
@@ -172,8 +184,8 @@ def _newest_first(directory: Path) -> list[Path]:
         raise cannot("read the checkpoints in", directory, error) from error
 
 
-def _prune(directory: Path, newest: Path, epoch: int) -> None:
-    """Delete all checkpoints but `newest` and the sound ones before it that are to be kept.
+def _prune(directory: Path, newest: Path, epoch: int, identity: str | None) -> None:
+    """Delete all checkpoints but `newest` and the sound ones of the same run before it that are to be kept.
 
     Files of later epochs go too: this run has passed over them, or would have started from them.
     """
@@ -184,9 +196,9 @@ def _prune(directory: Path, newest: Path, epoch: int) -> None:
             continue
         if kept < KEPT and int(name[1]) < epoch:
             with contextlib.suppress(_DamageError):
-                _read(path)
-                kept += 1
-                continue
+                if _read(path)[2].get("identity") == identity:
+                    kept += 1
+                    continue
         with contextlib.suppress(OSError):
             path.unlink()
 

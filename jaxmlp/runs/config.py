@@ -1,6 +1,5 @@
 """An experiment as a file: its TOML, the keys a command line sets, and what is refused."""
 
-import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, is_dataclass
@@ -14,6 +13,7 @@ from annotated_types import Ge
 from jaxmlp.data.sources import BUNDLED, IDX_SETS, Data
 from jaxmlp.errors import UsageError, named, nearest
 from jaxmlp.fields import annotations, flat, one_line, plain, table_of, value_of
+from jaxmlp.reading import exists, expanded, read_toml
 from jaxmlp.spec import Hyper, Network, Training
 from jaxmlp.text import typed
 from jaxmlp.training.validation import check_name, check_section, check_together, reads, refuse_unread
@@ -92,28 +92,24 @@ def read(path: Path, kind: type[Kind] = Experiment) -> tuple[Kind, frozenset[str
 def load(path: Path) -> tuple[dict[str, Any], str]:
     """The parsed TOML of a file, and its name for errors. Raises UsageError for one that is missing or is no TOML."""
     file = locate(path)
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8")), str(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read as a config file: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file}: is not TOML: {error}") from None
+    return read_toml(file), str(file)
 
 
 def locate(path: Path) -> Path:
     """The config file at `path`, or the one of that name that the package ships. Raises UsageError if there is neither."""
-    if path.is_file():
+    if exists(path) and path.is_file():
         return path
     root = Path(str(files("jaxmlp")))
     shipped = [root / "configs", root.parent / "configs"]
     for folder in shipped:
         inside = folder / Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else folder / path
-        if inside.is_file():
+        if exists(inside) and inside.is_file():
             return inside
     known = sorted(
         f"configs/{file.relative_to(folder).as_posix()}" for folder in shipped for file in folder.rglob("*.toml")
     )
-    what = "is a directory" if path.is_dir() else "does not exist"
+    kind = "is a directory" if path.is_dir() else "is no regular file"
+    what = kind if exists(path) else "does not exist"
     raise UsageError(f"config file {path} {what}; {nearest(path.as_posix(), known)}")
 
 
@@ -128,7 +124,7 @@ def parse(tree: Mapping[str, Any], file: str, kind: type[Kind] = Experiment) -> 
                 values[name] = value_of(name, content, annotations(kind)[name])
                 given.add(name)
                 continue
-            if name in ("grid", "sample", "prune"):
+            if name in ("grid", "sample", "prune", "options"):
                 raise UsageError(f"[{name}] belongs to a sweep; run it with {typed('sweep')}")
             if name not in known:
                 raise UsageError(f"[{one_line(name)}] is no section or key; {nearest(name, [*known, 'seed'])}")
@@ -158,9 +154,9 @@ def tree(experiment: AnyExperiment) -> dict[str, Any]:
     """The experiment as nested dictionaries, without the hyperparameters that nothing reads. Paths are made absolute."""
     nested = {section: _fields(experiment, section) for section in sections(type(experiment))}
     data = nested["data"]
-    data["dir"] = str(Path(data["dir"]).expanduser().absolute()) if data["dir"] else ""
+    data["dir"] = str(expanded("data.dir", data["dir"]).absolute()) if data["dir"] else ""
     if data["name"] not in (*IDX_SETS, *BUNDLED) and not data["name"].startswith("tfds:"):
-        data["name"] = str(Path(data["name"]).expanduser().absolute())
+        data["name"] = str(expanded("data.name", data["name"]).absolute())
     return {"seed": experiment.seed} | nested
 
 

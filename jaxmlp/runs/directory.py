@@ -7,12 +7,16 @@ checkpoints/         the state of training (see checkpoints.py)
 model.safetensors    the best weights, with what it takes to predict
 summary.json         how it ended
 plots/               pictures
+.lock                held by the process that writes; .holder.json says which it is
+
+Files that jaxmlp reads back are sealed: JSON has a format number first and the SHA-256 of the rest last. Files from before
+there were seals have neither, and are taken on trust.
 """
 
+import hashlib
 import json
 import math
 import time
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
@@ -21,13 +25,17 @@ from pathlib import Path
 from typing import Any
 
 from jaxmlp.errors import RunError, UsageError
-from jaxmlp.runs import config, files
+from jaxmlp.reading import read_toml
+from jaxmlp.runs import config, files, lock
 from jaxmlp.runs.config import AnyExperiment, Experiment
+from jaxmlp.runs.identity import Identity, identity
+from jaxmlp.text import count as count_of
 from jaxmlp.training.epochs import Epoch
 from jaxmlp.training.schedules import schedule
 
 CONFIG, ENVIRONMENT, METRICS, SUMMARY = "config.toml", "environment.json", "metrics.jsonl", "summary.json"
 CHECKPOINTS, PLOTS = "checkpoints", "plots"
+FORMAT = 2  # of the files of a run: 2 has seals and identities
 CURVES, CONFUSION, WEIGHTS, MISTAKES = "curves.png", "confusion.png", "weights.png", "mistakes.png"
 
 
@@ -47,8 +55,8 @@ class RunKind:
     def check(self, path: Path) -> None:
         """Raise UsageError if the directory holds a run of another kind, by its config.toml."""
         try:
-            tree = tomllib.loads((path / CONFIG).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+            tree = read_toml(path / CONFIG)
+        except UsageError:
             return
         signs = [f"[{table}]" for table in tree if table not in self.tables]
         signs += [f"no [{self.table}]"] if tree and self.table not in tree else []
@@ -64,7 +72,7 @@ RUN = RunKind(
     table="hyper",
     tables=frozenset(field.name for field in fields(Experiment)),
     patterns=(
-        *(CONFIG, ENVIRONMENT, METRICS, SUMMARY, "model.safetensors", CHECKPOINTS, PLOTS),
+        *(CONFIG, ENVIRONMENT, METRICS, SUMMARY, "model.safetensors", CHECKPOINTS, PLOTS, *lock.FILES),
         *(f"{PLOTS}/{picture}" for picture in (CURVES, CONFUSION, WEIGHTS, MISTAKES)),
         f"{CHECKPOINTS}/epoch-*.safetensors",
     ),
@@ -101,15 +109,25 @@ def check_new(path: Path, kind: RunKind = RUN, *, overwrite: bool) -> list[Path]
     except OSError as error:
         raise files.cannot("look into", path, error) from error
     kind.check(path)
-    if present and not overwrite:
+    if is_begun(path) and not overwrite:
         raise UsageError(
             f"{path} is not empty; go on with the run in it by --resume, replace it by --overwrite, or give another --out"
         )
+    present = [item for item in present if item not in (path / lock.LOCK, path / lock.HOLDER)]
     names = [item.relative_to(path).as_posix() for item in present]
     foreign = [name for name in names if not any(_matches(name, pattern) for pattern in kind.patterns)]
     if foreign:
         raise UsageError(f"{path} holds {foreign[0]!r}, which no run writes: it is not overwritten; give another --out")
     return present
+
+
+def is_begun(path: Path) -> bool:
+    """Whether a run was begun in a directory: it has a config.toml, or anything else that is not left of beginning one."""
+    if (path / CONFIG).exists():
+        return True
+    return path.is_dir() and any(
+        item.name not in lock.FILES and not files.is_temporary(item) for item in path.iterdir()
+    )
 
 
 def _matches(name: str, pattern: str) -> bool:
@@ -136,12 +154,12 @@ def empty(path: Path, old: Sequence[Path]) -> None:
 
 def saved_tree(path: Path) -> dict[str, Any]:
     """The experiment that the run in `path` was begun with, as parsed TOML. Raises UsageError if there is no run."""
-    if not (path / CONFIG).is_file():
+    if not (path / CONFIG).exists():
         raise UsageError(f"{path} holds no run to resume ({CONFIG} is missing); leave out --resume to begin one")
     try:
-        return tomllib.loads((path / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RunError(f"{path / CONFIG} cannot be read: {error}; without it the run cannot be resumed") from None
+        return read_toml(path / CONFIG)
+    except UsageError as error:
+        raise RunError(f"{error}; bring it back from a copy, or begin anew with --overwrite") from None
 
 
 def check_same(path: Path, experiment: Experiment) -> None:
@@ -179,19 +197,70 @@ def ended(path: Path, experiment: Experiment) -> dict[str, Any] | None:
     return summary if summary["stop_reason"] in ("early_stopping", "diverged") else None  # else stopped from without
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file for people and programs alike: indented, with null where a number is not finite."""
-    files.write_atomically(path, json.dumps(finite(content), indent=2, allow_nan=False) + "\n")
+def write_json(path: Path, content: dict[str, Any], run: Identity | None = None) -> None:
+    """Write a JSON file for people and programs alike: indented, null where a number is not finite, and sealed.
+
+    With the digest of a `run`, that the file belongs to.
+    """
+    marks: dict[str, Any] = {"format": FORMAT} if run is None else {"format": FORMAT, "run": run.digest}
+    files.write_atomically(path, _sealed(marks | finite(content)))
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON file of a run; None if it is not there. Raises RunError if it is damaged."""
+def read_json(path: Path, run: Identity | None = None) -> dict[str, Any] | None:
+    """The content of a JSON file of a run; None if it is not there.
+
+    Raises RunError if it was changed or damaged since `write_json` wrote it, or belongs to another run.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        text = files.read_bytes(path).decode()
+        content = json.loads(text)
+        if not isinstance(content, dict):
+            raise ValueError("it holds no table")
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise RunError(f"{path} cannot be read: {error}; remove it, and resume the run with --resume") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{path} cannot be read ({reason(error)}); {_WAY_OUT}") from None
+    seal = content.pop("sha256", None)
+    if (seal is not None or "format" in content) and text != _sealed(content):
+        raise RunError(f"{path} was changed or damaged: it does not match its SHA-256; {_WAY_OUT}")
+    content.pop("format", None)
+    digest = content.pop("run", None)
+    if None not in (run, digest) and digest != run.digest:  # pyright: ignore[reportOptionalMemberAccess]
+        raise RunError(f"{path} belongs to another run; {_WAY_OUT}")
+    return content
+
+
+_WAY_OUT = "bring it back from a copy, or remove it and go on with --resume"
+
+
+def _sealed(content: dict[str, Any]) -> str:
+    """The text of a JSON file, with the digest of its content in it."""
+    text = json.dumps(content, sort_keys=False, allow_nan=False)
+    return json.dumps(content | {"sha256": hashlib.sha256(text.encode()).hexdigest()}, indent=2, allow_nan=False) + "\n"
+
+
+def reason(error: Exception) -> str:
+    """Why a file cannot be read, in a few words."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "too deeply nested" if isinstance(error, RecursionError) else " ".join(str(error).split())[:200]
+
+
+def identity_of(path: Path, environment: dict[str, Any] | None = None) -> Identity | None:
+    """What the run in `path` was begun with, by its environment.json; None where that is missing, or too old to say it."""
+    content = read_json(path / ENVIRONMENT) if environment is None else environment
+    if content is None or "identity" not in content:
+        return None
+    try:
+        return Identity.from_json(json.dumps(content["identity"]))
+    except ValueError as error:
+        raise RunError(f"{path / ENVIRONMENT} cannot be read ({error}); {_WAY_OUT}") from None
+
+
+def experiment_identity(experiment: AnyExperiment, data: str) -> Identity:
+    """The identity of an experiment on data of a checksum; more epochs are the same run, unless the schedule reads them."""
+    free = isinstance(experiment, Experiment) and not _reads_max_epochs(experiment)
+    return identity(config.tree(experiment), data, without=("training.max_epochs",) if free else ())
 
 
 def append_metrics(path: Path, *epochs: Epoch) -> None:
@@ -205,8 +274,30 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return list(whole_lines(path / METRICS))
 
 
+def restore_metrics(path: Path, epochs: Sequence[Epoch]) -> str | None:
+    """Make metrics.jsonl hold exactly these epochs, as a checkpoint has them; returns what was wrong with it, or None.
+
+    Lines of later epochs are no fault: these epochs are trained again.
+    """
+    lines = [json.dumps(finite(epoch.to_json()), allow_nan=False) + "\n" for epoch in epochs]
+    try:
+        before = files.read_bytes(path / METRICS) if (path / METRICS).exists() else b""
+    except OSError:
+        before = b""
+    written, whole = before.splitlines(keepends=True), "".join(lines)
+    if before != whole.encode():
+        files.write_atomically(path / METRICS, whole)
+    wrong = [i for i, line in enumerate(lines) if i >= len(written) or written[i] != line.encode()]
+    return (
+        f"{count_of(len(wrong), 'line')} of {METRICS}, from epoch {wrong[0] + 1} on, lost or damaged" if wrong else None
+    )
+
+
 def cut_metrics(path: Path, epochs: int) -> list[Epoch]:
-    """Cut metrics.jsonl back to its first `epochs` epochs, and return them. Raises RunError if there are fewer."""
+    """Cut metrics.jsonl back to its first `epochs` epochs, and return them: beside a checkpoint that does not hold them.
+
+    Raises RunError if there are fewer.
+    """
     lines = read_metrics(path)[:epochs]
     try:
         records = [Epoch.from_json(line) for line in lines]
@@ -217,22 +308,24 @@ def cut_metrics(path: Path, epochs: int) -> list[Epoch]:
             f"{path / METRICS} has {len(lines)} whole lines, the checkpoint {epochs} epochs; the file was changed or"
             " damaged: begin the run anew with --overwrite"
         )
-    whole = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
-    if not (path / METRICS).is_file() or (path / METRICS).read_bytes() != whole.encode():
-        files.write_atomically(path / METRICS, whole)
+    restore_metrics(path, records)
     return records
 
 
 def whole_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a file of JSON lines, up to the first that is not whole; none where there is no file."""
-    if not path.is_file():
+    if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
+    try:
+        text = files.read_bytes(path).decode(errors="replace")
+    except OSError as error:
+        raise files.cannot("read", path, error) from error
+    for line in text.splitlines(keepends=True):
         if not line.endswith("\n"):
             return
         try:
             row = json.loads(line)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             return
         if not isinstance(row, dict):
             return

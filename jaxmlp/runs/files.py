@@ -3,10 +3,12 @@
 import contextlib
 import errno
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from jaxmlp.errors import RunError
+from jaxmlp.reading import open_regular
 
 _REMEDIES = {
     errno.ENOSPC: "free some space, or write to another disk",
@@ -18,9 +20,14 @@ _REMEDIES = {
     errno.EEXIST: "a file stands where a folder is wanted: move it, or write to another folder",
     errno.ENOTDIR: "a file stands where a folder is wanted: move it, or write to another folder",
     errno.ENOENT: "the folder is gone: make it again, or write to another one",
+    errno.EBUSY: "another program holds it: end that, or write to another folder",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
     errno.EISDIR: "a folder stands where a file is wanted: move it, or write to another folder",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
+
+
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
@@ -44,11 +51,31 @@ def write_atomically(path: Path, data: bytes | str) -> None:
             temporary.unlink()
 
 
-def remove_leftovers(directory: Path, prefix: str) -> None:
-    """Delete the temporary files that a killed process left of its writes to names starting with `prefix`."""
-    for path in directory.glob(f".{prefix}*.tmp"):
-        with contextlib.suppress(OSError):
-            path.unlink()
+def read_bytes(path: Path) -> bytes:
+    """The content of a regular file. Raises OSError for anything else, such as a pipe, which might never end."""
+    with open_regular(path) as file:
+        return file.read()
+
+
+def remove(path: Path) -> None:
+    """Delete a file, if it is there. RunError if that fails."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot("remove", path, error) from error
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a name is one that `write_atomically` gives a file until it is whole."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Delete the temporary files below a directory that a killed process left of `write_atomically`."""
+    for path in directory.rglob(".*.tmp"):
+        if is_temporary(path):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def append_lines(path: Path, lines: Sequence[str]) -> None:

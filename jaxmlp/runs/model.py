@@ -1,6 +1,7 @@
 """A trained network as one file: weights, and all it takes to predict with them."""
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -10,11 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmlp import display
-from jaxmlp.data.preparing import Preparation
+from jaxmlp.data.preparing import NORMALISATIONS, Preparation
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.nn.network import Layer, Params, forward, outputs, predictions
 from jaxmlp.runs import checkpoints
-from jaxmlp.spec import Network, Spec, Training
+from jaxmlp.runs.directory import ENVIRONMENT, identity_of
+from jaxmlp.runs.identity import Identity
+from jaxmlp.spec import Hyper, Network, Spec, Training
+from jaxmlp.training.validation import check
 
 FILE = "model.safetensors"
 
@@ -58,8 +62,11 @@ class Model(NamedTuple):
 compiled_forward = jax.jit(forward, static_argnums=0)
 
 
-def save(run: Path, model: Model) -> None:
-    """Write `model.safetensors`: tensors w0, b0, w1, ... and the description as JSON in its metadata."""
+def save(path: Path, model: Model, run: Identity | None = None) -> None:
+    """Write `model.safetensors`: tensors w0, b0, w1, ... and the description as JSON in its metadata.
+
+    With the digest of the `run` that it belongs to.
+    """
     tensors = {"mean": model.preparation.mean, "deviation": model.preparation.std}
     for index, layer in enumerate(model.params):
         tensors |= {f"w{index}": np.asarray(layer.w), f"b{index}": np.asarray(layer.b)}
@@ -70,7 +77,8 @@ def save(run: Path, model: Model) -> None:
         "classes": list(model.preparation.classes),
         "image_shape": list(model.preparation.image_shape),
     }
-    checkpoints.save_tensors(run / FILE, tensors, {"model": json.dumps(description)})
+    mark = {} if run is None else {"run": run.digest}
+    checkpoints.save_tensors(path / FILE, tensors, {"model": json.dumps(description)} | mark)
 
 
 def load(run: str | Path) -> Model:
@@ -91,6 +99,11 @@ def load(run: str | Path) -> Model:
             f"{path} does not exist; give the directory of a run that has ended (or resume it with --resume)"
         )
     tensors, metadata = checkpoints.load_tensors(path)
+    of_run = identity_of(path.parent) if Path(run).is_dir() else None
+    if of_run is not None and metadata.get("run") != of_run.digest:
+        raise RunError(
+            f"{path} belongs to another run than {ENVIRONMENT} beside it: remove it, and write it again with --resume"
+        )
     try:
         description = json.loads(metadata["model"])
         network = Network(**description["network"] | {"hidden": tuple(description["network"]["hidden"])})
@@ -104,7 +117,40 @@ def load(run: str | Path) -> Model:
             tuple(description["image_shape"]),
         )
         training = Training(matmul_precision=description["matmul_precision"])
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise RunError(f"{path} is not a model of this version of jaxmlp ({error!r}); train it again") from None
-    spec = Spec(network, training, inputs=params[0].w.shape[0], classes=len(preparation.classes))
+        inputs = math.prod(preparation.image_shape)
+        spec = Spec(network, training, inputs=inputs, classes=len(preparation.classes))
+        check(spec, Hyper())
+        contradiction = _contradiction(spec, params, preparation, len(tensors))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        what = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise RunError(f"{path} is not a model of this version of jaxmlp ({what}); train it again") from None
+    if contradiction:
+        raise RunError(f"{path} contradicts itself: {contradiction}; train it again")
     return Model(spec, params, preparation)
+
+
+def _contradiction(spec: Spec, params: Params, preparation: Preparation, tensors: int) -> str | None:
+    """What in a model does not fit together; None where all does."""
+    classes, shape, sizes = preparation.classes, preparation.image_shape, spec.sizes
+    kinds = {type(label) for label in classes}
+    if len(kinds) != 1 or not kinds <= {int, str} or len(set(classes)) != len(classes) or len(classes) < 2:
+        return f"its classes are {display.summary(classes)}, where different numbers, or different names, are expected"
+    if not shape or not all(type(length) is int and length > 0 for length in shape):
+        return f"its inputs have the shape {list(shape)}"
+    if tensors != 2 * len(params) + 2:
+        return f"it has {tensors} tensors, where {2 * len(params) + 2} are expected"
+    for number, (layer, D, K) in enumerate(zip(params, sizes, sizes[1:], strict=False)):
+        if layer.w.shape != (D, K) or layer.b.shape != (K,):
+            found = f"{list(layer.w.shape)} and {list(layer.b.shape)}"
+            return f"layer {number} is {found}, where [{D}, {K}] and [{K}] are expected"
+        if layer.w.dtype != jnp.float32 or layer.b.dtype != jnp.float32:
+            return f"layer {number} is {layer.w.dtype}, where float32 is expected"
+    lengths = {"per_feature": sizes[0], "global": 1, "unit": 1}
+    if preparation.normalise not in NORMALISATIONS:
+        return f"its normalisation is {preparation.normalise!r}"
+    length = lengths.get(preparation.normalise, 0)
+    if preparation.mean.shape != (length,) or preparation.std.shape != (length,):
+        return f"means and deviations have the shapes {preparation.mean.shape} and {preparation.std.shape}"
+    if not (np.isfinite(preparation.mean).all() and np.isfinite(preparation.std).all() and (preparation.std > 0).all()):
+        return "its means are not finite, or its deviations not above 0"
+    return None

@@ -1,8 +1,10 @@
 """A run: an experiment trained in a run directory, from the data to the pictures, so that it can be stopped anywhere."""
 
+import contextlib
 import platform
 import time
 import zlib
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,18 +16,31 @@ import jaxmlp
 from jaxmlp import plots
 from jaxmlp.data.preparing import Preparation, prepare
 from jaxmlp.data.sources import Dataset, load_data
-from jaxmlp.errors import RunError
+from jaxmlp.errors import JaxmlpError, RunError
+from jaxmlp.grid.results import COLUMNS, epochs_of, history_of
 from jaxmlp.nn.network import outputs, predictions
 from jaxmlp.runs import checkpoints, directory, model
 from jaxmlp.runs.config import Experiment
-from jaxmlp.runs.directory import CHECKPOINTS, ENVIRONMENT, PLOTS, SUMMARY, append_metrics, read_json, write_json
-from jaxmlp.runs.files import make_directory
+from jaxmlp.runs.directory import (
+    CHECKPOINTS,
+    CONFIG,
+    ENVIRONMENT,
+    PLOTS,
+    SUMMARY,
+    append_metrics,
+    read_json,
+    write_json,
+)
+from jaxmlp.runs.files import make_directory, remove
+from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.model import Model
 from jaxmlp.spec import Spec, Splits
 from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
 from jaxmlp.training.loop import TrainState
+
+MOST_CLASSES = 500  # of a confusion matrix: a picture of more shows nothing, and takes memory as their square
 
 
 class Outcome(NamedTuple):
@@ -68,7 +83,7 @@ def run(
 ) -> Outcome:
     """Train `experiment` in the run directory `path` (see `directory.create` and `reopen`), going on where it stopped.
 
-    A run that has ended (`directory.ended`) is evaluated and drawn again.
+    A run that has ended (`directory.ended`) is evaluated and drawn again. Who calls it holds the directory (`lock.locked`).
     Once `callbacks.should_stop` is true after an epoch, the state is saved and the run returns without a summary.
     With `data_parallel` every minibatch is split over all devices; a run may go on with it or without, however it began:
     the results are the same to rounding.
@@ -80,11 +95,12 @@ def run(
     splits, preparation = data.splits, data.preparation
     spec = spec_of(experiment, splits, preparation)
     callbacks.on_message(data.described())
-    begun = record_environment(experiment, path, data, callbacks, data_parallel=data_parallel)
+    run = directory.experiment_identity(experiment, data.crc32)
+    begun = record_environment(experiment, run, path, data, callbacks, data_parallel=data_parallel)
 
     hyper, key, state = fitting.initial(spec, experiment.hyper, experiment.seed)
-    state, epochs = _resume(path, state, callbacks, begun=begun)
-    (path / SUMMARY).unlink(missing_ok=True)  # it is of fewer epochs
+    state, epochs = _resume(path, state, spec, splits, run, callbacks, begun=begun)
+    remove(path / SUMMARY)  # it is of fewer epochs
     program, state = fitting.compile_program(spec, hyper, key, splits, state, placement, callbacks)
     saved, stop = time.monotonic(), False
     for done in fitting.train(program, state, callbacks):
@@ -92,17 +108,18 @@ def run(
         epochs.append(done.epoch)
         append_metrics(path, done.epoch)
         if stop or time.monotonic() - saved >= checkpoint_seconds:
-            checkpoints.save(path / CHECKPOINTS, int(state.epoch), state, {})
+            save(path, state, epochs, run)
             saved = time.monotonic()
     if stop:
         return Outcome(None, int(state.epoch))
 
-    checkpoints.save(path / CHECKPOINTS, int(state.epoch), state, {})
+    save(path, state, epochs, run)
     state, splits = placement.fetch((state, program.splits))
-    summary = finish(spec, path, state, epochs, splits, preparation)
+    trained, summary = finish(spec, path, state, epochs, splits, preparation, run)
     summary["seconds"]["compile"] = program.compile_seconds
     summary["seconds"]["total"] = data.seconds + time.perf_counter() - started
-    write_json(path / SUMMARY, summary)
+    write_json(path / SUMMARY, summary, run)
+    draw(path / PLOTS, trained, epochs, summary["best_epoch"], splits, callbacks)
     return Outcome(summary, int(state.epoch))
 
 
@@ -111,36 +128,79 @@ def spec_of(experiment: Experiment, splits: Splits, preparation: Preparation) ->
     return Spec(experiment.network, experiment.training, splits.train.x.shape[1], len(preparation.classes))
 
 
-def _resume(path: Path, state: TrainState, callbacks: Callbacks, *, begun: bool) -> tuple[TrainState, list[Epoch]]:
+def save(path: Path, state: TrainState, epochs: Sequence[Epoch], run: Identity) -> None:
+    """Write a checkpoint: the state, and the metrics of its epochs, so that metrics.jsonl may be lost."""
+    tree = {"state": state, "history": history_of(epochs)}
+    metadata = {"identity": run.to_json(), "epochs": str(len(epochs))}
+    checkpoints.save(path / CHECKPOINTS, int(state.epoch), tree, metadata)
+
+
+def _resume(
+    path: Path, state: TrainState, spec: Spec, splits: Splits, run: Identity, callbacks: Callbacks, *, begun: bool
+) -> tuple[TrainState, list[Epoch]]:
     """The state and the epochs to go on from: those of the newest whole checkpoint, or the beginning."""
+
+    def like(metadata: dict[str, str]) -> Any:
+        if "identity" not in metadata:  # of a version whose checkpoints were the state alone
+            return state
+        history = jax.ShapeDtypeStruct((int(metadata["epochs"]), len(COLUMNS)), np.float64)
+        return {"state": state, "history": history}
+
     make_directory(path / CHECKPOINTS)
-    checkpoint = checkpoints.restore(path / CHECKPOINTS, state)
+    marked = directory.identity_of(path) is not None
+    checkpoint = checkpoints.restore(path / CHECKPOINTS, like, refuse=refusal(run, marked=marked))
     if checkpoint is None:
         if begun:
             callbacks.on_message(f"{path} was stopped before its first checkpoint: starting from epoch 0")
-        return state, directory.cut_metrics(path, 0)
+        directory.restore_metrics(path, [])
+        return state, []
     for damage in checkpoint.skipped:
-        callbacks.on_message(f"passed over a damaged checkpoint: {damage}; going on from epoch {checkpoint.epoch}")
-    return jax.device_put(checkpoint.tree), directory.cut_metrics(path, checkpoint.epoch)
+        callbacks.on_message(f"passed over: {damage}; going on from epoch {checkpoint.epoch}")
+    if "identity" not in checkpoint.metadata:
+        callbacks.on_message(f"{checkpoint.path} is of an earlier version and says not whose it is: taken on trust")
+        return jax.device_put(checkpoint.tree), directory.cut_metrics(path, checkpoint.epoch)
+    epochs = epochs_of(checkpoint.tree["history"], spec, splits)
+    if wrong := directory.restore_metrics(path, epochs):
+        callbacks.on_message(f"{path}: {wrong}: written again from the checkpoint")
+    return jax.device_put(checkpoint.tree["state"]), epochs
+
+
+def refusal(run: Identity, *, marked: bool) -> checkpoints.Refuse:
+    """Why a checkpoint is not of this run, by its metadata; one that does not say is taken, unless the run is `marked`."""
+
+    def refuse(metadata: dict[str, str]) -> str | None:
+        if "identity" not in metadata:
+            return "is of an earlier version, or another run" if marked else None
+        try:
+            differs = run.differs(Identity.from_json(metadata["identity"]))
+        except ValueError as error:
+            return f"cannot be used: {error}"
+        return f"belongs to another run: {differs}" if differs else None
+
+    return refuse
 
 
 def finish(
-    spec: Spec, path: Path, state: TrainState, epochs: list[Epoch], splits: Splits, preparation: Preparation
-) -> dict[str, Any]:
-    """Write the model and the pictures, evaluate the test examples once, and return the summary.
+    spec: Spec,
+    path: Path,
+    state: TrainState,
+    epochs: list[Epoch],
+    splits: Splits,
+    preparation: Preparation,
+    run: Identity,
+) -> tuple[Model, dict[str, Any]]:
+    """Write the model, evaluate the test examples once, and return the model and the summary.
 
     Its seconds are those of training alone; who compiled, or read the data, adds what that took.
     """
     trained = Model(spec, jax.device_get(state.best_params), preparation)
-    model.save(path, trained)
+    model.save(path, trained, run)
     validation, test = (fitting.measure(spec, state.best_params, split) for split in splits[1:])
-    best_epoch = int(state.stopping.best_epoch)
-    draw(path / PLOTS, trained, epochs, best_epoch, splits)
     reason, seconds = fitting.stop_reason(spec, state), sum(epoch.seconds for epoch in epochs)
     summary = {
         "test": test.to_json(),
         "validation": validation.to_json(),
-        "best_epoch": best_epoch,
+        "best_epoch": int(state.stopping.best_epoch),
         "epochs_run": int(state.epoch),
         "stop_reason": reason,
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.params)),
@@ -149,34 +209,86 @@ def finish(
     }
     if reason == "diverged":
         summary["diverged"] = {"epoch": epochs[-1].epoch, "learning_rate": epochs[-1].learning_rate}
-    return summary
+    return trained, summary
 
 
-def draw(path: Path, trained: Model, epochs: list[Epoch], best_epoch: int, splits: Splits) -> None:
-    """The pictures of a run: curves, confusion matrix, first-layer weights, the most confident mistakes."""
+def missing(path: Path) -> str | None:
+    """What a run that has ended lacks, or has damaged: its model or a picture; None where all is there."""
+    try:
+        trained = model.load(path)
+    except JaxmlpError as error:
+        return str(error)
+    absent = [path / PLOTS / name for name in picture_names(trained) if not (path / PLOTS / name).exists()]
+    return f"{absent[0]} is missing" if absent else None
+
+
+def picture_names(trained: Model) -> list[str]:
+    """The pictures that `draw` leaves of a trained model."""
+    names = [directory.CURVES]
+    if len(trained.preparation.classes) <= MOST_CLASSES:
+        names.append(directory.CONFUSION)
+    if len(trained.preparation.image_shape) in (2, 3):
+        names += [directory.WEIGHTS, directory.MISTAKES]
+    return names
+
+
+def draw(
+    path: Path, trained: Model, epochs: list[Epoch], best_epoch: int, splits: Splits, callbacks: Callbacks
+) -> None:
+    """The pictures of a run: curves, confusion matrix, first-layer weights, the most confident mistakes.
+
+    One that cannot be drawn is a message.
+    """
     make_directory(path)
     classes, shape = trained.preparation.classes, trained.preparation.image_shape
     logits = model.compiled_forward(trained.spec, trained.params, splits.test.x)
     labels, predicted = np.asarray(splits.test.labels), np.asarray(predictions(logits))
-    counts = np.zeros((len(classes), len(classes)), int)
-    np.add.at(counts, (labels, predicted), 1)
+    pictures: dict[str, Callable[[], plots.Picture]] = {}
     if epochs:
-        plots.run_curves([epoch.to_json() for epoch in epochs], best_epoch).save(path / directory.CURVES)
-    plots.confusion_matrix(counts, classes).save(path / directory.CONFUSION)
+        pictures[directory.CURVES] = lambda: plots.run_curves([epoch.to_json() for epoch in epochs], best_epoch)
+    if len(classes) <= MOST_CLASSES:
+        counts = np.zeros((len(classes), len(classes)), int)
+        np.add.at(counts, (labels, predicted), 1)
+        pictures[directory.CONFUSION] = lambda: plots.confusion_matrix(counts, classes)
+    else:
+        callbacks.on_message(f"no confusion matrix: {len(classes):,} classes, of which at most {MOST_CLASSES} fit")
     if len(shape) in (2, 3):
         confidence = np.max(np.asarray(outputs(trained.spec.network, logits)), axis=1)
-        images = np.asarray(splits.test.x)
-        plots.first_layer_weights(np.asarray(trained.params[0].w), shape).save(path / directory.WEIGHTS)
-        mistakes = plots.confident_mistakes(images, labels, predicted, confidence, classes, shape)
-        mistakes.save(path / directory.MISTAKES)
+        images, weights = np.asarray(splits.test.x), np.asarray(trained.params[0].w)
+        pictures[directory.WEIGHTS] = lambda: plots.first_layer_weights(weights, shape)
+        pictures[directory.MISTAKES] = lambda: plots.confident_mistakes(
+            images, labels, predicted, confidence, classes, shape
+        )
+    for name, picture in pictures.items():
+        with drawing(path / name, callbacks):
+            picture().save(path / name)
+
+
+@contextlib.contextmanager
+def drawing(path: Path, callbacks: Callbacks) -> Iterator[None]:
+    """Make of a picture that cannot be drawn a message: the results do not depend on it."""
+    try:
+        yield
+    except JaxmlpError:  # the disk refuses
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        callbacks.on_message(f"{path} cannot be drawn ({what}); the results are written")
 
 
 def record_environment(
-    experiment: Experiment, path: Path, data: Loaded, callbacks: Callbacks, *, data_parallel: bool = False
+    experiment: Experiment,
+    run: Identity,
+    path: Path,
+    data: Loaded,
+    callbacks: Callbacks,
+    *,
+    data_parallel: bool = False,
 ) -> bool:
     """Write environment.json, and return whether the run had one, because it is resumed.
 
-    Then other versions and devices are a message, and other data are refused: raises RunError.
+    Then other versions and devices are a message; other data, and a config.toml that was changed, are refused: raises
+    RunError.
     """
     device = jax.devices()[0]
     now = {
@@ -189,15 +301,27 @@ def record_environment(
         "prng": fitting.PRNG,
         "matmul_precision": experiment.training.matmul_precision,
         "data": {"origin": data.origin, "crc32": data.crc32},
+        "identity": run._asdict(),
     }
     before = read_json(path / ENVIRONMENT)
     if before is None:
         write_json(path / ENVIRONMENT, now)
         return False
+    if "data" not in before or not now.keys() - {"identity"} <= before.keys():
+        raise RunError(
+            f"{path / ENVIRONMENT} was changed: it lacks some of its keys; remove it, and go on with --resume"
+        )
     if before["data"]["crc32"] != now["data"]["crc32"]:
         raise RunError(
             f"{path} was begun on other data ({before['data']['origin']}) than there are now ({data.origin}):"
             " give it the former, or begin a new run"
+        )
+    begun_with = directory.identity_of(path, before)
+    if begun_with is None:
+        callbacks.on_message(f"{path} was begun by an earlier version, which marked no file: it is taken on trust")
+    elif differs := run.differs(begun_with):
+        raise RunError(
+            f"{path / CONFIG} was changed since the run was begun: {differs}; put it back, or begin a new run"
         )
     changed = [key for key in ("versions", "device", "machine") if before[key] != now[key]]
     if changed:

@@ -1,7 +1,8 @@
 """`jaxmlp sweep CONFIG.toml [--out DIR] [--resume] [--dry-run] [--KEY VALUE ...]`: train a whole grid as one program."""
 
+import contextlib
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,7 +15,7 @@ from jaxmlp.cli.devices import Device, choose_device, use_all_cores
 from jaxmlp.cli.signals import interruptible
 from jaxmlp.errors import UsageError
 from jaxmlp.fields import value_of
-from jaxmlp.runs import config, directory
+from jaxmlp.runs import config, directory, lock
 from jaxmlp.runs.config import Experiment
 from jaxmlp.sweep import config as sweep_config
 from jaxmlp.sweep import processes, store
@@ -95,8 +96,12 @@ def read(arguments: list[str]) -> tuple[SweepCommand, Sweep]:
     _check(command)
     if not command.resume or command.out is None:
         return _described(command, command.config, arguments)
-    begun = store.reopen(command.out)
-    command, wanted = _described(command, command.config or command.out / directory.CONFIG, arguments)
+    if command.out.is_dir() and not directory.is_begun(command.out) and (command.config or command.grid):
+        return _described(command, command.config, arguments)  # what was killed before it had begun
+    out = command.out
+    begun, options = store.reopen(out)
+    command = _with_options(command, options, out)
+    command, wanted = _described(command, command.config or out / directory.CONFIG, arguments)
     changed = config.changes(sweep_config.tree(begun), sweep_config.tree(wanted))
     if changed:
         listed = ", ".join(f"{key} (was {before}, now {after})" for key, (before, after) in changed.items())
@@ -106,13 +111,30 @@ def read(arguments: list[str]) -> tuple[SweepCommand, Sweep]:
     return command, begun
 
 
+def _with_options(command: SweepCommand, options: dict[str, Any], begun: Path | None = None) -> SweepCommand:
+    """The command with the options of a file where it has no flag; of a sweep that was `begun`, no flag may differ."""
+    merged = {}
+    for name, value in options.items():
+        flag = getattr(command, name)
+        if flag in (None, False):
+            merged[name] = value
+        elif begun is not None and flag != value:
+            option = f"--{name.replace('_', '-')}"
+            before = f"with {option} {value}" if name != "test_all" else f"without {option}"
+            raise UsageError(f"{begun} was begun {before}: leave {option} out to go on")
+    return replace(command, **merged)
+
+
 def _described(command: SweepCommand, path: Path | None, arguments: list[str]) -> tuple[SweepCommand, Sweep]:
     """The command and the sweep that it, over the file at `path`, describes."""
     keys = parsing.given(arguments)
     tables: dict[str, Any] = {}
     if path is not None:
         in_file, keys_in_file, tables = sweep_config.read(path)
-        command = COMMAND.parse(arguments, parsing.over(SweepCommand, in_file))
+        options = {} if command.resume else sweep_config.options_of(tables)
+        kept = {name: getattr(command, name) for name in ("mode", "chunk", "resident", "test_all")}
+        command = replace(COMMAND.parse(arguments, parsing.over(SweepCommand, in_file)), **kept)
+        command = _with_options(command, options)
         keys |= keys_in_file
     sweep = sweep_config.sweep_of(parsing.experiment(command, Experiment), keys, tables, command.grid, command.seeds)
     for axis in sweep.axes:
@@ -166,27 +188,50 @@ def main(arguments: list[str]) -> int:
 
 
 def _sweep(command: SweepCommand, sweep: Sweep, trials: SweepTrials, bar: SweepBar) -> int:
-    if command.out is not None and not command.resume and not command.dry_run and processes.index() == 0:
+    first = processes.index() == 0
+    if command.out is not None and not command.resume and not command.dry_run and first:
         store.check_new(command.out, overwrite=command.overwrite)
-    summary = store.ended(command.out) if command.resume and command.out else None
-    if summary is not None and command.out is not None:
-        bar.on_message("this sweep had already ended; nothing was changed")
-        return print_end(bar, command.out, summary, sweep)
+    if command.dry_run:
+        return _train(command, sweep, trials, contextlib.ExitStack(), bar)
+    with contextlib.ExitStack() as held:
+        if command.out is not None and first:  # the other processes belong to it
+            held.enter_context(lock.locked(command.out))
+        return _train(command, sweep, trials, held, bar)
+
+
+def _train(command: SweepCommand, sweep: Sweep, trials: SweepTrials, held: contextlib.ExitStack, bar: SweepBar) -> int:
+    """Train in a directory that is `held` by process 0: the one of the command, or a fresh one."""
+    out = command.out
+    resumed = out is not None and command.resume and directory.is_begun(out)
+    summary = store.ended(out) if out is not None and resumed else None
+    if out is not None and summary is not None:
+        from jaxmlp.sweep import finish
+
+        absent = finish.missing(out, summary)
+        if absent is None:
+            bar.on_message("this sweep had already ended; nothing was changed")
+            return print_end(bar, out, summary, sweep)
+        bar.on_message(f"this sweep had already ended, but {absent}: writing it again")
     bar.on_message(f"device: {choose_device(command.device)}")
     for line in split_warning(sweep.axes):
         bar.on_message(line)
     bar.on_message("reading data")
 
+    import jax
+
+    from jaxmlp.sweep import estimate, runner
     from jaxmlp.sweep import groups as sweep_groups
-    from jaxmlp.sweep import runner
 
     groups = sweep_groups.groups_of(trials)
     options = Options(command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds)
+    estimate.check_memory(groups, jax.local_devices(), options, processes.count(), sweep.prune)
     if command.dry_run:
         return _dry_run(options, sweep, groups, bar)
-    out = command.out or directory.fresh(sweep.experiment, "sweep-")
-    if processes.index() == 0 and not command.resume:
-        store.create(out, sweep, overwrite=command.overwrite)
+    if out is None:
+        out = directory.fresh(sweep.experiment, "sweep-")
+        held.enter_context(lock.locked(out))
+    if processes.index() == 0 and not resumed:
+        store.create(out, sweep, options, overwrite=command.overwrite)
     processes.exchange({})  # the others wait for the directory
     with interruptible("saving after this call") as interruption:
         bar.interruption = interruption
@@ -226,4 +271,6 @@ def _dry_run(options: Options, sweep: Sweep, groups: "list[SweepGroup]", bar: Sw
         f" {cost.epochs:,} trial-epochs, which take {duration(cost.seconds)} if no trial stops early, and"
         f" {duration(cost.compile_seconds)} of compiling (more as trials leave and programs become smaller)"
     )
+    if line := estimate.shortage(cost, devices, sweep.prune):
+        bar.on_message(line)
     return 0

@@ -1,6 +1,5 @@
 """A sweep as a file: an experiment, the axes of its grid, how they are sampled and pruned, and the trials it has."""
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -10,20 +9,22 @@ from typing import Annotated, Any
 import tomli_w
 from annotated_types import Ge
 
-from jaxmlp.errors import UsageError, named, nearest
-from jaxmlp.fields import annotations, changed, one_line, table_of, value_of
+from jaxmlp.errors import UsageError, named, nearest, unknown
+from jaxmlp.fields import annotations, changed, one_line, shown, table_of, value_of
 from jaxmlp.grid.axes import SEED
 from jaxmlp.grid.pruning import Prune, check_rungs
 from jaxmlp.grid.trials import HYPER
+from jaxmlp.reading import toml
 from jaxmlp.runs import config
 from jaxmlp.runs.config import SECTIONS, Experiment
 from jaxmlp.sweep import space
+from jaxmlp.sweep.options import MODES, OptionKeys, Options
 from jaxmlp.sweep.space import Axis, Sample
 from jaxmlp.sweep.trials import SweepTrials, count_of, only, trials_of
 from jaxmlp.text import typed
-from jaxmlp.training.validation import check_section
+from jaxmlp.training.validation import check_chunk, check_section
 
-TABLES = ("grid", "sample", "prune")
+TABLES = ("grid", "sample", "prune", "options")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,20 @@ def read(path: Path) -> tuple[Experiment, frozenset[str], dict[str, Any]]:
     return *config.parse(tree, file), tables
 
 
+def options_of(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The [options] among the tables of `read`: how the trials are run, as --mode, --chunk, --resident and --test-all.
+
+    Raises UsageError for an unknown key, or a value that it does not accept.
+    """
+    file = tables.file if isinstance(tables, Tables) else ""
+    with named(file):
+        options = table_of("options", _table(tables, "options"), annotations(OptionKeys))
+        if "mode" in options and options["mode"] not in MODES:
+            raise unknown("options.mode", options["mode"], MODES)
+        check_chunk("options.chunk", options.get("chunk"))
+    return options
+
+
 def sweep_of(
     experiment: Experiment,
     given: Iterable[str],
@@ -100,6 +115,7 @@ def sweep_of(
                 count = value_of(field, written, Annotated[int, Ge(1)])
             else:
                 axes.append(space.axis_of(field, key, written, sample is not None))
+                _check_paths(field, experiment, axes[-1])
     if not axes and (count == 1 or sample is not None):
         field, _ = entries["seeds"] if "seeds" in entries and sample is None else ("", 1)
         what, run = f"{field} is 1 and ", f"one seed is a single run, for {typed('train')}; else "
@@ -135,11 +151,29 @@ def _written(experiment: Experiment, axis: Axis) -> Any:
     return [list(value) if isinstance(value, tuple) else value for value in axis.values]
 
 
+def _check_paths(field: str, experiment: Experiment, axis: Axis) -> None:
+    """Raise UsageError for two values of data.name or data.dir that are one path."""
+    if axis.key in ("data.name", "data.dir"):
+        seen: dict[str, str] = {}
+        for value, path in zip(axis.values, _written(experiment, axis), strict=True):
+            if path in seen:
+                same = f"{shown(seen[path])} and {shown(value)}, which are the same path"
+                raise UsageError(f"{field} has {same}; accepted is a list of different values")
+            seen[path] = value
+
+
 def write(sweep: Sweep) -> str:
     """The TOML of `tree`: `read` and `sweep_of` make an equal sweep of it."""
     tables = tree(sweep)
     grid = tables.pop("grid")
     return tomli_w.dumps(tables) + "\n[grid]\n" + "".join(_assignment(key, value) for key, value in grid.items())
+
+
+def write_options(options: Options) -> str:
+    """The TOML of the table [options]."""
+    values = {"mode": options.mode or MODES[0], "test_all": options.test_all}
+    values |= {name: value for name in ("chunk", "resident") if (value := getattr(options, name)) is not None}
+    return "\n" + tomli_w.dumps({"options": values})
 
 
 def _assignment(key: str, value: Any) -> str:
@@ -159,15 +193,17 @@ def _table(tables: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _prune(table: Mapping[str, Any]) -> Prune:
     types, rungs = annotations(Prune), table.get("rung_epochs", [])
     if not isinstance(rungs, list):
-        raise UsageError(f"prune.rung_epochs is {rungs!r}; accepted are one or more numbers that rise, as in [1, 3, 9]")
+        raise UsageError(
+            f"prune.rung_epochs is {shown(rungs)}; accepted are one or more numbers that rise, as in [1, 3, 9]"
+        )
     return Prune(**table_of("prune", table, types, types))
 
 
 def _line(line: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(line)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"--grid {line!r} is not TOML: {error}; write it as in 'learning_rate = [0.1, 0.3]'") from None
+        return toml(line)
+    except UsageError as error:
+        raise UsageError(f"--grid {shown(line)} {error}; write it as in 'learning_rate = [0.1, 0.3]'") from None
 
 
 def _checked(sweep: Sweep, given: Iterable[str], file: str) -> Sweep:

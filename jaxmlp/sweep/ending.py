@@ -1,6 +1,5 @@
 """What a sweep prints when it has ended: the best configurations over their seeds, and how far to trust them."""
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,7 +31,7 @@ def print_end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -
     if best is None:
         print("error: every trial diverged: the losses were not finite; try smaller learning rates", file=sys.stderr)
         return 1
-    rows = [json.loads(line) for line in (out / store.RESULTS).read_text(encoding="utf-8").splitlines()]
+    rows = store.results(out)
     for line in (*best_lines(rows, sweep), *split_warning(sweep.axes)):
         bar.on_message(line)
     test = best["test"]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import psutil
 
+from jaxmlp.errors import JaxmlpError
 from jaxmlp.grid import program, pruning, sizing
 from jaxmlp.grid.packing import Packing, SlotRequest, Terms, plan
 from jaxmlp.grid.program import Devices
@@ -19,6 +20,10 @@ from jaxmlp.sweep.options import Options
 # of the states, while a checkpoint is written: taken off the devices, stacked, as bytes, and these with a sorted header,
 # which is put together of two
 CHECKPOINT_COPIES = 5
+RESIDENT_ADVICE = "take a smaller --resident, --chunk, network or data set"
+PRUNED_ADVICE = (
+    "all trials begin before the first rung: take fewer trials, a smaller network, more processes, or no [prune]"
+)
 
 
 class GroupEstimate(NamedTuple):
@@ -139,6 +144,49 @@ def _memory(programs: Sequence[_Program], devices: Devices, *, saves: bool, toge
     begun = sum(group.begun for group in programs) if together else max(group.resident for group in programs)
     work = max((group.data + group.call) * len(devices) + group.resident for group in programs)
     return held + work + begun * (CHECKPOINT_COPIES if saves else 1)
+
+
+def check_memory(
+    groups: Sequence[SweepGroup], devices: Devices, options: Options, processes: int, prune: Prune | None
+) -> None:
+    """Raise JaxmlpError where a sweep surely needs more memory than there is. Compiles nothing, writes nothing.
+
+    Counted are the data and the states alone: those of the trials that have slots at a time, and on the host, where
+    rungs are waited for, those of all trials of a process. Checkpoints and what a call takes come on top.
+    """
+    resident, begun = 0, 0
+    for group in groups:
+        state, trials = sizing.state_bytes(group.spec), -(-len(group.trials) // processes)
+        packing = sweep_groups.packing_of(group, devices, options)
+        data = sum(group.examples) * 4 * (group.spec.inputs + 1)  # float32, and the label
+        on_device = -(-min(packing.resident, trials) // len(devices)) * state
+        resident = max(resident, data + on_device)
+        begun = begun + trials * state if prune is not None else 0
+    on_cpu = devices[0].platform == "cpu"
+    if not on_cpu and (free := sizing.free_on_device(devices)) is not None and resident > free:
+        raise JaxmlpError(_too_little(resident, free, "on a device", RESIDENT_ADVICE))
+    free = sizing.free_on_host()
+    if begun > free:
+        raise JaxmlpError(_too_little(begun, free, "here", PRUNED_ADVICE))
+    if on_cpu and resident * len(devices) > free:
+        raise JaxmlpError(_too_little(resident * len(devices), free, "here", RESIDENT_ADVICE))
+
+
+def shortage(cost: Estimate, devices: Devices, prune: Prune | None) -> str | None:
+    """A line for a dry run whose estimate is more than there is; None where it fits."""
+    on_cpu = devices[0].platform == "cpu"
+    free = sizing.free_on_host() + psutil.Process().memory_info().rss if on_cpu else sizing.free_on_device(devices)
+    if free is None or cost.memory <= free:
+        return None
+    advice = PRUNED_ADVICE if on_cpu and prune is not None else RESIDENT_ADVICE
+    return f"warning: {_too_little(cost.memory, free, 'here' if on_cpu else 'on a device', advice)}"
+
+
+def _too_little(needed: int, free: int, where: str, advice: str) -> str:
+    return (
+        f"too little memory: this sweep takes {needed / 2**20:,.0f} MiB or more, {free / 2**20:,.0f} MiB are free"
+        f" {where}; {advice}"
+    )
 
 
 def peak_bytes() -> int:

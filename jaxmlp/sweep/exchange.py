@@ -9,6 +9,7 @@ from jaxmlp.grid.groups import Exchange, Grid, Stopped
 from jaxmlp.grid.progress import Tally
 from jaxmlp.grid.results import TrialResult
 from jaxmlp.grid.scheduler import Call
+from jaxmlp.runs.identity import Identity
 from jaxmlp.sweep import processes, store
 from jaxmlp.sweep.recorder import Recorder
 from jaxmlp.sweep.store import Saved
@@ -19,16 +20,24 @@ class SweepExchange(Exchange):
     """Writes the results of a sweep, saves its state now and then, and exchanges both with the other processes."""
 
     def __init__(
-        self, path: Path, callbacks: Callbacks, recorder: Recorder, saved: Saved | None, *, checkpoint_seconds: float
+        self,
+        path: Path,
+        callbacks: Callbacks,
+        recorder: Recorder,
+        saved: Saved | None,
+        rows: Sequence[dict[str, Any]],
+        run: Identity,
+        *,
+        checkpoint_seconds: float,
     ) -> None:
-        self.path, self.callbacks, self.recorder = path, callbacks, recorder
+        self.path, self.callbacks, self.recorder, self.run = path, callbacks, recorder, run
         self.index, self.count = processes.index(), processes.count()
         self.calls = 0 if saved is None else saved.call
         self.lines = 0 if saved is None else saved.lines  # of results: trials that have finished
         totals = {"epochs": 0, "seconds": 0.0} if saved is None else saved.totals
         self.tally = Tally(len(recorder.trials), recorder.longest, int(totals["epochs"]), totals["seconds"])
         if self.index == 0:  # it alone writes results, and counts them
-            self.tally.add_rows(store.cut(path, self.lines))
+            self.tally.add_rows(rows)
         self.saved_at = time.monotonic()
         self.checkpoint_seconds = self.pause = checkpoint_seconds
         self.has_saved = False  # since the last exchange
@@ -73,7 +82,7 @@ class SweepExchange(Exchange):
         """Save the state of the trials of this process."""
         started = time.monotonic()
         totals = {"epochs": self.tally.epochs, "seconds": self.tally.seconds}
-        store.save(self.path, self.index, self.count, Saved(self.calls, grid.snapshot(), self.lines, totals))
+        store.save(self.path, self.index, self.count, Saved(self.calls, grid.snapshot(), self.lines, totals), self.run)
         self.saved_at, self.has_saved = time.monotonic(), True
         self.pause = max(self.checkpoint_seconds, self.saved_at - started)
 

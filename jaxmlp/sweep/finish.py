@@ -8,12 +8,14 @@ import jax
 import numpy as np
 
 from jaxmlp import plots
+from jaxmlp.errors import RunError
 from jaxmlp.grid.groups import Best
-from jaxmlp.grid.results import TrialResult
-from jaxmlp.runs import checkpoints, directory, files, runner
-from jaxmlp.runs.directory import CHECKPOINTS, PLOTS, SUMMARY, append_metrics, write_json
+from jaxmlp.grid.results import TrialResult, epochs_of
+from jaxmlp.runs import directory, files, runner
+from jaxmlp.runs.directory import PLOTS, SUMMARY, append_metrics, write_json
+from jaxmlp.runs.identity import Identity
 from jaxmlp.statistics import accuracy_interval
-from jaxmlp.sweep import page, store
+from jaxmlp.sweep import logs, page, store
 from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.groups import SweepGroup
 from jaxmlp.sweep.store import BEST
@@ -40,9 +42,14 @@ def finish(
     rows: list[dict[str, Any]],
     best: Best | None,
     work: Work,
+    run: Identity,
     callbacks: Callbacks,
 ) -> dict[str, Any]:
-    """Write everything but the summary, which is returned."""
+    """Write all results, the summary last, then pictures and page; returns the summary.
+
+    Raises RunError where the table does not hold each trial once.
+    """
+    _check_complete(path, rows, len(sweep.trials))
     store.write_table(path, rows)
     curves = store.curves(path)
     statuses = [row["status"] for row in rows]
@@ -66,12 +73,37 @@ def finish(
         test = write_best(path / BEST, sweep.trials[number], groups[best.group], best.result, callbacks)["test"]
         low, high = accuracy_interval(test["correct"], test["count"])
         summary["best"] = row | {"test": test | {"interval_95": [low, high]}, "directory": BEST}
+    write_json(path / SUMMARY, summary, run)
     files.make_directory(path / PLOTS)
-    axes = [axis.key for axis in sweep.axes]
+    axes, pictures = [axis.key for axis in sweep.axes], []
     best_trial = None if best is None else best.result.trial
-    pictures = plots.draw_sweep(path / PLOTS, rows, axes, curves, best_trial, sweep.prune is not None)
-    page.write(path, summary, rows, axes, pictures)
+    drawn = plots.sweep_pictures(rows, axes, curves, best_trial, sweep.prune is not None)
+    for name, picture in drawn.items():
+        with runner.drawing(path / PLOTS / f"{name}.png", callbacks):
+            picture().save(path / PLOTS / f"{name}.png")
+            pictures.append(f"{name}.png")
+    with runner.drawing(path / store.PAGE, callbacks):
+        page.write(path, summary, rows, axes, pictures)
     return summary
+
+
+def _check_complete(path: Path, rows: Sequence[dict[str, Any]], trials: int) -> None:
+    numbers = sorted(row["trial"] for row in rows)
+    if numbers != list(range(trials)):
+        absent = sorted(set(range(trials)) - set(numbers))
+        wrong = f"lacks trial {absent[0]}" if absent else "holds a trial more than once"
+        raise RunError(f"{path / store.RESULTS} {wrong}: the sweep is not finished; begin it anew with --overwrite")
+
+
+def missing(path: Path, summary: dict[str, Any]) -> str | None:
+    """What a sweep that has ended lacks, or has damaged; None where all is there."""
+    absent = [f"{path / name} is missing" for name in (store.TABLE, store.PAGE) if not (path / name).exists()]
+    if absent:
+        return absent[0]
+    _, damaged = logs.read(path / store.RESULTS)
+    if damaged or not (path / store.RESULTS).exists():
+        return f"{path / store.RESULTS} is missing or damaged"
+    return runner.missing(path / BEST) if summary["best"] is not None else None
 
 
 def saving(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -96,12 +128,15 @@ def write_best(
     """
     data = group.data()
     directory.create(path, trial.experiment, overwrite=True)
-    runner.record_environment(trial.experiment, path, data, callbacks)
-    epochs = result.epochs(group.spec, data.splits)
+    run = directory.experiment_identity(trial.experiment, data.crc32)
+    runner.record_environment(trial.experiment, run, path, data, callbacks)
+    epochs = epochs_of(result.history, group.spec, data.splits)
     append_metrics(path, *epochs)
     state = jax.device_put(result.state)
-    checkpoints.save(path / CHECKPOINTS, int(result.state.epoch), result.state, {})
-    summary = runner.finish(group.spec, path, state, epochs, jax.device_put(data.splits), data.preparation)
+    runner.save(path, result.state, epochs, run)
+    splits = jax.device_put(data.splits)
+    trained, summary = runner.finish(group.spec, path, state, epochs, splits, data.preparation, run)
     summary["stop_reason"] = result.status
-    write_json(path / SUMMARY, summary)
+    write_json(path / SUMMARY, summary, run)
+    runner.draw(path / PLOTS, trained, epochs, summary["best_epoch"], splits, callbacks)
     return summary

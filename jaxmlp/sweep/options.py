@@ -1,8 +1,21 @@
 """How a sweep is run."""
 
 from dataclasses import dataclass
+from typing import Annotated, NamedTuple
+
+from annotated_types import Ge
 
 CHECKPOINT_SECONDS = 30.0
+MODES = ("packed", "sequential")
+
+
+class OptionKeys(NamedTuple):
+    """The keys of the table [options] of a sweep."""
+
+    mode: str
+    chunk: Annotated[int, Ge(1)]
+    resident: Annotated[int, Ge(1)]
+    test_all: bool
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxmlp.errors import RunError, UsageError
-from jaxmlp.grid.groups import Grid, Stopped
+from jaxmlp.grid.groups import Grid, Stopped, trained_again
 from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.program import Devices
-from jaxmlp.runs import runner
-from jaxmlp.runs.directory import SUMMARY, read_json, write_json
+from jaxmlp.runs import directory, runner
+from jaxmlp.runs.directory import read_json, write_json
+from jaxmlp.runs.identity import Identity
 from jaxmlp.sweep import config, estimate, finish, processes, store
 from jaxmlp.sweep import groups as sweep_groups
 from jaxmlp.sweep.config import Sweep
@@ -51,24 +52,31 @@ def run(
     started, trials = time.perf_counter(), sweep.trials
     specs = [group.spec for group in groups]
     index, count, devices = processes.index(), processes.count(), jax.local_devices()
+    run = store.sweep_identity(sweep, options, [group.crc32 for group in groups])
     if index == 0:
-        runner.record_environment(sweep.experiment, path, groups[0].data(), callbacks)
-    terms = _agreed(sweep, groups, path, devices, options, callbacks)
+        runner.record_environment(sweep.experiment, run, path, groups[0].data(), callbacks)
+    terms = _agreed(sweep, groups, path, devices, options, callbacks, run)
     own_groups = [group.for_process(index, count) for group in groups]
     packings = [Packing(**group["packing"]) for group in terms["groups"]]
     configurations = sweep.trials.grid.configurations if sweep.prune else []
     grid = Grid(
         own_groups, packings, devices, sweep.prune, configurations, alone=terms["sequential"], callbacks=callbacks
     )
-    saved = store.restore(path, specs, index, count, [list(group.trials) for group in own_groups])
+    own_trials = [list(group.trials) for group in own_groups]
+    refuse = runner.refusal(run, marked=directory.identity_of(path) is not None)
+    saved = store.restore(path, specs, index, count, own_trials, refuse)
+    rows, lost = _recovered(path, saved, len(trials), callbacks)
     if saved is not None:
+        if lost:
+            saved = saved._replace(grid=trained_again(saved.grid, own_trials, lost, len(grid.stages)))
+        saved = saved._replace(lines=len(rows))
         grid.restore(saved.grid)
         epochs = int(saved.totals["epochs"])
         callbacks.on_message(
             f"going on after {epochs:,} trial-epochs; {saved.lines:,} of {len(trials):,} trials had finished"
         )
     recorder = Recorder(trials, groups, test=terms["test_all"])
-    exchange = SweepExchange(path, callbacks, recorder, saved, checkpoint_seconds=options.checkpoint_seconds)
+    exchange = SweepExchange(path, callbacks, recorder, saved, rows, run, checkpoint_seconds=options.checkpoint_seconds)
     try:
         grid.run(exchange)
     except Stopped:
@@ -90,15 +98,47 @@ def run(
         peak_bytes=estimate.peak_bytes(),
     )
     try:
-        summary = finish.finish(path, sweep, groups, exchange.tally.rows, best, work, callbacks)
-        write_json(path / SUMMARY, summary)
+        summary = finish.finish(path, sweep, groups, exchange.tally.rows, best, work, run, callbacks)
     except RunError as error:
         raise RunError(f"{error}; all trials are trained, and saved: then go on with --resume") from error
     return Outcome(summary, exchange.lines, exchange.tally.epochs, stopped=False)
 
 
+def _recovered(
+    path: Path, saved: store.Saved | None, trials: int, callbacks: Callbacks
+) -> tuple[list[dict[str, Any]], list[int]]:
+    """The rows of the trials that had finished (in process 0), and the trials whose results are lost, in every process."""
+    own = [] if saved is None else [group.facts for group in saved.grid.groups]
+    unfinished = [trial for facts in own for trial in (*facts["unbegun"], *facts["trials"])]
+    messages = processes.exchange({"unfinished": unfinished})
+    rows, lost = [], []
+    if processes.index() == 0:
+        for line in () if saved is None else saved.skipped:
+            callbacks.on_message(f"passed over: {line}")
+        finished = set() if saved is None else set(range(trials))
+        finished.difference_update(*(message["unfinished"] for message in messages))
+        rows, lost, without_curve = store.recover(path, finished)
+        if lost:
+            callbacks.on_message(f"{path / store.RESULTS}: the results of {listed(lost)} are lost: trained again")
+        if without_curve:
+            callbacks.on_message(f"{path / store.CURVES}: the curves of {listed(without_curve)} are lost, and left out")
+    return rows, processes.exchange({"lost": lost})[0]["lost"]
+
+
+def listed(trials: Sequence[int]) -> str:
+    """`trials 3, 5, 8 and 20 more`."""
+    more = f" and {len(trials) - 5:,} more" if len(trials) > 5 else ""
+    return f"trial{'s' * (len(trials) > 1)} {', '.join(map(str, trials[:5]))}{more}"
+
+
 def _agreed(
-    sweep: Sweep, groups: Sequence[SweepGroup], path: Path, devices: Devices, options: Options, callbacks: Callbacks
+    sweep: Sweep,
+    groups: Sequence[SweepGroup],
+    path: Path,
+    devices: Devices,
+    options: Options,
+    callbacks: Callbacks,
+    run: Identity,
 ) -> dict[str, Any]:
     """What groups.json holds: how trials are packed, as the sweep was begun, or as process 0 decides for all now.
 
@@ -107,10 +147,10 @@ def _agreed(
     """
     message: dict[str, Any] = {"alike": _alike(sweep, groups, options)}
     if processes.index() == 0:
-        terms = read_json(path / GROUPS)
+        terms = read_json(path / GROUPS, run)
         if terms is None:
             terms = _begun(groups, devices, options, callbacks)
-            write_json(path / GROUPS, terms)
+            write_json(path / GROUPS, terms, run)
         else:
             _check_same(terms, groups, options, path)
         message["terms"] = terms

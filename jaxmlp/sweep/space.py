@@ -12,7 +12,7 @@ import numpy as np
 import tomli_w
 from annotated_types import Ge
 
-from jaxmlp.errors import UsageError, nearest, unknown
+from jaxmlp.errors import UsageError, nearest, shortened, unknown
 from jaxmlp.fields import annotations, kind_of, one_line, shown, table_of
 from jaxmlp.runs.config import SECTIONS
 from jaxmlp.training.validation import axis_values
@@ -106,11 +106,18 @@ def axis_of(field: str, key: str, written: Any, drawn: bool) -> Axis:
     if isinstance(written, dict):
         return _range_axis(field, key, written, drawn)
     if not isinstance(written, list):
-        section, value = key.split(".")[0], tomli_w.dumps({"": written}).split("=", 1)[1].strip()
+        section, value = key.split(".")[0], _as_toml(written)
         raise UsageError(f"{field} is {value}; accepted is a list, [{value}], or a range; or put it under [{section}]")
     if kind_of(KINDS[key]) is tuple and not all(isinstance(item, list) for item in written):
         raise UsageError(f"{field} is {shown(written)}; accepted is a list of lists, such as [[256, 128], [64], []]")
     return Axis(key, axis_values(key, field, written, KINDS[key]))
+
+
+def _as_toml(value: Any) -> str:
+    try:
+        return shortened(tomli_w.dumps({"": value}).split("=", 1)[1].strip(), 200)
+    except ValueError:  # a whole number of more than 4,300 digits
+        return shown(value)
 
 
 def _range_axis(field: str, key: str, table: dict[str, Any], drawn: bool) -> Axis:

@@ -1,6 +1,6 @@
 """The directory of a sweep: what is written when, and how it is read back.
 
-config.toml          the sweep, resolved
+config.toml          the sweep, resolved, with the options it is run with
 environment.json     versions, devices, where the data came from
 groups.json          what is compiled, and how trials are packed: kept, so that resuming packs alike
 results.jsonl        a line a trial, as they finish; sorted at the end, and beside it results.csv
@@ -17,7 +17,7 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,11 +28,13 @@ from jaxmlp.errors import RunError, UsageError
 from jaxmlp.grid.groups import Best, GridSnapshot
 from jaxmlp.grid.results import COLUMNS, TrialResult
 from jaxmlp.grid.snapshots import Snapshot, merged
-from jaxmlp.runs import checkpoints, directory, files
-from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, PLOTS, SUMMARY, RunKind, finite, read_json
+from jaxmlp.runs import checkpoints, directory, files, lock
+from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, PLOTS, SUMMARY, RunKind, read_json
+from jaxmlp.runs.identity import Identity, identity
 from jaxmlp.spec import Hyper, Spec
-from jaxmlp.sweep import config
+from jaxmlp.sweep import config, logs
 from jaxmlp.sweep.config import Sweep
+from jaxmlp.sweep.options import MODES, Options
 from jaxmlp.text import typed
 from jaxmlp.training import loop
 from jaxmlp.training.loop import TrainState
@@ -46,6 +48,7 @@ SWEEP = RunKind(
     tables=directory.RUN.tables | set(config.TABLES),
     patterns=(
         *(CONFIG, ENVIRONMENT, SUMMARY, RESULTS, TABLE, CURVES, GROUPS, PAGE, PLOTS, f"{PLOTS}/*.png", CHECKPOINTS),
+        *lock.FILES,
         *(f"{CHECKPOINTS}/*-of-*", f"{CHECKPOINTS}/*-of-*/epoch-*.safetensors"),
         *(BEST, *(f"{BEST}/{pattern}" for pattern in directory.RUN.patterns)),
     ),
@@ -63,6 +66,7 @@ class Saved(NamedTuple):
     grid: GridSnapshot
     lines: int  # of the results that had been written
     totals: dict[str, float]  # of the work done: epochs, seconds
+    skipped: tuple[str, ...] = ()  # a line for each checkpoint that was passed over
 
 
 def check_new(path: Path, *, overwrite: bool) -> list[Path]:
@@ -70,20 +74,26 @@ def check_new(path: Path, *, overwrite: bool) -> list[Path]:
     return directory.check_new(path, SWEEP, overwrite=overwrite)
 
 
-def create(path: Path, sweep: Sweep, *, overwrite: bool) -> None:
+def create(path: Path, sweep: Sweep, options: Options, *, overwrite: bool) -> None:
     """Make `path` ready for a new sweep, after `check_new`: empty but for config.toml."""
     directory.empty(path, check_new(path, overwrite=overwrite))
-    files.write_atomically(path / CONFIG, config.write(sweep))
+    files.write_atomically(path / CONFIG, config.write(sweep) + config.write_options(options))
 
 
-def reopen(path: Path) -> Sweep:
-    """The sweep that was begun in `path`. Raises UsageError if there is none."""
-    if not (path / CONFIG).is_file():
+def reopen(path: Path) -> tuple[Sweep, dict[str, Any]]:
+    """The sweep that was begun in `path`, and its options. Raises UsageError if there is none."""
+    if not (path / CONFIG).exists():
         raise UsageError(f"{path} holds no sweep to resume ({CONFIG} is missing); leave out --resume to begin one")
     experiment, keys, tables = config.read(path / CONFIG)
     if not tables:
         raise UsageError(f"{path} holds a single run, not a sweep: resume it with {typed('train')}")
-    return config.sweep_of(experiment, keys, tables)
+    return config.sweep_of(experiment, keys, tables), config.options_of(tables)
+
+
+def sweep_identity(sweep: Sweep, options: Options, data: Sequence[str]) -> Identity:
+    """What determines the results of a sweep, on data of these checksums."""
+    tested = {"mode": options.mode or MODES[0], "test_all": options.test_all}
+    return identity(config.tree(sweep) | {"options": tested}, " ".join(data))
 
 
 def ended(path: Path) -> dict[str, Any] | None:
@@ -95,34 +105,48 @@ def append(path: Path, rows: Sequence[Mapping[str, Any]], curves: Sequence[Mappi
     """Add the lines of trials that have finished."""
     for name, lines in ((RESULTS, rows), (CURVES, curves)):
         if lines:
-            files.append_lines(path / name, [json.dumps(finite(dict(line)), allow_nan=False) for line in lines])
+            files.append_lines(path / name, list(map(logs.line, lines)))
 
 
-def cut(path: Path, lines: int) -> list[dict[str, Any]]:
-    """Cut results and curves back to their first lines, and return the results. RunError if there are fewer."""
-    kept = []
+def recover(path: Path, finished: Collection[int]) -> tuple[list[dict[str, Any]], list[int], list[int]]:
+    """Cut results and curves back to the trials that had finished at a checkpoint.
+
+    Returns the rows of the results, and the numbers of the trials whose row, or else curve, is lost or damaged.
+    """
+    kept: dict[str, dict[int, dict[str, Any]]] = {}
     for name in (RESULTS, CURVES):
-        kept = list(directory.whole_lines(path / name))[:lines]
-        if len(kept) < lines:
-            raise RunError(
-                f"{path / name} has {len(kept)} whole lines, the checkpoint {lines} trials; the file was changed or"
-                " damaged: begin the sweep anew with --overwrite"
-            )
-        files.write_atomically(path / name, "".join(json.dumps(line, allow_nan=False) + "\n" for line in kept))
-    return [json.loads(line) for line in (path / RESULTS).read_text(encoding="utf-8").splitlines()]
+        log, kept[name] = logs.read(path / name), {}
+        for row in log.rows:
+            if row["trial"] in finished:
+                kept[name].setdefault(row["trial"], row)
+        if log.damaged or len(kept[name]) != len(log.rows):
+            logs.write(path / name, list(kept[name].values()))
+    lost, without_curve = (sorted(set(finished) - kept[name].keys()) for name in (RESULTS, CURVES))
+    if lost:  # they are trained again, and leave another curve
+        logs.write(path / CURVES, [row for trial, row in kept[CURVES].items() if trial not in set(lost)])
+    return list(kept[RESULTS].values()), lost, sorted(set(without_curve) - set(lost))
+
+
+def results(path: Path) -> list[dict[str, Any]]:
+    """The rows of a sweep that has ended. Raises RunError if a line was changed or damaged."""
+    rows, damaged = logs.read(path / RESULTS)
+    if damaged:
+        raise RunError(
+            f"{path / RESULTS} was changed or damaged in line {damaged[0]}; remove {path / SUMMARY}, and go on with"
+            " --resume: its trial is trained again"
+        )
+    return rows
 
 
 def curves(path: Path) -> dict[int, Curve]:
     """The epochs of every trial, by its number."""
-    return {line.pop("trial"): line for line in directory.whole_lines(path / CURVES)}
+    return {line.pop("trial"): line for line in logs.read(path / CURVES).rows}
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """results.jsonl and results.csv: all the trials in their order, all columns that any of them has."""
     rows = sorted(rows, key=lambda row: row["trial"])
-    files.write_atomically(
-        path / RESULTS, "".join(json.dumps(finite(dict(row)), allow_nan=False) + "\n" for row in rows)
-    )
+    logs.write(path / RESULTS, rows)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     writer.writeheader()
@@ -132,7 +156,7 @@ def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     files.write_atomically(path / TABLE, text.getvalue())
 
 
-def save(path: Path, index: int, count: int, saved: Saved) -> None:
+def save(path: Path, index: int, count: int, saved: Saved, run: Identity) -> None:
     """Write the part of process `index` of `count`. RunError if the disk refuses; what was there before still is."""
     groups, position, best = saved.grid
     tree = {
@@ -151,25 +175,34 @@ def save(path: Path, index: int, count: int, saved: Saved) -> None:
         facts["best"] = {"group": group, "trial": trial, "status": status, "epochs": len(history)}
     for name in (RESULTS, CURVES) if index == 0 else ():  # the checkpoint counts on their lines
         files.flush(path / name)
-    checkpoints.save(_part(path, index, count), saved.call, tree, {"sweep": json.dumps(facts)})
+    metadata = {"sweep": json.dumps(facts), "identity": run.to_json()}
+    checkpoints.save(_part(path, index, count), saved.call, tree, metadata)
 
 
-def restore(path: Path, specs: Sequence[Spec], index: int, count: int, trials: Sequence[Sequence[int]]) -> Saved | None:
+def restore(
+    path: Path,
+    specs: Sequence[Spec],
+    index: int,
+    count: int,
+    trials: Sequence[Sequence[int]],
+    refuse: checkpoints.Refuse,
+) -> Saved | None:
     """What process `index` of `count` goes on from: the newest call that all parts have; None where there is none.
 
-    `trials` are those of this process in each group. RunError where parts are there, but none is whole.
+    `trials` are those of this process in each group; checkpoints that `refuse` gives a reason against are passed over.
+    RunError where parts are there, but none can be used.
     """
-    newest = _newest(path)
+    newest = _newest(path, refuse)
     if newest is None:
         return None
-    call, parts = newest
+    call, parts, skipped = newest
     like = [_shapes(spec) for spec in specs]
     if parts == count:
-        return _read(_part(path, index, count), call, like)
+        return _read(_part(path, index, count), call, like)._replace(skipped=skipped)
     saved = [_read(_part(path, part, parts), call, like) for part in range(parts)]
     groups = [merged([part.grid.groups[number] for part in saved], group) for number, group in enumerate(trials)]
     best = _better([part.grid.best for part in saved])
-    return saved[0]._replace(grid=GridSnapshot(groups, saved[0].grid.position, best))
+    return saved[0]._replace(grid=GridSnapshot(groups, saved[0].grid.position, best), skipped=skipped)
 
 
 def best_of(path: Path, specs: Sequence[Spec], call: int, count: int) -> Best | None:
@@ -202,17 +235,17 @@ def _parts(path: Path) -> list[tuple[int, int]]:
     return [(int(name[1]), int(name[2])) for name in names if name]
 
 
-def _newest(path: Path) -> tuple[int, int] | None:
-    """The newest call that all processes of some number have saved, and that number."""
-    parts = _parts(path)
-    complete = []
-    for count in {count for _, count in parts}:
-        calls = [set(checkpoints.whole(_part(path, index, count))) for index in range(count)]
-        complete += [(call, count) for call in set.intersection(*calls)]
+def _newest(path: Path, refuse: checkpoints.Refuse) -> tuple[int, int, tuple[str, ...]] | None:
+    """The newest call that all processes of some number have saved, that number, and what was passed over."""
+    complete, skipped = [], []
+    for count in {count for _, count in _parts(path)}:
+        usable = [checkpoints.whole(_part(path, index, count), refuse) for index in range(count)]
+        complete += [(call, count) for call in set.intersection(*(set(calls) for calls, _ in usable))]
+        skipped += [line for _, lines in usable for line in lines]
     if complete:
-        return max(complete)
-    if any(list(_part(path, *part).glob("epoch-*")) for part in parts):
-        raise RunError(f"no checkpoint in {path / CHECKPOINTS} is whole for all processes; begin anew with --overwrite")
+        return *max(complete), tuple(skipped)
+    if skipped:
+        raise RunError(f"no checkpoint can be used; start a new sweep, or bring a copy back ({'; '.join(skipped)})")
     return None
 
 

@@ -1,5 +1,6 @@
 """`jaxmlp train [CONFIG.toml] [--out DIR] [--resume] [--KEY VALUE ...]`: train a network, and write a run directory."""
 
+import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from annotated_types import Gt
 from jaxmlp.cli import parsing, progress
 from jaxmlp.cli.devices import Device, choose_device
 from jaxmlp.cli.signals import interruptible
-from jaxmlp.runs import config, directory
+from jaxmlp.runs import config, directory, lock
 from jaxmlp.runs.config import Experiment
 from jaxmlp.text import short_path, typed
 
@@ -50,10 +51,13 @@ COMMAND = parsing.Command(
 )
 
 
+KEYS = frozenset(config.keys())
+
+
 def _base(command: Train) -> Experiment | None:
     """The experiment of the run that is resumed. Raises UsageError where the flags contradict each other."""
     parsing.check_saving(command, "run")
-    if command.resume and command.out is not None and command.config is None:
+    if command.resume and command.out is not None and command.config is None and directory.is_begun(command.out):
         return config.parse(directory.saved_tree(command.out), str(command.out / directory.CONFIG))[0]
     return None
 
@@ -62,14 +66,39 @@ def main(arguments: list[str]) -> int:
     """Parse, train, print a table."""
     command, experiment = parsing.read(COMMAND, arguments, base=_base)
     bar = progress.Bar(quiet=command.quiet)
-    if command.out is not None and not command.resume:
-        directory.check_new(command.out, overwrite=command.overwrite)
-    elif command.out is not None:
-        directory.check_same(command.out, experiment)
-        summary = directory.ended(command.out, experiment)
+    with contextlib.ExitStack() as held:
+        if command.out is not None:
+            described = bool(command.config or parsing.given(arguments) & KEYS)
+            _check_out(command, command.out, experiment, bar, described=described)
+            held.enter_context(lock.locked(command.out))
+        return _train(command, experiment, held, bar)
+
+
+def _check_out(command: Train, out: Path, experiment: Experiment, bar: progress.Bar, *, described: bool) -> None:
+    """Refuse a directory that the command cannot go on with, or begin in. Raises UsageError."""
+    if not command.resume:
+        directory.check_new(out, overwrite=command.overwrite)
+    elif out.is_dir() and not directory.is_begun(out) and described:
+        bar.on_message(f"{out} holds no run yet: it is begun")
+    else:
+        directory.check_same(out, experiment)
+
+
+def _train(command: Train, experiment: Experiment, held: contextlib.ExitStack, bar: progress.Bar) -> int:
+    """Train in a directory that is `held`: the one of the command, or a fresh one."""
+    out = command.out
+    resumed = out is not None and command.resume and directory.is_begun(out)
+    if out is not None and resumed:
+        directory.check_same(out, experiment)
+        summary = directory.ended(out, experiment)
         if summary is not None:
-            bar.on_message(f"this run had already ended ({summary['stop_reason']}); nothing was changed")
-            return _end(bar, command.out, summary)
+            from jaxmlp.runs.runner import missing
+
+            absent = missing(out)
+            if absent is None:
+                bar.on_message(f"this run had already ended ({summary['stop_reason']}); nothing was changed")
+                return _end(bar, out, summary)
+            bar.on_message(f"this run had already ended, but {absent}: writing it again")
     bar.on_message(f"device: {choose_device(command.device)}")
 
     from jaxmlp.runs.runner import read_data, run
@@ -79,11 +108,14 @@ def main(arguments: list[str]) -> int:
         bar.on_message(f"every minibatch is split over {mesh_for(experiment.training).size} devices")
     bar.on_message(f"reading {experiment.data.name}")
     data = read_data(experiment, progress=not command.quiet and bar.console.is_terminal)
-    out = command.out or directory.fresh(experiment)
-    if command.resume:
+    if out is None:
+        out = directory.fresh(experiment)
+        held.enter_context(lock.locked(out))
+    if resumed:
         directory.reopen(out, experiment)
     else:
         directory.create(out, experiment, overwrite=command.overwrite)
+    again = typed("train", "--out", short_path(out), "--resume", *["--data-parallel"] * command.data_parallel)
     with interruptible() as bar.interruption:
         try:
             outcome = run(
@@ -97,7 +129,6 @@ def main(arguments: list[str]) -> int:
         finally:
             bar.clear()
     if outcome.summary is None:
-        again = typed("train", "--out", short_path(out), "--resume", *["--data-parallel"] * command.data_parallel)
         bar.quote(f"stopped after epoch {outcome.epochs_run}, saved; go on with", again)
         return 128 + bar.interruption.number
     code = _end(bar, out, outcome.summary)

@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxmlp.data.preparing import NORMALISATIONS
 from jaxmlp.errors import UsageError, unknown
-from jaxmlp.fields import annotations, different, kind_of, shown, value_of
+from jaxmlp.fields import LARGEST, annotations, different, kind_of, shown, value_of
 from jaxmlp.nn.activations import ACTIVATIONS, activation
 from jaxmlp.nn.losses import L1_STEPS, LOSSES
 from jaxmlp.nn.network import INITS
@@ -128,6 +128,7 @@ def check_data(spec: Spec, splits: Splits) -> None:
                 f"spec.inputs is {spec.inputs}, but splits.{name}.x has {shape[1]} columns: make the Spec with"
                 f" inputs={shape[1]}"
             )
+        _check_numbers(f"splits.{name}.x", part.x)
         labels = np.asarray(part.labels)
         if labels.shape != shape[:1] or labels.dtype.kind not in "iu":
             raise UsageError(
@@ -141,6 +142,7 @@ def check_data(spec: Spec, splits: Splits) -> None:
                     f"splits.{name}.weights has the shape {weights_shape}; accepted is a number for each of"
                     f" {shape[0]} examples"
                 )
+            _check_numbers(f"splits.{name}.weights", part.weights)
             labels = labels[np.asarray(part.weights) > 0]
         if not len(labels) and name != "test":
             raise UsageError(f"splits.{name} has no examples of a weight above 0; accepted is at least one")
@@ -151,6 +153,19 @@ def check_data(spec: Spec, splits: Splits) -> None:
                 f"spec.classes is {spec.classes}, but splits.{name}.labels go from {low} to {high}; accepted is 0 to"
                 f" {spec.classes - 1}: {hint}"
             )
+
+
+def _check_numbers(field: str, numbers: Any) -> None:
+    """Raise UsageError for an array of no numbers, or of finite ones that float32 holds as infinite."""
+    array = np.asarray(numbers)
+    if array.dtype.kind not in "biuf":
+        array = np.asarray(numbers, np.float32) if "float" in str(array.dtype) else array  # JAX's own, such as bfloat16
+    if array.dtype.kind not in "biuf":
+        raise UsageError(f"{field} has the type {array.dtype}; accepted are numbers, such as float32")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 4 and array.size:
+        largest = float(np.max(np.abs(array), where=np.isfinite(array), initial=0))
+        if largest > LARGEST[float]:
+            raise UsageError(f"{field} goes up to {largest:.3g}; accepted is at most {LARGEST[float]:.3g}: rescale it")
 
 
 def counted(examples: Examples) -> int:

@@ -2,9 +2,9 @@
 
 import contextlib
 import gzip
+import os
 import struct
 import tracemalloc
-from pathlib import Path
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -107,7 +107,7 @@ def test_an_unreadable_file(tmp_path, monkeypatch):
 
     path = tmp_path / "file"
     path.write_bytes(IMAGES)
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     with pytest.raises(DataError, match=r"file: cannot be read \(Permission denied\)"):
         idx.read(path)
 
@@ -156,3 +156,27 @@ def test_images_and_labels_exchanged(tmp_path, source, target):
     (tmp_path / f"train-{target}-idx{axes[target]}-ubyte").write_bytes(content)
     with pytest.raises(DataError, match=f"{target} have (one axis|two axes at least)"):
         idx.read_four(idx.find(tmp_path) or [])
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_sixteen_bytes_that_claim_more_than_an_array_can_count_are_refused(tmp_path, zipped):
+    content = bytes([0, 0, 8, 3]) + bytes(4) + b"\xff" * 8
+    (tmp_path / "file").write_bytes(gzip.compress(content) if zipped else content)
+    with pytest.raises(DataError, match="more than an array can count"):
+        idx.read(tmp_path / "file")
+
+
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="no regular file"):
+        idx.read(tmp_path / "pipe")
+
+
+def test_a_gzip_file_takes_no_more_memory_than_its_header_promises(tmp_path):
+    content = bytes([0, 0, 8, 1]) + (40_000_000).to_bytes(4, "big") + bytes(40_000_000)
+    (tmp_path / "file").write_bytes(gzip.compress(content, 1))
+    tracemalloc.start()
+    assert len(idx.read(tmp_path / "file")) == 40_000_000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 80_000_000

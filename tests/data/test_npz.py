@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -156,3 +157,59 @@ def test_the_cache_folder_of_the_system(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     if os.name == "posix":
         assert npz.cache_folder().name == "jaxmlp"
+
+
+def rewritten(path, method=zipfile.ZIP_DEFLATED, **members):
+    """The archive with other bytes for some of its members."""
+    with zipfile.ZipFile(path) as archive:
+        old = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in (old | {f"{key}.npy": value for key, value in members.items()}).items():
+            archive.writestr(name, content)
+    return path
+
+
+def header(text, values=b""):
+    return b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text + values
+
+
+HUGE = b"{'descr': '|u1', 'fortran_order': False, 'shape': (9999999999, 28, 28), }\n"
+
+
+@pytest.mark.parametrize(
+    ("member", "message"),
+    [
+        (header(HUGE), "x_train is damaged: its header promises [9999999999, 28, 28] of 'uint8', and 0 bytes follow"),
+        (header(HUGE.replace(b"|u1", b"<U0")), "x_train is damaged"),
+        (header(HUGE.replace(b"9999999999", b"-1")), "x_train is damaged"),
+        (header(b"'''"), "the NPZ file is damaged"),
+        (header(b"[" * 5000), "the NPZ file is damaged"),
+        (header(b"{'descr': [" + b"(" * 300 + b"}"), "the NPZ file is damaged"),
+        (b"\x93NUMPY\7\0", "version (7, 0)"),
+        (b"", "the NPZ file is damaged"),
+    ],
+    ids=["huge", "no size", "negative", "quotes", "brackets", "parentheses", "version", "empty"],
+)
+def test_a_header_that_lies_is_refused_before_memory_is_taken(tmp_path, member, message):
+    check_error(rewritten(saved(tmp_path), x_train=member), message)
+
+
+def test_what_no_reader_could_choose_or_unpack_is_refused(tmp_path):
+    check_error(
+        rewritten(saved(tmp_path), zipfile.ZIP_LZMA), "compressed by method 14; save it with np.savez_compressed"
+    )
+    path = saved(tmp_path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("x_test", b"")
+    check_error(path, "holds x_test twice")
+    os.mkfifo(tmp_path / "pipe.npz")
+    check_error(tmp_path / "pipe.npz", "no regular file")
+
+
+def test_arrays_in_columns_and_of_another_byte_order_are_read_as_numpy_reads_them(tmp_path):
+    x = np.arange(36, dtype=">f4").reshape(3, 3, 4)
+    path = saved(tmp_path, x_train=np.asfortranarray(x), x_test=x[:1].astype(np.longdouble))
+    with np.load(path) as wanted:
+        for found, key in zip(npz.read(path), ARRAYS, strict=True):
+            np.testing.assert_array_equal(found, wanted[key])
+            assert (found.dtype, found.flags.f_contiguous) == (wanted[key].dtype, wanted[key].flags.f_contiguous)

@@ -277,3 +277,37 @@ def test_60_000_images_are_normalised_quickly():
         return time.process_time() - start
 
     assert min(seconds() for _ in range(3)) < 1  # 0.11 s on the machine where it was written
+
+
+def test_labels_beyond_int64_are_refused_and_do_not_wrap():
+    labels = np.arange(50, dtype=np.uint64) % 5 + np.uint64(2**63)
+    words = ["training labels go up to 9223372036854775812", "at most 9223372036854775807"]
+    refused(words, prepare, dataset(train_labels=labels), Data(), error=DataError)
+
+
+@pytest.mark.parametrize(
+    "codes", [[0xFF, 0xFE], [0xD800, 0xD801], [0x7FFFFFFF, 0x7FFFFFFE]], ids=["bytes", "surrogates", "more"]
+)
+def test_labels_that_are_no_text_are_refused_and_not_merged(codes):
+    kind, number = ("S1", np.uint8) if codes[0] < 256 else ("U1", np.uint32)
+    labels = np.array(codes, number).view(kind)
+    data = dataset(train_labels=labels[np.arange(50) % 2])
+    refused(["training labels are no text in UTF-8"], prepare, data, Data(), error=DataError)
+
+
+def test_pixels_that_exceed_float32_once_they_are_normalised_are_refused():
+    images = np.full((50, 3, 4), 1e-30, np.float32)
+    images[0] = 2e-30
+    test = np.full((10, 3, 4), 3e38, np.float32)
+    raw = dataset(train_images=images, test_images=test)
+    refused(["exceed float32", "data.normalise"], prepare, raw, Data(normalise="global"), error=DataError)
+
+
+def test_a_stratified_split_that_cannot_be_names_the_cause_and_the_way_out():
+    labels = np.arange(20)
+    raw = dataset(rows=20, train_labels=labels, test_labels=labels[:10])
+    words = [
+        "20 classes have so many (0: 1, 1: 1, 2: 1, 3: 1, 4: 1, ...)",
+        "--data.no-stratified (data.stratified = false)",
+    ]
+    refused(words, prepare, raw, Data(), error=DataError)

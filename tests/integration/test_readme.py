@@ -1,6 +1,5 @@
 """README.md and docs/: the example prints what it says, files that are shown are accepted, and links lead somewhere."""
 
-import os
 import re
 import shlex
 import subprocess
@@ -10,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from helpers import users_environment
 
 from jaxmlp.cli import parsing
 from jaxmlp.perceptron import command as perceptron
@@ -36,13 +36,13 @@ def anchors(page: Path) -> set[str]:
 
 def test_example_prints_what_its_comments_say():
     (example,) = blocks(ROOT / "README.md", "python")
-    printed = re.findall(r"^print\(.*\)  # (.+)$", example, re.MULTILINE)
+    printed = re.findall(r"^print\(.*\)  # ([^:\n]+)(?:: .+)?$", example, re.MULTILINE)
     assert len(printed) == example.count("print(") > 0
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", example],
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=users_environment(PYTHONPATH=ROOT),
         timeout=120,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -19,7 +19,7 @@ from jaxmlp.statistics import SeedStatistics
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "perceptron"
 QUICK = ["--data.name", "digits", "--online.max-steps", "2000", "--device", "cpu", "--quiet"]
-FILES = {"config.toml", "environment.json", "metrics.jsonl", "summary.json", "model.safetensors", "plots"}
+FILES = {"config.toml", "environment.json", "metrics.jsonl", "summary.json", "model.safetensors", "plots", ".lock"}
 PICTURES = {"curves.png", "confusion.png", "weights.png", "mistakes.png"}
 
 

@@ -1,12 +1,13 @@
 """`python -m jaxmlp.predict`: the same answers as Model.predict on the same pixels, and one line for what is no image."""
 
 import json
+import os
 import zlib
 
 import jax
 import numpy as np
 import pytest
-from helpers import flipped
+from helpers import flipped, refused, strict_json
 from PIL import Image
 
 import jaxmlp
@@ -99,19 +100,20 @@ def test_inverting_undoes_inverting(digits, pictures, tmp_path, capsys):
 
 def test_another_size_is_refused_unless_it_is_to_be_resized(digits, pictures, tmp_path, capsys):
     Image.open(pictures[0]).resize((16, 24), Image.Resampling.NEAREST).save(tmp_path / "big.png")
-    with pytest.raises(DataError, match=r"big.png has 16 x 24 pixels, the network takes 8 x 8: .*--resize"):
-        main([str(digits), str(tmp_path / "big.png")])
+    assert main([str(digits), str(tmp_path / "big.png")]) == 1
+    line = capsys.readouterr().err
+    assert "big.png has 16 x 24 pixels, the network takes 8 x 8: crop it, or let it be scaled by --resize" in line
     assert as_json(capsys, digits, tmp_path / "big.png", "--resize")[0]["class"] in range(10)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I", "I;16", "F"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16", "F"])
 def test_every_kind_of_image_is_made_grey(tmp_path, mode):
     plain = Image.fromarray(np.asarray([[0, 255, 0], [255, 0, 255]], np.uint8))
     if mode.startswith("I"):
         image = Image.fromarray(np.asarray(plain).astype(np.int32 if mode == "I" else np.uint16) * 257)
     else:
-        image = plain.convert("RGB").convert(mode) if mode == "CMYK" else plain.convert(mode)
-    path = tmp_path / ("a.tiff" if mode in ("CMYK", "I", "F") else "a.png")
+        image = plain.convert(mode)
+    path = tmp_path / {"I": "a.pgm", "F": "a.pfm"}.get(mode, "a.png")
     image.save(path)
     assert read_image(path, (2, 3), invert=False, resize=False).tolist() == np.asarray(plain).tolist()
 
@@ -148,7 +150,44 @@ def png_of(width, height):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
 
 
-def test_what_is_no_image_is_told_in_one_line(digits, pictures, tmp_path):
+@pytest.mark.parametrize("kind", ["tiff", "dds", "ico"])
+def test_only_common_kinds_of_images_are_decoded(tmp_path, kind):
+    Image.fromarray(np.zeros((16, 16), np.uint8)).convert("RGBA").save(tmp_path / f"a.{kind}")
+    words = [f"a.{kind} is no image of a kind that is read (PNG, JPEG, GIF, BMP, WEBP, PPM)"]
+    refused(words, read_image, tmp_path / f"a.{kind}", (16, 16), invert=False, resize=False, error=DataError)
+
+
+def test_a_pipe_in_place_of_an_image_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    refused(["no regular file"], read_image, tmp_path / "a.png", (8, 8), invert=False, resize=True, error=DataError)
+
+
+def test_a_large_image_is_refused_before_it_is_decoded_unless_that_is_allowed(tmp_path):
+    (tmp_path / "long.png").write_bytes(png_of(80_000_000, 1))
+    words = ["80,000,000 x 1 pixels, 80 MB", "--max-megabytes 80"]
+    refused(words, read_image, tmp_path / "long.png", (8, 8), invert=False, resize=True, error=DataError)
+    Image.new("L", (1200, 1000), 7).save(tmp_path / "a.png")
+    arguments = {"invert": False, "resize": True}
+    words = ["1,200 x 1,000 pixels", "--max-megabytes 2"]
+    refused(words, read_image, tmp_path / "a.png", (8, 8), most_megabytes=1, error=DataError, **arguments)
+    assert read_image(tmp_path / "a.png", (8, 8), most_megabytes=2, **arguments).tolist() == [[7] * 8] * 8
+
+
+def test_the_good_images_are_answered_and_the_bad_ones_named(digits, pictures, tmp_path, capsys):
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    paths = [pictures[0], tmp_path / "bad.png", pictures[1], tmp_path / "missing.png"]
+    both = as_json(capsys, digits, pictures[0], pictures[1])
+    assert main([str(digits), *map(str, paths), "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert strict_json(out) == both
+    assert [line.split(" ")[1] for line in err.splitlines()] == [str(paths[1]), str(paths[3])]
+    assert main([str(digits), *map(str, paths)]) == 1
+    assert "bad.png" not in capsys.readouterr().out
+    assert main([str(digits), str(paths[1]), "--json"]) == 1
+    assert strict_json(capsys.readouterr().out) == []
+
+
+def test_what_is_no_image_is_told_in_one_line(digits, pictures, tmp_path, capsys):
     whole = pictures[0].read_bytes()
     files = {
         "text.png": b"not an image",
@@ -164,20 +203,16 @@ def test_what_is_no_image_is_told_in_one_line(digits, pictures, tmp_path):
     for name, blob in files.items():
         path = tmp_path / name
         path.write_bytes(blob)
-        try:
-            main([str(digits), str(path), "--resize"])
-        except DataError as error:
-            line = str(error)
-        else:
-            line = ""
+        if main([str(digits), str(path), "--resize"]) == 0:
             taken.add(name)
-        assert "\n" not in line
-        assert str(path) in line or name in taken
+            continue
+        assert capsys.readouterr().err.splitlines()[0].startswith(f"error: {path} ")
     assert all(name.startswith("damaged") for name in taken)
     assert len(taken) < len(files) / 4
     for path in (tmp_path, tmp_path / "missing.png"):
-        with pytest.raises(DataError, match="cannot be read"):
-            main([str(digits), str(path)])
+        capsys.readouterr()
+        assert main([str(digits), str(path)]) == 1
+        assert "cannot be read" in capsys.readouterr().err
 
 
 def test_what_is_no_model_is_told_in_one_line(digits, pictures, tmp_path):

@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-import pathlib
 import subprocess
 import sys
 import time
@@ -208,14 +207,13 @@ def test_a_name_that_lies_is_found(tmp_path):
 def test_an_unreadable_file_is_passed_over(tmp_path, monkeypatch):
     save(tmp_path, 1, state(1), {})
     path = save(tmp_path, 2, state(2), {})
-    read = pathlib.Path.read_bytes
 
-    def refuse(self):
-        if self == path:
+    def refuse(read):
+        if read == path:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return read(self)
+        return read.read_bytes()
 
-    monkeypatch.setattr(pathlib.Path, "read_bytes", refuse)
+    monkeypatch.setattr("jaxmlp.runs.checkpoints.read_bytes", refuse)
     found = restore(tmp_path, state())
     assert found.epoch == 1
     assert "cannot be read (Input/output error)" in found.skipped[0]
@@ -235,13 +233,11 @@ def test_a_folder_that_cannot_be_listed_is_no_fresh_start(tmp_path):
         restore(tmp_path / "checkpoints", state())
 
 
-def test_what_a_killed_process_left_is_ignored_and_cleaned(tmp_path):
+def test_what_a_killed_process_left_is_ignored(tmp_path):
     save(tmp_path, 1, state(1), {})
     leftover = tmp_path / ".epoch-000002.0123456789abcdef.safetensors.4321.tmp"
     leftover.write_bytes(b"half a checkpoint")
     assert restore(tmp_path, state()).skipped == ()
-    save(tmp_path, 3, state(3), {})
-    assert epochs(tmp_path) == [1, 3]
 
 
 WRITER = """

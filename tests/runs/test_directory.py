@@ -6,12 +6,13 @@ import time
 from dataclasses import replace
 
 import pytest
-from helpers import files
+from helpers import files, flipped, refused
 
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.runs import config, directory
 from jaxmlp.runs.config import Experiment
+from jaxmlp.runs.identity import identity
 from jaxmlp.spec import Hyper, Training
 from jaxmlp.training.epochs import Epoch, Measured
 
@@ -265,3 +266,34 @@ def test_metrics_that_lack_epochs_of_the_checkpoint_are_an_error(tmp_path, epoch
     with pytest.raises(RunError, match="the file was changed or damaged"):
         directory.cut_metrics(tmp_path, 2)
     assert directory.read_metrics(tmp_path) == lines_of(*epochs)  # and nothing is lost
+
+
+SUMMARY = {"loss": 0.25, "name": "ü", "parts": {"a": [1, None]}}
+
+
+@pytest.mark.parametrize("change", [0x01, 0x20, 0xFF])
+def test_every_flipped_byte_of_a_json_file_is_seen(tmp_path, change):
+    path, run = tmp_path / "file.json", identity({"seed": 1}, "")
+    directory.write_json(path, SUMMARY, run)
+    assert directory.read_json(path, run) == SUMMARY
+    content = path.read_bytes()
+    for position in range(len(content)):
+        path.write_bytes(flipped(content, position, change))
+        refused([str(path), "--resume"], directory.read_json, path, run, error=RunError)
+
+
+def test_a_json_file_of_another_run_is_refused(tmp_path):
+    directory.write_json(tmp_path / "file.json", SUMMARY, identity({"seed": 1}, ""))
+    other = identity({"seed": 2}, "")
+    refused(["belongs to another run"], directory.read_json, tmp_path / "file.json", other, error=RunError)
+
+
+def test_a_json_file_from_before_there_were_seals_is_read(tmp_path):
+    (tmp_path / "file.json").write_text(json.dumps(SUMMARY))
+    assert directory.read_json(tmp_path / "file.json") == SUMMARY
+
+
+@pytest.mark.parametrize("content", ["", "[]", "3", "[" * 100_000, '{"a": 1', '{"a": ' + "9" * 5000 + "}", "\xff"])
+def test_what_is_no_json_file_is_one_line(tmp_path, content):
+    (tmp_path / "file.json").write_text(content, encoding="latin-1")
+    refused([str(tmp_path), "cannot be read"], directory.read_json, tmp_path / "file.json", error=RunError)

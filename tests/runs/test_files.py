@@ -9,7 +9,7 @@ import pytest
 from helpers import failing, files, refused
 
 from jaxmlp.errors import RunError
-from jaxmlp.runs.files import append_lines, make_directory, remove_leftovers, write_atomically
+from jaxmlp.runs.files import append_lines, make_directory, read_bytes, remove_leftovers, write_atomically
 
 
 @pytest.fixture
@@ -93,11 +93,19 @@ def test_a_missing_folder_is_named(tmp_path):
         write_atomically(tmp_path / "gone" / "file", b"x")
 
 
-def test_only_the_leftovers_asked_for_are_removed(tmp_path):
-    for name in (".epoch-1.safetensors.77.tmp", ".other.77.tmp", "epoch-1.tmp"):
+def test_only_what_a_killed_process_left_is_removed(tmp_path):
+    (tmp_path / "below").mkdir()
+    for name in (".config.toml.77.tmp", "below/.epoch-1.safetensors.77.tmp", ".mine.tmp", "epoch-1.77.tmp"):
         (tmp_path / name).touch()
-    remove_leftovers(tmp_path, "epoch-")
-    assert sorted(files(tmp_path)) == [".other.77.tmp", "epoch-1.tmp"]
+    remove_leftovers(tmp_path)
+    assert sorted(files(tmp_path)) == [".mine.tmp", "below", "epoch-1.77.tmp"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir])
+def test_only_regular_files_are_read(tmp_path, make):
+    make(tmp_path / "odd")
+    with pytest.raises(OSError, match=r"regular file|directory"):
+        read_bytes(tmp_path / "odd")
 
 
 def test_lines_are_appended(tmp_path):

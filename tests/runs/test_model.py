@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import refused
 
 import jaxmlp
 from jaxmlp.data.preparing import NORMALISATIONS, prepare
@@ -13,6 +14,8 @@ from jaxmlp.data.sources import Data, Dataset
 from jaxmlp.errors import DataError, RunError, UsageError
 from jaxmlp.nn.network import forward, init
 from jaxmlp.runs import checkpoints, model
+from jaxmlp.runs.directory import write_json
+from jaxmlp.runs.identity import identity
 from jaxmlp.runs.model import Model
 from jaxmlp.spec import Hyper, Network, Spec, Training
 
@@ -103,3 +106,61 @@ def test_a_whole_file_that_is_no_model_is_refused(tmp_path, key):
     checkpoints.save_tensors(path, without, metadata)
     with pytest.raises(RunError, match="is not a model"):
         jaxmlp.load(tmp_path)
+
+
+def zeros(*shape, dtype=np.float32):
+    return np.zeros(shape, dtype)
+
+
+STRANGE = {  # what somebody else's file may say, sealed as it should be: keys of the description, and tensors
+    "classes twice": ({"classes": ["ant", "ant"]}, {}),
+    "one class": ({"classes": ["ant"]}, {}),
+    "classes of two kinds": ({"classes": ["ant", 3]}, {}),
+    "classes that are lists": ({"classes": [[1], [2]]}, {}),
+    "more classes": ({"classes": ["ant", "bee", "cat"]}, {}),
+    "another image": ({"image_shape": [4, 4]}, {}),
+    "no image": ({"image_shape": []}, {}),
+    "a negative image": ({"image_shape": [-3, -4]}, {}),
+    "an image of words": ({"image_shape": ["3", "4"]}, {}),
+    "an endless image": ({"image_shape": [10**30, 10**30]}, {}),
+    "an unknown normalisation": ({"normalise": "best"}, {}),
+    "a normalisation without means": ({"normalise": "per_feature"}, {}),
+    "an unknown precision": ({"matmul_precision": "low"}, {}),
+    "an unknown activation": ({"network": {"hidden": [5], "activation": "sine"}}, {}),
+    "an unknown field": ({"network": {"hidden": [5], "colour": "red"}}, {}),
+    "a layer more": ({"network": {"hidden": [5, 5]}}, {}),
+    "a layer less": ({"network": {"hidden": []}}, {}),
+    "hidden is a word": ({"network": {"hidden": "five"}}, {}),
+    "weights of another shape": ({}, {"w0": zeros(12, 6)}),
+    "weights of one axis": ({}, {"w0": zeros(12)}),
+    "biases of another shape": ({}, {"b1": zeros(3)}),
+    "weights of another type": ({}, {"w0": zeros(12, 5, dtype=np.int32)}),
+    "a tensor more": ({}, {"w7": zeros(1)}),
+    "a mean that is not wanted": ({}, {"mean": zeros(1)}),
+}
+
+
+@pytest.mark.parametrize(("keys", "changed"), STRANGE.values(), ids=STRANGE)
+def test_a_file_that_contradicts_itself_is_refused(tmp_path, keys, changed):
+    model.save(tmp_path, untrained(hidden=(5,)))
+    tensors, metadata = checkpoints.load_tensors(tmp_path / model.FILE)
+    description = json.dumps(json.loads(metadata["model"]) | keys)
+    checkpoints.save_tensors(tmp_path / model.FILE, tensors | changed, {"model": description})
+    refused([model.FILE], jaxmlp.load, tmp_path, error=RunError)
+
+
+@pytest.mark.parametrize("std", [0.0, -1.0, np.nan, np.inf])
+def test_a_normalisation_that_cannot_be_is_refused(tmp_path, std):
+    saved = untrained(hidden=(5,), normalise="global")
+    model.save(tmp_path, saved._replace(preparation=saved.preparation._replace(std=np.float32([std]))))
+    refused([model.FILE, "contradicts itself"], jaxmlp.load, tmp_path, error=RunError)
+
+
+def test_a_model_of_another_run_is_refused(tmp_path):
+    run, other = identity({"seed": 1}, ""), identity({"seed": 2}, "")
+    write_json(tmp_path / "environment.json", {"identity": run._asdict()})
+    model.save(tmp_path, untrained(), run)
+    jaxmlp.load(tmp_path)
+    model.save(tmp_path, untrained(), other)
+    refused(["belongs to another run"], jaxmlp.load, tmp_path, error=RunError)
+    jaxmlp.load(tmp_path / model.FILE)  # alone it is nobody's

@@ -268,7 +268,7 @@ def test_an_interrupted_sweep_saves_and_says_how_to_go_on(tmp_path, small, capfd
     said = capfd.readouterr()
     assert f"go on with: python -m jaxmlp.sweep --out {out} --resume" in said.out
     assert "saving after this call" in said.err
-    with pytest.raises(UsageError, match="begun with 1: leave it out"):
+    with pytest.raises(UsageError, match="begun with --chunk 1: leave --chunk out"):
         sweep.main(["--out", str(out), "--resume", "--chunk", "2"])
     for flags_of_another, words in (
         (["--mode", "sequential"], "begun with --mode packed"),

@@ -484,3 +484,18 @@ def test_prune_is_read():
     sweep = made(f"{RATE}[prune]\nrung_epochs = [1, 3]\nkeep = 0.25")
     assert sweep.prune == Prune((1, 3), 0.25)
     assert replace(sweep, prune=None) == made(RATE)
+
+
+@pytest.mark.parametrize("key", ["data.name", "data.dir"])
+def test_two_spellings_of_one_path_are_one_value(tmp_path, key):
+    path = tmp_path / "a.toml"
+    path.write_text(f'[data]\nname = "mnist"\n[grid]\n"{key}" = ["a", "./a"]')
+    experiment, given, tables = sweep_config.read(path)
+    refused([f"grid.{key} has 'a' and './a', which are the same path"], sweep_of, experiment, given, tables)
+
+
+def test_a_number_that_python_does_not_write_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text("[grid]\nlearning_rate = 0x" + "f" * 6000)
+    experiment, given, tables = sweep_config.read(path)
+    refused(["grid.learning_rate is a whole number of 24,000 bits"], sweep_of, experiment, given, tables)

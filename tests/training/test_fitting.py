@@ -1,12 +1,14 @@
 """The host loop: which events the callbacks get in which order, how they stop training, and what is compiled when."""
 
+import numpy as np
 import pytest
-from helpers import assert_same, clouds, counting
+from helpers import assert_same, clouds, counting, refused
 
 from jaxmlp.spec import Hyper, Network, Spec, Splits, Training
 from jaxmlp.training import fitting, loop
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.fitting import fit
+from jaxmlp.training.validation import check_data
 
 HYPER = Hyper(learning_rate=0.5, patience=0)
 
@@ -79,3 +81,16 @@ def test_compiling_runs_nothing_and_a_second_fit_compiles_nothing(monkeypatch):
     fit(spec, HYPER._replace(learning_rate=0.1, patience=2), SPLITS, seed=1)
     assert len(traces) == 1
     assert program.compile_seconds > first.compile_seconds
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (np.full((20, 6), 1e300), ["splits.train.x goes up to 1e+300; accepted is at most 3.4e+38"]),
+        (np.full((20, 6), "a"), ["splits.train.x has the type <U1; accepted are numbers"]),
+    ],
+    ids=["large", "text"],
+)
+def test_examples_that_float32_does_not_hold_are_refused(x, words):
+    splits = SPLITS._replace(train=SPLITS.train._replace(x=x))
+    refused(words, check_data, spec_of(), splits)
