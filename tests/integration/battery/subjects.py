@@ -9,7 +9,16 @@ from typing import Any
 
 import numpy as np
 
-TIMES = ("second", "sha256", "digest", "seal", "peak", "compile", "provenance")  # keys of what differs from run to run
+TIMES = (
+    "second",
+    "sha256",
+    "digest",
+    "seal",
+    "peak",
+    "compile",
+    "crc32",
+    "provenance",
+)  # keys of what differs from run to run
 EVERY = ("--checkpoint-seconds", "0.000001")
 
 
