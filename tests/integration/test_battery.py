@@ -1,0 +1,27 @@
+"""The battery in short: a few attacks of every kind (battery/), each with a seed of its own at every run of the tests."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import users_environment
+
+HERE = Path(__file__).parent
+SHORT = {"kills": 2, "powercut": 3, "overlaps": 2, "refusals": 4, "damage": 6}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the layer reads /proc")
+def test_nothing_is_lost_and_nothing_wrong_in_silence(tmp_path):
+    """All kinds in one process: it imports once, and every attack forks it."""
+    seed = int.from_bytes(os.urandom(3))
+    counts = [f"{kind}={count}" for kind, count in SHORT.items()]
+    flags = ["--quick", "--seed", str(seed), "--folder", str(tmp_path)]
+    words = [sys.executable, "-m", "battery", *counts, *flags]
+    environment = users_environment(PYTHONPATH=os.pathsep.join([str(HERE), str(HERE.parents[1])]))
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = dict(re.findall(r"^\| (\w+) \| (\d+) ", done.stdout, re.MULTILINE))
+    assert {kind: int(count) for kind, count in rows.items()} == SHORT
