@@ -1,22 +1,26 @@
 """A run that is stopped, killed, damaged or out of disk goes on to the same bits as the run that was not."""
 
 import errno
+import json
 import math
 import os
 import re
+import shutil
+from dataclasses import replace
 from functools import cache
 
 import jax
 import numpy as np
 import pytest
-from helpers import contents, flipped, json_lines, run_of, strict_json, summary_of
+from helpers import contents, flipped, json_lines, refused, run_of, strict_json, summary_of
 from safetensors.numpy import load_file
 
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import RunError
-from jaxmlp.runs import directory, lock, runner
+from jaxmlp.runs import checkpoints, directory, lock, runner
 from jaxmlp.runs.config import Experiment
 from jaxmlp.spec import Hyper, Network, Training
+from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks
 
 EPOCHS = 8
@@ -408,3 +412,103 @@ def test_a_disk_that_is_full_at_the_pictures_costs_no_result(npz, tmp_path, unin
     _, callbacks = go(experiment, out, resume=True)
     assert callbacks.done == EPOCHS
     assert run_of(out) == uninterrupted("momentum")
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_checkpoint_of_another_run_is_passed_over(npz, tmp_path, uninterrupted):
+    out, other = tmp_path / "run", tmp_path / "other"
+    go(experiment_of(npz), out, stop_after=4)
+    go(replace(experiment_of(npz), hyper=Hyper(0.2, patience=0)), other, stop_after=6)
+    for checkpoint in (other / "checkpoints").iterdir():
+        shutil.copy(checkpoint, out / "checkpoints")
+    _, callbacks = go(experiment_of(npz), out, resume=True)
+    (line, *_) = [line for line in callbacks.messages if "belongs to another run" in line]
+    assert "hyper.learning_rate (0.1 here, 0.2 there)" in line
+    assert run_of(out) == uninterrupted("momentum")
+
+
+def test_where_only_checkpoints_of_another_run_are_there_nothing_is_done(npz, tmp_path):
+    out, other = tmp_path / "run", tmp_path / "other"
+    go(experiment_of(npz), out, stop_after=4)
+    go(replace(experiment_of(npz), seed=1), other, stop_after=6)
+    shutil.rmtree(out / "checkpoints")
+    shutil.copytree(other / "checkpoints", out / "checkpoints")
+    before = contents(out)
+    refused(
+        ["no checkpoint can be used", "seed (0 here, 1 there)"],
+        go,
+        experiment_of(npz),
+        out,
+        resume=True,
+        error=RunError,
+    )
+    assert contents(out) == before
+
+
+def test_a_config_that_was_changed_is_refused_and_the_key_is_named(npz, tmp_path):
+    out, experiment = tmp_path / "run", experiment_of(npz)
+    go(experiment, out, stop_after=4)
+    changed = (out / "config.toml").read_text().replace("learning_rate = 0.1", "learning_rate = 0.2")
+    (out / "config.toml").write_text(changed)
+    other = replace(experiment, hyper=Hyper(0.2, patience=0))
+    refused(["config.toml was changed", "hyper.learning_rate"], go, other, out, resume=True, error=RunError)
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_folder_of_an_earlier_version_goes_on_and_is_said_to_carry_no_identity(npz, tmp_path, uninterrupted):
+    """There a checkpoint was the state alone, and JSON had no seal."""
+    out, experiment = tmp_path / "run", experiment_of(npz)
+    go(experiment, out, stop_after=4)
+    environment = directory.read_json(out / "environment.json")
+    (out / "environment.json").write_text(json.dumps({k: v for k, v in environment.items() if k != "identity"}))
+    _, _, state = fitting.initial(runner.spec_of(experiment, *prepared(experiment)), experiment.hyper, 0)
+    history = jax.ShapeDtypeStruct((4, 7), np.float64)
+    saved = checkpoints.restore(out / "checkpoints", {"state": state, "history": history}).tree["state"]
+    shutil.rmtree(out / "checkpoints")
+    checkpoints.save(out / "checkpoints", 4, saved, {})
+    _, callbacks = go(experiment, out, resume=True)
+    assert sum("taken on trust" in line for line in callbacks.messages) == 2
+    assert run_of(out) == uninterrupted("momentum")
+    assert callbacks.done == EPOCHS - 4
+
+
+def prepared(experiment):
+    """The splits and the preparation of its data."""
+    data = runner.read_data(experiment)
+    return data.splits, data.preparation
+
+
+def test_a_picture_that_cannot_be_drawn_costs_a_line(npz, tmp_path, uninterrupted, monkeypatch):
+    def fail(*_):
+        raise ValueError("NaN")
+
+    monkeypatch.setattr("jaxmlp.plots.run_curves", fail)
+    outcome, callbacks = go(experiment_of(npz), tmp_path / "run")
+    assert outcome.summary is not None
+    assert any("curves.png cannot be drawn (ValueError: NaN)" in line for line in callbacks.messages)
+    assert run_of(tmp_path / "run") == uninterrupted("momentum")
+
+
+def test_weights_that_overflow_leave_results_and_pictures(npz, tmp_path):
+    experiment = experiment_of(npz)
+    network = replace(experiment.network, init="uniform")
+    outcome, callbacks = go(
+        replace(experiment, network=network, hyper=Hyper(init_scale=1e38, patience=0)), tmp_path / "run"
+    )
+    assert outcome.summary["stop_reason"] == "diverged"
+    assert runner.missing(tmp_path / "run") is None, callbacks.messages
+
+
+def test_so_many_classes_have_no_confusion_matrix(npz, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "MOST_CLASSES", 2)
+    _, callbacks = go(experiment_of(npz, max_epochs=1), tmp_path / "run")
+    assert any("no confusion matrix: 3 classes" in line for line in callbacks.messages)
+    assert not (tmp_path / "run/plots/confusion.png").exists()
+    assert runner.missing(tmp_path / "run") is None
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "plots/curves.png"])
+def test_what_a_finished_run_lacks_is_named(npz, tmp_path, file):
+    go(experiment_of(npz, max_epochs=1), tmp_path / "run")
+    (tmp_path / "run" / file).unlink()
+    assert file in runner.missing(tmp_path / "run")

@@ -327,3 +327,61 @@ def test_a_probe_is_made_where_it_pays_and_kept(tmp_path, small, monkeypatch):
     (tmp_path / "cache/chunks.json").write_text("{damaged")
     assert sweep.main([*small, *GRID, "--quiet", "--out", str(tmp_path / "again")]) == 0
     assert len(asked) == 2
+
+
+LOSSES = {  # what becomes of the lines of a log
+    "lost": lambda lines: [],
+    "a line": lambda lines: [lines[0], *lines[2:]],
+    "a digit": lambda lines: [lines[0].replace(b"0", b"1", 1), *lines[1:]],
+    "twice": lambda lines: [*lines, lines[0]],
+}
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize("damage", LOSSES.values(), ids=LOSSES)
+@pytest.mark.parametrize("log", ["results.jsonl", "curves.jsonl"])
+def test_a_damaged_log_costs_no_trial(tmp_path, small, capfd, signalled, log, damage):
+    out, flags = tmp_path / "sweep", [*small, *GRID, "--chunk", "1", "--quiet", "--out"]
+    signalled(signal.SIGTERM)
+    assert sweep.main([*flags, str(out)]) == 143
+    lines = (out / log).read_bytes().splitlines(keepends=True)
+    assert len(lines) > 1
+    (out / log).write_bytes(b"".join(damage(lines)))
+    assert sweep.main(["--out", str(out), "--resume"]) == 0
+    damaged = damage(lines) != [*lines, lines[0]]
+    assert (("trained again" if log == "results.jsonl" else "left out") in capfd.readouterr().out) == damaged
+    assert sweep.main([*flags, str(tmp_path / "whole")]) == 0
+    found, expected = store.results(out), store.results(tmp_path / "whole")
+    assert [row["trial"] for row in found] == list(range(6))
+    for row, other in zip(found, expected, strict=True):
+        assert row["validation_correct"] == other["validation_correct"]
+        assert row["validation_loss"] == pytest.approx(other["validation_loss"], rel=1e-4)
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_options_are_kept_from_the_first_moment_on(tmp_path, small, monkeypatch):
+    """Killed before groups.json is written."""
+    out = tmp_path / "sweep"
+    with monkeypatch.context() as patch:
+        patch.setattr("jaxmlp.sweep.runner.run", killing)
+        with pytest.raises(KeyboardInterrupt):
+            sweep.main([*small, *GRID, "--mode", "sequential", "--test-all", "--out", str(out), "--quiet"])
+    assert not (out / "groups.json").exists()
+    assert sweep.main(["--out", str(out), "--resume", "--quiet"]) == 0
+    assert store.read_json(out / "groups.json")["sequential"]
+    assert all(row["test_count"] for row in rows_of(out))
+
+
+def killing(*_, **__):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize("file", ["results.csv", "best/model.safetensors", "sweep.html"])
+def test_what_a_finished_sweep_lacks_is_written_again(tmp_path, small, file):
+    out = tmp_path / "sweep"
+    assert sweep.main([*small, *GRID, "--out", str(out), "--quiet"]) == 0
+    before = (out / file).read_bytes()
+    (out / file).unlink()
+    assert sweep.main(["--out", str(out), "--resume", "--quiet"]) == 0
+    assert file == "sweep.html" or (out / file).read_bytes() == before
