@@ -100,8 +100,7 @@ def missing(path: Path, summary: dict[str, Any]) -> str | None:
     absent = [f"{path / name} is missing" for name in (store.TABLE, store.PAGE) if not (path / name).exists()]
     if absent:
         return absent[0]
-    _, damaged = logs.read(path / store.RESULTS)
-    if damaged or not (path / store.RESULTS).exists():
+    if logs.read(path / store.RESULTS).damaged or not (path / store.RESULTS).exists():
         return f"{path / store.RESULTS} is missing or damaged"
     return runner.missing(path / BEST) if summary["best"] is not None else None
 

@@ -17,7 +17,7 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,34 +113,39 @@ def recover(path: Path, finished: Collection[int]) -> tuple[list[dict[str, Any]]
 
     Returns the rows of the results, and the numbers of the trials whose row, or else curve, is lost or damaged.
     """
-    kept: dict[str, dict[int, dict[str, Any]]] = {}
+    kept: dict[str, dict[int, bytes]] = {}
     for name in (RESULTS, CURVES):
         log, kept[name] = logs.read(path / name), {}
-        for row in log.rows:
-            if row["trial"] in finished:
-                kept[name].setdefault(row["trial"], row)
-        if log.damaged or len(kept[name]) != len(log.rows):
-            logs.write(path / name, list(kept[name].values()))
+        for trial, text in log.lines:
+            if trial in finished:
+                kept[name].setdefault(trial, text)
+        if log.damaged or len(kept[name]) != len(log.lines):
+            _write_lines(path / name, kept[name].values())
     lost, without_curve = (sorted(set(finished) - kept[name].keys()) for name in (RESULTS, CURVES))
     if lost:  # they are trained again, and leave another curve
-        logs.write(path / CURVES, [row for trial, row in kept[CURVES].items() if trial not in set(lost)])
-    return list(kept[RESULTS].values()), lost, sorted(set(without_curve) - set(lost))
+        _write_lines(path / CURVES, [text for trial, text in kept[CURVES].items() if trial not in set(lost)])
+    rows = logs.Log(list(kept[RESULTS].items()), []).rows()
+    return rows, lost, sorted(set(without_curve) - set(lost))
+
+
+def _write_lines(path: Path, lines: Iterable[bytes]) -> None:
+    files.write_atomically(path, b"".join(text + b"\n" for text in lines))
 
 
 def results(path: Path) -> list[dict[str, Any]]:
     """The rows of a sweep that has ended. Raises RunError if a line was changed or damaged."""
-    rows, damaged = logs.read(path / RESULTS)
-    if damaged:
+    log = logs.read(path / RESULTS)
+    if log.damaged:
         raise RunError(
-            f"{path / RESULTS} was changed or damaged in line {damaged[0]}; remove {path / SUMMARY}, and go on with"
+            f"{path / RESULTS} was changed or damaged in line {log.damaged[0]}; remove {path / SUMMARY}, and go on with"
             " --resume: its trial is trained again"
         )
-    return rows
+    return log.rows()
 
 
 def curves(path: Path) -> dict[int, Curve]:
     """The epochs of every trial, by its number."""
-    return {line.pop("trial"): line for line in logs.read(path / CURVES).rows}
+    return {line.pop("trial"): line for line in logs.read(path / CURVES).rows()}
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
