@@ -165,7 +165,7 @@ def saved_tree(path: Path) -> dict[str, Any]:
 def check_same(path: Path, experiment: Experiment) -> None:
     """Raise UsageError naming the keys in which `experiment` differs from the run in `path`.
 
-    More epochs are no difference, unless the schedule reads their number.
+    More epochs are no difference, unless the schedule reads their number. Raises RunError where config.toml was changed.
     """
     saved, _ = config.parse(saved_tree(path), str(path / CONFIG))
     differences = config.changes(config.tree(saved), config.tree(experiment))
@@ -174,6 +174,16 @@ def check_same(path: Path, experiment: Experiment) -> None:
     if differences:
         listed = ", ".join(f"{key} (was {before}, now {after})" for key, (before, after) in differences.items())
         raise UsageError(f"{path} cannot be resumed with other keys: {listed}; leave them out, or give another --out")
+    if begun := identity_of(path):
+        check_unchanged(path, experiment_identity(saved, begun.data), begun)
+
+
+def check_unchanged(path: Path, run: Identity, begun: Identity) -> None:
+    """Raise RunError naming the keys in which config.toml differs from what the run in `path` was begun with."""
+    if differs := run.differs(begun):
+        raise RunError(
+            f"{path / CONFIG} was changed since the run was begun: {differs}; put it back, or begin a new run"
+        )
 
 
 def _reads_max_epochs(experiment: Experiment) -> bool:

@@ -23,7 +23,6 @@ from jaxmlp.runs import checkpoints, directory, model
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.directory import (
     CHECKPOINTS,
-    CONFIG,
     ENVIRONMENT,
     PLOTS,
     SUMMARY,
@@ -214,10 +213,12 @@ def finish(
 
 def missing(path: Path) -> str | None:
     """What a run that has ended lacks, or has damaged: its model or a picture; None where all is there."""
+    if not (path / model.FILE).exists():
+        return f"{path / model.FILE} is missing"
     try:
         trained = model.load(path)
     except JaxmlpError as error:
-        return str(error)
+        return str(error).split(";")[0]
     absent = [path / PLOTS / name for name in picture_names(trained) if not (path / PLOTS / name).exists()]
     return f"{absent[0]} is missing" if absent else None
 
@@ -319,10 +320,8 @@ def record_environment(
     begun_with = directory.identity_of(path, before)
     if begun_with is None:
         callbacks.on_message(f"{path} was begun by an earlier version, which marked no file: it is taken on trust")
-    elif differs := run.differs(begun_with):
-        raise RunError(
-            f"{path / CONFIG} was changed since the run was begun: {differs}; put it back, or begin a new run"
-        )
+    else:
+        directory.check_unchanged(path, run, begun_with)
     changed = [key for key in ("versions", "device", "machine") if before[key] != now[key]]
     if changed:
         callbacks.on_message(

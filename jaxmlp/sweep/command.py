@@ -202,7 +202,10 @@ def _sweep(command: SweepCommand, sweep: Sweep, trials: SweepTrials, bar: SweepB
 def _train(command: SweepCommand, sweep: Sweep, trials: SweepTrials, held: contextlib.ExitStack, bar: SweepBar) -> int:
     """Train in a directory that is `held` by process 0: the one of the command, or a fresh one."""
     out = command.out
+    options = Options(command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds)
     resumed = out is not None and command.resume and directory.is_begun(out)
+    if out is not None and resumed and (begun := directory.identity_of(out)):
+        directory.check_unchanged(out, store.sweep_identity(sweep, options, [begun.data]), begun)
     summary = store.ended(out) if out is not None and resumed else None
     if out is not None and summary is not None:
         from jaxmlp.sweep import finish
@@ -223,7 +226,6 @@ def _train(command: SweepCommand, sweep: Sweep, trials: SweepTrials, held: conte
     from jaxmlp.sweep import groups as sweep_groups
 
     groups = sweep_groups.groups_of(trials)
-    options = Options(command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds)
     estimate.check_memory(groups, jax.local_devices(), options, processes.count(), sweep.prune)
     if command.dry_run:
         return _dry_run(options, sweep, groups, bar)

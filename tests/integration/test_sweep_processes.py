@@ -5,7 +5,7 @@ import random
 import re
 
 import pytest
-from helpers import command, end_of, finish, free_port, json_lines, save_clouds, start, summary_of, sweep_of, wait_until
+from helpers import command, end_of, finish, free_port, save_clouds, start, summary_of, sweep_of, wait_until
 
 from jaxmlp.sweep import store
 
@@ -90,7 +90,7 @@ def test_several_processes_come_to_the_same_table(tmp_path, killed):
     for process in processes:
         code, said, error = end_of(process)
         assert (code, error) == (0, ""), said
-    near(json_lines(out / "results.jsonl"), expected)
+    near(store.results(out), expected)
     assert sorted(store.curves(out)) == sorted(curves)
     assert summary_of(out)["processes"] == 2
 
@@ -118,4 +118,4 @@ def test_one_dies_the_others_end_and_another_number_goes_on(tmp_path, killed):
     for process in together(3, "--resume", "--out", out):
         code, said, error = end_of(process)
         assert code == 0, (said, error)
-    near(json_lines(out / "results.jsonl"), expected)
+    near(store.results(out), expected)
