@@ -62,7 +62,7 @@ def _resume(out: Path, file: str, reference: Reference, what: str) -> Outcome:
     while (failure := broken(ended, what)) is None and ended.code != 0:
         line = ended.error.strip().splitlines()[-1:]
         what += f"; {line}"
-        if not is_one_line(ended) or not _names(ended.error, file):
+        if not is_one_line(ended) or not (steps or _names(ended.error, file)):
             return Outcome(LOST, what, "no line that names the file")
         step = _way_out(ended.error, out / file)
         if step is None or step in steps:
@@ -87,9 +87,9 @@ def _resume(out: Path, file: str, reference: Reference, what: str) -> Outcome:
         return Outcome(SAID, what, "more epochs are allowed")
     if not unlike:
         return Outcome(REFUSED if steps else RIGHT, what)
-    if _names(ended.error, file) and _weights(results) == _weights(reference.results):
+    if _names(ended.out + ended.error, file) and _weights(results) == _weights(reference.results):
         return Outcome(SAID, what, unlike)
-    return Outcome(WRONG, what, f"{unlike}; {ended.error[-200:]}")
+    return Outcome(WRONG, what, f"{unlike}; {(ended.out + ended.error)[-200:]}")
 
 
 def _predict(out: Path, file: str, reference: Reference, what: str) -> Outcome:

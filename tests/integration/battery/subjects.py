@@ -1,6 +1,7 @@
 """The commands that are attacked, as small as they can be, and what two equal ends of them have in common."""
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,16 +10,8 @@ from typing import Any
 
 import numpy as np
 
-TIMES = (
-    "second",
-    "sha256",
-    "digest",
-    "seal",
-    "peak",
-    "compile",
-    "crc32",
-    "provenance",
-)  # keys of what differs from run to run
+# keys of what differs from run to run: times, digests of lines that hold times, and the work, of which some is done twice
+VARIES = re.compile("second|sha256|digest|seal|peak|compile|crc32|provenance|trial_epochs")
 EVERY = ("--checkpoint-seconds", "0.000001")
 
 
@@ -65,30 +58,30 @@ def subjects(folder: Path) -> dict[str, Subject]:
 
 
 def run_results(out: Path) -> dict[str, Any]:
-    """The model, the epochs and the summary of a run, without times."""
+    """The model, the epochs and the summary of a run, without what varies."""
     return {
         "model.safetensors": content(out / "model.safetensors"),
         "metrics.jsonl": rows(out / "metrics.jsonl"),
-        "summary.json": without_times(parsed(out / "summary.json")),
+        "summary.json": without_varying(parsed(out / "summary.json")),
         "config.toml": config(out / "config.toml"),
     }
 
 
 def sweep_results(out: Path) -> dict[str, Any]:
-    """The tables, the curves and the best run of a sweep, without times."""
+    """The tables, the curves and the best run of a sweep, without what varies."""
     best = {f"best/{name}": value for name, value in run_results(out / "best").items()}
     return best | {
         "results.jsonl": rows(out / "results.jsonl"),
         "results.csv": content(out / "results.csv"),
         "curves.jsonl": sorted(rows(out / "curves.jsonl"), key=str),
-        "summary.json": without_times(parsed(out / "summary.json")),
+        "summary.json": without_varying(parsed(out / "summary.json")),
         "config.toml": config(out / "config.toml"),
     }
 
 
 def report_results(out: Path) -> dict[str, Any]:
-    """The results of a report, without times."""
-    return {"results.json": without_times(parsed(out / "results.json"))}
+    """The results of a report, without what varies."""
+    return {"results.json": without_varying(parsed(out / "results.json"))}
 
 
 def content(path: Path) -> bytes | None:
@@ -115,18 +108,18 @@ def config(path: Path) -> Any:
 
 
 def rows(path: Path) -> list[Any]:
-    """The lines of a file of JSON lines without times; a line that is not JSON stays text."""
+    """The lines of a file of JSON lines without what varies; a line that is not JSON stays text."""
     lines = []
     for line in (content(path) or b"").splitlines():
         try:
-            lines.append(without_times(json.loads(line)))
+            lines.append(without_varying(json.loads(line)))
         except ValueError:
             lines.append(line)
     return lines
 
 
-def without_times(value: Any) -> Any:
+def without_varying(value: Any) -> Any:
     """The same without what differs from run to run, however deep."""
     if isinstance(value, dict):
-        return {key: without_times(item) for key, item in value.items() if not any(word in key for word in TIMES)}
-    return [without_times(item) for item in value] if isinstance(value, list) else value
+        return {key: without_varying(item) for key, item in value.items() if not VARIES.search(key)}
+    return [without_varying(item) for item in value] if isinstance(value, list) else value
