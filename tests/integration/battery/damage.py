@@ -15,7 +15,7 @@ from typing import Any
 
 from battery import processes
 from battery.layer import Counts, Ending, Layer
-from battery.outcomes import LOST, REFUSED, RIGHT, SAID, WRONG, Outcome, broken, difference, is_one_line
+from battery.outcomes import LOST, REFUSED, RIGHT, SAID, WRONG, Outcome, broken, compared, is_one_line
 from battery.subjects import Subject
 from battery.world import Reference, World
 
@@ -79,17 +79,15 @@ def _resume(out: Path, file: str, reference: Reference, what: str) -> Outcome:
         )
     if failure is not None:
         return failure
-    results = subject.results(out)
-    unlike = difference(results, reference.results)
     if "overwrite" in steps and not SOURCES.fullmatch(file):
         return Outcome(LOST, what, "sound weights are given up")
-    if unlike and file == "config.toml" and _only_longer(results[file], reference.results[file]):
+    results = subject.results(out)
+    outcome = compared(ended, results, reference.results, what)
+    if outcome.name == RIGHT and steps:
+        return Outcome(REFUSED, what)
+    if outcome.name == WRONG and file == "config.toml" and _only_longer(results[file], reference.results[file]):
         return Outcome(SAID, what, "more epochs are allowed")
-    if not unlike:
-        return Outcome(REFUSED if steps else RIGHT, what)
-    if _names(ended.out + ended.error, file) and _weights(results) == _weights(reference.results):
-        return Outcome(SAID, what, unlike)
-    return Outcome(WRONG, what, f"{unlike}; {(ended.out + ended.error)[-200:]}")
+    return outcome
 
 
 def _predict(out: Path, file: str, reference: Reference, what: str) -> Outcome:
@@ -135,10 +133,6 @@ def _only_longer(config: Any, before: Any) -> bool:
 
 def _epochs(config: Any) -> dict[str, Any]:
     return {"max_epochs": config["training"]["max_epochs"]}
-
-
-def _weights(results: dict[str, Any]) -> list[Any]:
-    return [value for name, value in results.items() if name.endswith("model.safetensors")]
 
 
 def _image(out: Path) -> Path:

@@ -65,6 +65,17 @@ def is_one_line(ended: Ended) -> bool:
     return ended.code in (1, 2) and len(errors) == 1 and ended.error.rstrip().splitlines()[-1] == errors[0]
 
 
+def compared(ended: Ended, results: Mapping[str, Any], wanted: Mapping[str, Any], what: str) -> Outcome:
+    """The outcome of a command that is done: said, where only other files than models differ, and it names each of them."""
+    unlike = [name for name, value in wanted.items() if results[name] != value]
+    if not unlike:
+        return Outcome(RIGHT, what)
+    words = ended.out + ended.error
+    said = all(name in words and not name.endswith("model.safetensors") for name in unlike)
+    lines = [line for line in words.splitlines() if any(name in line for name in unlike)]
+    return Outcome(SAID if said else WRONG, what, f"{difference(results, wanted)}; {' / '.join(lines)[-300:]}")
+
+
 def difference(results: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """The first part in which two results differ; empty where they are equal."""
     for name, value in wanted.items():

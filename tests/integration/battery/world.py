@@ -8,7 +8,7 @@ from typing import Any
 
 from battery import outcomes, processes
 from battery.layer import Counts, Layer
-from battery.outcomes import LOST, RIGHT, WRONG, Outcome
+from battery.outcomes import LOST, Outcome
 from battery.processes import Ended
 from battery.subjects import Subject, subjects
 
@@ -68,5 +68,4 @@ def verdict(reference: Reference, out: Path, what: str) -> Outcome:
         return failure
     if ended.code != 0:
         return Outcome(LOST, what, f"exit {ended.code}: {ended.error[-400:].strip()}")
-    difference = outcomes.difference(reference.subject.results(out), reference.results)
-    return Outcome(WRONG, what, difference) if difference else Outcome(RIGHT, what)
+    return outcomes.compared(ended, reference.subject.results(out), reference.results, what)
