@@ -135,8 +135,9 @@ def test_a_run_leaves_all_its_files_and_no_others(whole):
 
 def test_the_summary_says_how_it_ended(whole):
     out, outcome, _ = whole
-    summary = summary_of(out)
+    summary = directory.read_json(out / "summary.json")
     assert summary == outcome.summary
+
     for split, count in (("validation", 12), ("test", 30)):
         part = summary[split]
         assert part.keys() == {"loss", "accuracy", "correct", "count"}
@@ -473,7 +474,7 @@ def test_a_folder_of_an_earlier_version_goes_on_and_is_said_to_carry_no_identity
 
 
 def missing(out):
-    return runner.missing(out, summary_of(out))
+    return runner.missing(out, directory.read_json(out / "summary.json"))
 
 
 def prepared(experiment):
