@@ -82,8 +82,8 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def without_pictures(monkeypatch):
     """Runs and sweeps draw nothing: pictures take longer than the rest of a small run."""
-    monkeypatch.setattr("jaxmlp.runs.runner.draw", lambda *_: None)
-    monkeypatch.setattr("jaxmlp.runs.runner.picture_names", lambda _: [])
+    monkeypatch.setattr("jaxmlp.runs.pictures.draw", lambda *_: None)
+    monkeypatch.setattr("jaxmlp.runs.pictures.picture_names", lambda _: [])
     monkeypatch.setattr("jaxmlp.plots.sweep_pictures", lambda *_: {})
 
 

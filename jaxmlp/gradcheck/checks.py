@@ -18,8 +18,8 @@ from jaxmlp.gradcheck.agreement import EpsCurve, LayerAgreement, TableRow
 from jaxmlp.gradcheck.numerical import Problem
 from jaxmlp.runs import config
 from jaxmlp.runs.config import Experiment
-from jaxmlp.runs.directory import finite
 from jaxmlp.runs.runner import read_data, spec_of
+from jaxmlp.runs.sealed import finite
 from jaxmlp.spec import Examples, Spec, Splits
 from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks

@@ -10,7 +10,7 @@ from jaxmlp import plots
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import UsageError
 from jaxmlp.perceptron.online import Learnt, Online, OnlineFit, fit_online, one_layer
-from jaxmlp.runs import directory, files, model, runner
+from jaxmlp.runs import directory, environment, files, model, pictures, sealed
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.directory import RunKind
 from jaxmlp.runs.model import Model
@@ -104,18 +104,18 @@ def write_run(
     Model, metrics.jsonl (a line for each window of the curve) and pictures are those of the first seed.
     """
     run = directory.experiment_identity(experiment, data.crc32)
-    runner.record_environment(experiment.in_common(), run, path, data, callbacks)
+    environment.record(experiment.in_common(), run, path, data.origin, callbacks)
     first = fit.trials[0]
     lines = [json.dumps({"step": step, "error": error}) + "\n" for step, error in first.curve]
     files.write_atomically(path / directory.METRICS, "".join(lines))
     learnt = Model(spec_of(experiment, data), first.params, data.preparation)
     model.save(path, learnt, run)
     summary = summarise(experiment, fit)
-    directory.write_json(path / directory.SUMMARY, summary, run)
-    runner.draw(path / directory.PLOTS, learnt, [], 0, data.splits, callbacks)
+    sealed.write_json(path / directory.SUMMARY, summary, run)
+    pictures.draw(path / directory.PLOTS, learnt, [], 0, data.splits, callbacks)
     errors = {experiment.network.output_activation: [trial.curve for trial in fit.trials]}
     picture = path / directory.PLOTS / directory.CURVES
-    with runner.drawing(picture, callbacks):
+    with pictures.drawing(picture, callbacks):
         plots.perceptron_errors(errors, experiment.online.threshold).save(picture)
     return summary
 

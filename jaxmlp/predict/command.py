@@ -19,8 +19,8 @@ from jaxmlp.errors import DataError, UsageError, line_of, printable
 from jaxmlp.nn.losses import loss
 from jaxmlp.reading import open_regular
 from jaxmlp.runs import model
-from jaxmlp.runs.directory import finite
 from jaxmlp.runs.model import Model
+from jaxmlp.runs.sealed import finite
 from jaxmlp.text import typed
 
 FORMATS = (

@@ -12,7 +12,7 @@ from jaxmlp.report.published import CRITERION, ERRATA, EXPERIMENTS, GRADIENTS, P
 from jaxmlp.report.readings import NEAR
 from jaxmlp.report.runner import summarise
 from jaxmlp.runs import checkpoints, files
-from jaxmlp.runs.directory import write_json
+from jaxmlp.runs.sealed import write_json
 
 WEIGHTS = {"momentum": "no penalty", "l2": "L2", "l1": "L1"}  # whose first layers stand side by side
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxmlp.grid.fit_grid import fit_trials
 from jaxmlp.grid.results import SPARSE
-from jaxmlp.runs import checkpoints, config, directory, files
+from jaxmlp.runs import checkpoints, config, files, sealed
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.runner import Loaded, read_data, spec_of
 from jaxmlp.statistics import SeedStatistics
@@ -57,15 +57,15 @@ def compute(parts: Sequence[Part], out: Path, callbacks: ReportCallbacks) -> dic
             result = part.compute()
             seconds = time.perf_counter() - started
             path = folder / f"{part.name}.json"
-            directory.write_json(path, {"settings": part.settings, "seconds": seconds, "result": result})
-            kept[part.name] = directory.read_json(path) or {}
+            sealed.write_json(path, {"settings": part.settings, "seconds": seconds, "result": result})
+            kept[part.name] = sealed.read_json(path) or {}
     callbacks.on_part_begin("", len(parts), len(parts))
     return {part.name: kept[part.name]["result"] | {"seconds": kept[part.name]["seconds"]} for part in parts}
 
 
 def _kept(part: Part, folder: Path) -> dict[str, Any] | None:
     """What `folder` holds of a part that was computed with the same settings."""
-    content = directory.read_json(folder / f"{part.name}.json")
+    content = sealed.read_json(folder / f"{part.name}.json")
     same = content is not None and content["settings"] == json.loads(json.dumps(part.settings))
     return content if same else None
 

@@ -8,16 +8,11 @@ model.safetensors    the best weights, with what it takes to predict
 summary.json         how it ended
 plots/               pictures
 .lock                held by the process that writes; .holder.json says which it is
-
-Files that jaxmlp reads back are sealed: JSON has a format number first and the SHA-256 of the rest last. Files from before
-there were seals have neither, and are taken on trust.
 """
 
-import hashlib
 import json
-import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from itertools import count
@@ -29,13 +24,12 @@ from jaxmlp.reading import read_toml
 from jaxmlp.runs import config, files, lock
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.identity import Identity, identity
-from jaxmlp.text import count as count_of
-from jaxmlp.training.epochs import Epoch
+from jaxmlp.runs.sealed import WAY_OUT, read_json
 from jaxmlp.training.schedules import schedule
 
 CONFIG, ENVIRONMENT, METRICS, SUMMARY = "config.toml", "environment.json", "metrics.jsonl", "summary.json"
 CHECKPOINTS, PLOTS = "checkpoints", "plots"
-FORMAT = 2  # of the files of a run: 2 has seals and identities
+NO_CONFIG = "bring it back from a copy, or begin anew with --overwrite"
 CURVES, CONFUSION, WEIGHTS, MISTAKES = "curves.png", "confusion.png", "weights.png", "mistakes.png"
 
 
@@ -207,56 +201,6 @@ def ended(path: Path, experiment: Experiment) -> dict[str, Any] | None:
     return summary if summary["stop_reason"] in ("early_stopping", "diverged") else None  # else stopped from without
 
 
-def write_json(path: Path, content: dict[str, Any], run: Identity | None = None) -> None:
-    """Write a JSON file for people and programs alike: indented, null where a number is not finite, and sealed.
-
-    With the digest of a `run`, that the file belongs to.
-    """
-    marks: dict[str, Any] = {"format": FORMAT} if run is None else {"format": FORMAT, "run": run.digest}
-    files.write_atomically(path, _sealed(marks | finite(content)))
-
-
-def read_json(path: Path, run: Identity | None = None) -> dict[str, Any] | None:
-    """The content of a JSON file of a run; None if it is not there.
-
-    Raises RunError if it was changed or damaged since `write_json` wrote it, or belongs to another run.
-    """
-    try:
-        text = files.read_bytes(path).decode()
-        content = json.loads(text)
-        if not isinstance(content, dict):
-            raise ValueError("it holds no table")
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{path} cannot be read ({reason(error)}); {_WAY_OUT}") from None
-    seal = content.pop("sha256", None)
-    if (seal is not None or "format" in content) and text != _sealed(content):
-        raise RunError(f"{path} was changed or damaged: it does not match its SHA-256; {_WAY_OUT}")
-    content.pop("format", None)
-    digest = content.pop("run", None)
-    if None not in (run, digest) and digest != run.digest:  # pyright: ignore[reportOptionalMemberAccess]
-        raise RunError(f"{path} belongs to another run; {_WAY_OUT}")
-    return content
-
-
-NO_CONFIG = "bring it back from a copy, or begin anew with --overwrite"
-_WAY_OUT = "bring it back from a copy, or remove it and go on with --resume"
-
-
-def _sealed(content: dict[str, Any]) -> str:
-    """The text of a JSON file, with the digest of its content in it."""
-    text = json.dumps(content, sort_keys=False, allow_nan=False)
-    return json.dumps(content | {"sha256": hashlib.sha256(text.encode()).hexdigest()}, indent=2, allow_nan=False) + "\n"
-
-
-def reason(error: Exception) -> str:
-    """Why a file cannot be read, in a few words."""
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return "too deeply nested" if isinstance(error, RecursionError) else " ".join(str(error).split())[:200]
-
-
 def identity_of(path: Path, environment: dict[str, Any] | None = None) -> Identity | None:
     """What the run in `path` was begun with, by its environment.json; None where that is missing, or too old to say it."""
     content = read_json(path / ENVIRONMENT) if environment is None else environment
@@ -265,96 +209,10 @@ def identity_of(path: Path, environment: dict[str, Any] | None = None) -> Identi
     try:
         return Identity.from_json(json.dumps(content["identity"]))
     except ValueError as error:
-        raise RunError(f"{path / ENVIRONMENT} cannot be read ({error}); {_WAY_OUT}") from None
+        raise RunError(f"{path / ENVIRONMENT} cannot be read ({error}); {WAY_OUT}") from None
 
 
 def experiment_identity(experiment: AnyExperiment, data: str) -> Identity:
     """The identity of an experiment on data of a checksum; more epochs are the same run, unless the schedule reads them."""
     free = isinstance(experiment, Experiment) and not _reads_max_epochs(experiment)
     return identity(config.tree(experiment), data, without=("training.max_epochs",) if free else ())
-
-
-def append_metrics(path: Path, *epochs: Epoch) -> None:
-    """Add the line of each epoch to metrics.jsonl."""
-    lines = [json.dumps(finite(epoch.to_json()), allow_nan=False) for epoch in epochs]
-    files.append_lines(path / METRICS, lines)
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl, up to the first that is not whole (the last one, after a kill)."""
-    return list(whole_lines(path / METRICS))
-
-
-def metrics_digest(path: Path) -> str | None:
-    """The SHA-256 of metrics.jsonl, or None where it cannot be read."""
-    try:
-        return hashlib.sha256(files.read_bytes(path / METRICS)).hexdigest()
-    except OSError:
-        return None
-
-
-def restore_metrics(path: Path, epochs: Sequence[Epoch]) -> str | None:
-    """Make metrics.jsonl hold exactly these epochs, as a checkpoint has them; returns what was wrong with it, or None.
-
-    Lines of later epochs are no fault: these epochs are trained again.
-    """
-    lines = [json.dumps(finite(epoch.to_json()), allow_nan=False) + "\n" for epoch in epochs]
-    try:
-        before = files.read_bytes(path / METRICS) if (path / METRICS).exists() else b""
-    except OSError:
-        before = b""
-    written, whole = before.splitlines(keepends=True), "".join(lines)
-    if before != whole.encode():
-        files.write_atomically(path / METRICS, whole)
-    wrong = [i for i, line in enumerate(lines) if i >= len(written) or written[i] != line.encode()]
-    return (
-        f"{count_of(len(wrong), 'line')} of {METRICS}, from epoch {wrong[0] + 1} on, lost or damaged" if wrong else None
-    )
-
-
-def cut_metrics(path: Path, epochs: int) -> list[Epoch]:
-    """Cut metrics.jsonl back to its first `epochs` epochs, and return them: beside a checkpoint that does not hold them.
-
-    Raises RunError if there are fewer.
-    """
-    lines = read_metrics(path)[:epochs]
-    try:
-        records = [Epoch.from_json(line) for line in lines]
-    except (KeyError, TypeError):
-        records = []
-    if [epoch.epoch for epoch in records] != list(range(1, epochs + 1)):
-        raise RunError(
-            f"{path / METRICS} has {len(lines)} whole lines, the checkpoint {epochs} epochs; the file was changed or"
-            " damaged: begin the run anew with --overwrite"
-        )
-    restore_metrics(path, records)
-    return records
-
-
-def whole_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a file of JSON lines, up to the first that is not whole; none where there is no file."""
-    if not path.exists():
-        return
-    try:
-        text = files.read_bytes(path).decode(errors="replace")
-    except OSError as error:
-        raise files.cannot("read", path, error) from error
-    for line in text.splitlines(keepends=True):
-        if not line.endswith("\n"):
-            return
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            return
-        if not isinstance(row, dict):
-            return
-        yield row
-
-
-def finite(value: Any) -> Any:
-    """For strict JSON: None for every number that is not finite, however deep."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

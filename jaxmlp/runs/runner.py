@@ -1,46 +1,30 @@
 """A run: an experiment trained in a run directory, from the data to the pictures, so that it can be stopped anywhere."""
 
-import contextlib
-import platform
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-import jaxmlp
-from jaxmlp import plots
 from jaxmlp.data.preparing import Preparation, prepare
 from jaxmlp.data.sources import Dataset, load_data
-from jaxmlp.errors import JaxmlpError, RunError
+from jaxmlp.errors import JaxmlpError
 from jaxmlp.grid.results import COLUMNS, epochs_of, history_of
-from jaxmlp.nn.network import outputs, predictions
-from jaxmlp.runs import checkpoints, directory, model
+from jaxmlp.runs import checkpoints, directory, environment, metrics, model, pictures
 from jaxmlp.runs.config import Experiment
-from jaxmlp.runs.directory import (
-    CHECKPOINTS,
-    ENVIRONMENT,
-    METRICS,
-    PLOTS,
-    SUMMARY,
-    append_metrics,
-    read_json,
-    write_json,
-)
+from jaxmlp.runs.directory import CHECKPOINTS, METRICS, PLOTS, SUMMARY
 from jaxmlp.runs.files import flush, make_directory, remove
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.model import Model
+from jaxmlp.runs.sealed import write_json
 from jaxmlp.spec import Spec, Splits
 from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
 from jaxmlp.training.loop import TrainState
-
-MOST_CLASSES = 500  # of a confusion matrix: a picture of more shows nothing, and takes memory as their square
 
 
 class Outcome(NamedTuple):
@@ -96,7 +80,7 @@ def run(
     spec = spec_of(experiment, splits, preparation)
     callbacks.on_message(data.described())
     run = directory.experiment_identity(experiment, data.crc32)
-    begun = record_environment(experiment, run, path, data, callbacks, data_parallel=data_parallel)
+    begun = environment.record(experiment, run, path, data.origin, callbacks, data_parallel=data_parallel)
 
     hyper, key, state = fitting.initial(spec, experiment.hyper, experiment.seed)
     state, epochs = _resume(path, state, spec, splits, run, callbacks, begun=begun)
@@ -106,7 +90,7 @@ def run(
     for done in fitting.train(program, state, callbacks):
         state, stop = done.state, done.stop
         epochs.append(done.epoch)
-        append_metrics(path, done.epoch)
+        metrics.append(path, done.epoch)
         if stop or time.monotonic() - saved >= checkpoint_seconds:
             save(path, state, epochs, run)
             saved = time.monotonic()
@@ -119,7 +103,7 @@ def run(
     summary["seconds"]["compile"] = program.compile_seconds
     summary["seconds"]["total"] = data.seconds + time.perf_counter() - started
     write_json(path / SUMMARY, summary, run)
-    draw(path / PLOTS, trained, epochs, summary["best_epoch"], splits, callbacks)
+    pictures.draw(path / PLOTS, trained, epochs, summary["best_epoch"], splits, callbacks)
     return Outcome(summary, int(state.epoch))
 
 
@@ -152,15 +136,15 @@ def _resume(
     if checkpoint is None:
         if begun:
             callbacks.on_message(f"{path} was stopped before its first checkpoint: starting from epoch 0")
-        directory.restore_metrics(path, [])
+        metrics.restore(path, [])
         return state, []
     for damage in checkpoint.skipped:
         callbacks.on_message(f"passed over: {damage}; going on from epoch {checkpoint.epoch}")
     if "identity" not in checkpoint.metadata:
         callbacks.on_message(f"{checkpoint.path} is of an earlier version and says not whose it is: taken on trust")
-        return jax.device_put(checkpoint.tree), directory.cut_metrics(path, checkpoint.epoch)
+        return jax.device_put(checkpoint.tree), metrics.cut(path, checkpoint.epoch)
     epochs = epochs_of(checkpoint.tree["history"], spec, splits)
-    if wrong := directory.restore_metrics(path, epochs):
+    if wrong := metrics.restore(path, epochs):
         callbacks.on_message(f"{path}: {wrong}: written again from the checkpoint")
     return jax.device_put(checkpoint.tree["state"]), epochs
 
@@ -207,7 +191,7 @@ def finish(
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.params)),
         "seconds": {"compile": 0.0, "train": seconds, "total": seconds},
         "examples_per_second": len(splits.train.x) * len(epochs) / seconds,
-        "metrics_sha256": directory.metrics_digest(path),
+        "metrics_sha256": metrics.digest(path),
     }
     if reason == "diverged":
         summary["diverged"] = {"epoch": epochs[-1].epoch, "learning_rate": epochs[-1].learning_rate}
@@ -216,7 +200,7 @@ def finish(
 
 def missing(path: Path, summary: dict[str, Any]) -> str | None:
     """What a run that has ended lacks, or has damaged: metrics, model or a picture; None where all is there."""
-    if summary.get("metrics_sha256") not in (None, directory.metrics_digest(path)):
+    if summary.get("metrics_sha256") not in (None, metrics.digest(path)):
         return f"{path / METRICS} is missing or damaged"
     if not (path / model.FILE).exists():
         return f"{path / model.FILE} is missing"
@@ -224,115 +208,8 @@ def missing(path: Path, summary: dict[str, Any]) -> str | None:
         trained = model.load(path)
     except JaxmlpError as error:
         return str(error).split(";")[0]
-    absent = [path / PLOTS / name for name in picture_names(trained) if not (path / PLOTS / name).exists()]
+    absent = [path / PLOTS / name for name in pictures.picture_names(trained) if not (path / PLOTS / name).exists()]
     return f"{absent[0]} is missing" if absent else None
-
-
-def picture_names(trained: Model) -> list[str]:
-    """The pictures that `draw` leaves of a trained model."""
-    names = [directory.CURVES]
-    if len(trained.preparation.classes) <= MOST_CLASSES:
-        names.append(directory.CONFUSION)
-    if len(trained.preparation.image_shape) in (2, 3):
-        names += [directory.WEIGHTS, directory.MISTAKES]
-    return names
-
-
-def draw(
-    path: Path, trained: Model, epochs: list[Epoch], best_epoch: int, splits: Splits, callbacks: Callbacks
-) -> None:
-    """The pictures of a run: curves, confusion matrix, first-layer weights, the most confident mistakes.
-
-    One that cannot be drawn is a message.
-    """
-    make_directory(path)
-    classes, shape = trained.preparation.classes, trained.preparation.image_shape
-    logits = model.compiled_forward(trained.spec, trained.params, splits.test.x)
-    labels, predicted = np.asarray(splits.test.labels), np.asarray(predictions(logits))
-    pictures: dict[str, Callable[[], plots.Picture]] = {}
-    if epochs:
-        pictures[directory.CURVES] = lambda: plots.run_curves([epoch.to_json() for epoch in epochs], best_epoch)
-    if len(classes) <= MOST_CLASSES:
-        counts = np.zeros((len(classes), len(classes)), int)
-        np.add.at(counts, (labels, predicted), 1)
-        pictures[directory.CONFUSION] = lambda: plots.confusion_matrix(counts, classes)
-    else:
-        callbacks.on_message(f"no confusion matrix: {len(classes):,} classes, of which at most {MOST_CLASSES} fit")
-    if len(shape) in (2, 3):
-        confidence = np.max(np.asarray(outputs(trained.spec.network, logits)), axis=1)
-        images, weights = np.asarray(splits.test.x), np.asarray(trained.params[0].w)
-        pictures[directory.WEIGHTS] = lambda: plots.first_layer_weights(weights, shape)
-        pictures[directory.MISTAKES] = lambda: plots.confident_mistakes(
-            images, labels, predicted, confidence, classes, shape
-        )
-    for name, picture in pictures.items():
-        with drawing(path / name, callbacks):
-            picture().save(path / name)
-
-
-@contextlib.contextmanager
-def drawing(path: Path, callbacks: Callbacks) -> Iterator[None]:
-    """Make of a picture that cannot be drawn a message: the results do not depend on it."""
-    try:
-        yield
-    except JaxmlpError:  # the disk refuses
-        raise
-    except Exception as error:
-        what = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        callbacks.on_message(f"{path} cannot be drawn ({what}); the results are written")
-
-
-def record_environment(
-    experiment: Experiment,
-    run: Identity,
-    path: Path,
-    data: Loaded,
-    callbacks: Callbacks,
-    *,
-    data_parallel: bool = False,
-) -> bool:
-    """Write environment.json, and return whether the run had one, because it is resumed.
-
-    Then other versions and devices are a message; other data, and a config.toml that was changed, are refused: raises
-    RunError.
-    """
-    device = jax.devices()[0]
-    now = {
-        "versions": {"jaxmlp": jaxmlp.__version__, "python": platform.python_version()}
-        | {name: version(name) for name in ("jax", "jaxlib", "optax", "numpy")},
-        "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()}
-        | ({"data_parallel": True} if data_parallel else {}),
-        "machine": platform.platform(),
-        "seed": experiment.seed,
-        "prng": fitting.PRNG,
-        "matmul_precision": experiment.training.matmul_precision,
-        "data": {"origin": data.origin, "crc32": data.crc32},
-        "identity": run._asdict(),
-    }
-    before = read_json(path / ENVIRONMENT)
-    if before is None:
-        write_json(path / ENVIRONMENT, now)
-        return False
-    if "data" not in before or not now.keys() - {"identity"} <= before.keys():
-        raise RunError(
-            f"{path / ENVIRONMENT} was changed: it lacks some of its keys; remove it, and go on with --resume"
-        )
-    if before["data"]["crc32"] != now["data"]["crc32"]:
-        raise RunError(
-            f"{path} was begun on other data ({before['data']['origin']}) than there are now ({data.origin}):"
-            " give it the former, or begin a new run"
-        )
-    begun_with = directory.identity_of(path, before)
-    if begun_with is None:
-        callbacks.on_message(f"{path} was begun by an earlier version, which marked no file: it is taken on trust")
-    else:
-        directory.check_unchanged(path, run, begun_with)
-    changed = [key for key in ("versions", "device", "machine") if before[key] != now[key]]
-    if changed:
-        callbacks.on_message(
-            f"resumed with other {' and '.join(changed)} than it was begun with: the last bits may differ"
-        )
-    return True
 
 
 def _checksum(dataset: Dataset) -> str:

@@ -11,9 +11,10 @@ from jaxmlp import plots
 from jaxmlp.errors import RunError
 from jaxmlp.grid.groups import Best
 from jaxmlp.grid.results import TrialResult, epochs_of
-from jaxmlp.runs import directory, files, runner
-from jaxmlp.runs.directory import PLOTS, SUMMARY, append_metrics, read_json, write_json
+from jaxmlp.runs import directory, environment, files, metrics, pictures, runner
+from jaxmlp.runs.directory import PLOTS, SUMMARY
 from jaxmlp.runs.identity import Identity
+from jaxmlp.runs.sealed import read_json, write_json
 from jaxmlp.statistics import accuracy_interval
 from jaxmlp.sweep import logs, page, store
 from jaxmlp.sweep.config import Sweep
@@ -75,15 +76,15 @@ def finish(
         summary["best"] = row | {"test": test | {"interval_95": [low, high]}, "directory": BEST}
     write_json(path / SUMMARY, summary, run)
     files.make_directory(path / PLOTS)
-    axes, pictures = [axis.key for axis in sweep.axes], []
+    axes, drawn = [axis.key for axis in sweep.axes], []
     best_trial = None if best is None else best.result.trial
-    drawn = plots.sweep_pictures(rows, axes, curves, best_trial, sweep.prune is not None)
-    for name, picture in drawn.items():
-        with runner.drawing(path / PLOTS / f"{name}.png", callbacks):
+    drawings = plots.sweep_pictures(rows, axes, curves, best_trial, sweep.prune is not None)
+    for name, picture in drawings.items():
+        with pictures.drawing(path / PLOTS / f"{name}.png", callbacks):
             picture().save(path / PLOTS / f"{name}.png")
-            pictures.append(f"{name}.png")
-    with runner.drawing(path / store.PAGE, callbacks):
-        page.write(path, summary, rows, axes, pictures)
+            drawn.append(f"{name}.png")
+    with pictures.drawing(path / store.PAGE, callbacks):
+        page.write(path, summary, rows, axes, drawn)
     return summary
 
 
@@ -131,14 +132,14 @@ def write_best(
     data = group.data()
     directory.create(path, trial.experiment, overwrite=True)
     run = directory.experiment_identity(trial.experiment, data.crc32)
-    runner.record_environment(trial.experiment, run, path, data, callbacks)
+    environment.record(trial.experiment, run, path, data.origin, callbacks)
     epochs = epochs_of(result.history, group.spec, data.splits)
-    append_metrics(path, *epochs)
+    metrics.append(path, *epochs)
     state = jax.device_put(result.state)
     runner.save(path, result.state, epochs, run)
     splits = jax.device_put(data.splits)
     trained, summary = runner.finish(group.spec, path, state, epochs, splits, data.preparation, run)
     summary["stop_reason"] = result.status
     write_json(path / SUMMARY, summary, run)
-    runner.draw(path / PLOTS, trained, epochs, summary["best_epoch"], splits, callbacks)
+    pictures.draw(path / PLOTS, trained, epochs, summary["best_epoch"], splits, callbacks)
     return summary

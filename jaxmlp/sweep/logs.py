@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxmlp.runs import files
-from jaxmlp.runs.directory import finite
+from jaxmlp.runs.sealed import finite
 
 CHECK = "crc32"
 MARK = f', "{CHECK}": "'

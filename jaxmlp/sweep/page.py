@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from jaxmlp.plots import page as pages
 from jaxmlp.plots.trials import ACCURACY, LOSS, Row, Rows, diverged, grouped, measured, number
 from jaxmlp.plots.values import distinct, identity, is_number, label, last, short
-from jaxmlp.runs import directory, files
+from jaxmlp.runs import directory, files, sealed
 from jaxmlp.runs.directory import ENVIRONMENT, PLOTS
 from jaxmlp.statistics import SeedStatistics, accuracy_interval
 from jaxmlp.sweep.store import BEST, PAGE, TABLE
@@ -80,7 +80,7 @@ def write(
     }
     page = templates.get_template(PAGE).render(
         title=title(rows, axes, tree["data"]["name"]),
-        origin=(directory.read_json(path / ENVIRONMENT) or {}).get("data", {}).get("origin"),
+        origin=(sealed.read_json(path / ENVIRONMENT) or {}).get("data", {}).get("origin"),
         rows=rows,
         axes=axes,
         ranges={key: values_of(rows, key) for key in axes},

@@ -12,9 +12,9 @@ from jaxmlp.errors import RunError, UsageError
 from jaxmlp.grid.groups import Grid, Stopped, trained_again
 from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.program import Devices
-from jaxmlp.runs import directory, runner
-from jaxmlp.runs.directory import read_json, write_json
+from jaxmlp.runs import directory, environment, runner
 from jaxmlp.runs.identity import Identity
+from jaxmlp.runs.sealed import read_json, write_json
 from jaxmlp.sweep import config, estimate, finish, processes, store
 from jaxmlp.sweep import groups as sweep_groups
 from jaxmlp.sweep.config import Sweep
@@ -54,7 +54,7 @@ def run(
     index, count, devices = processes.index(), processes.count(), jax.local_devices()
     run = store.sweep_identity(sweep, options, [group.crc32 for group in groups])
     if index == 0:
-        runner.record_environment(sweep.experiment, run, path, groups[0].data(), callbacks)
+        environment.record(sweep.experiment, run, path, groups[0].data().origin, callbacks)
     terms = _agreed(sweep, groups, path, devices, options, callbacks, run)
     own_groups = [group.for_process(index, count) for group in groups]
     packings = [Packing(**group["packing"]) for group in terms["groups"]]

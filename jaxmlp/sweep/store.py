@@ -29,8 +29,9 @@ from jaxmlp.grid.groups import Best, GridSnapshot
 from jaxmlp.grid.results import COLUMNS, TrialResult
 from jaxmlp.grid.snapshots import Snapshot, merged
 from jaxmlp.runs import checkpoints, directory, files, lock
-from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, PLOTS, SUMMARY, RunKind, read_json
+from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, PLOTS, SUMMARY, RunKind
 from jaxmlp.runs.identity import Identity, identity
+from jaxmlp.runs.sealed import read_json
 from jaxmlp.spec import Hyper, Spec
 from jaxmlp.sweep import config, logs
 from jaxmlp.sweep.config import Sweep

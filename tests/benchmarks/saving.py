@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from jaxmlp.runs import directory, runner
+from jaxmlp.runs import directory, metrics, runner
 from jaxmlp.runs.config import Experiment
 from jaxmlp.spec import Hyper, Network, Spec, Training
 from jaxmlp.training import fitting
@@ -32,7 +32,7 @@ def main() -> None:
         (path / directory.CHECKPOINTS).mkdir()
         for name, save in (
             ("a checkpoint", lambda: runner.save(path, state, epochs, run)),
-            ("an epoch's line", lambda: directory.append_metrics(path, epochs[0])),
+            ("an epoch's line", lambda: metrics.append(path, epochs[0])),
         ):
             times = []
             for _ in range(REPEATS):

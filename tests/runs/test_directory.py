@@ -10,7 +10,7 @@ from helpers import files, flipped, refused
 
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import RunError, UsageError
-from jaxmlp.runs import config, directory
+from jaxmlp.runs import config, directory, metrics, sealed
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.identity import identity
 from jaxmlp.spec import Hyper, Training
@@ -208,23 +208,23 @@ def test_more_epochs_are_fine_where_the_schedule_does_not_read_their_number(tmp_
 def test_a_run_has_ended_when_no_epoch_is_left(tmp_path, reason, epochs, granted, has_ended):
     assert directory.ended(tmp_path, EXPERIMENT) is None
     summary = {"stop_reason": reason, "epochs_run": epochs}
-    directory.write_json(tmp_path / "summary.json", summary)
+    sealed.write_json(tmp_path / "summary.json", summary)
     found = directory.ended(tmp_path, Experiment(training=Training(max_epochs=granted)))
     assert found == (summary if has_ended else None)
 
 
 def test_json_is_strict_and_has_null_for_what_is_not_finite(tmp_path):
     content = {"a": math.nan, "b": [1.5, math.inf, {"c": -math.inf}], "d": (1, None, True, "x")}
-    directory.write_json(tmp_path / "a.json", content)
-    assert directory.read_json(tmp_path / "a.json") == {
+    sealed.write_json(tmp_path / "a.json", content)
+    assert sealed.read_json(tmp_path / "a.json") == {
         "a": None,
         "b": [1.5, None, {"c": None}],
         "d": [1, None, True, "x"],
     }
-    assert directory.read_json(tmp_path / "b.json") is None
+    assert sealed.read_json(tmp_path / "b.json") is None
     (tmp_path / "a.json").write_text('{"a": ')
     with pytest.raises(RunError, match="cannot be read"):
-        directory.read_json(tmp_path / "a.json")
+        sealed.read_json(tmp_path / "a.json")
 
 
 def epochs_of(*numbers):
@@ -232,40 +232,40 @@ def epochs_of(*numbers):
 
 
 def lines_of(*numbers):
-    return [directory.finite(epoch.to_json()) for epoch in epochs_of(*numbers)]
+    return [sealed.finite(epoch.to_json()) for epoch in epochs_of(*numbers)]
 
 
 def test_metrics_are_cut_back_to_an_epoch(tmp_path):
-    directory.append_metrics(tmp_path, *epochs_of(1, 2, 3, 4))
-    assert [epoch.epoch for epoch in directory.cut_metrics(tmp_path, 2)] == [1, 2]
-    assert directory.read_metrics(tmp_path) == lines_of(1, 2)
-    directory.append_metrics(tmp_path, *epochs_of(3))
-    assert directory.read_metrics(tmp_path) == lines_of(1, 2, 3)
+    metrics.append(tmp_path, *epochs_of(1, 2, 3, 4))
+    assert [epoch.epoch for epoch in metrics.cut(tmp_path, 2)] == [1, 2]
+    assert metrics.read(tmp_path) == lines_of(1, 2)
+    metrics.append(tmp_path, *epochs_of(3))
+    assert metrics.read(tmp_path) == lines_of(1, 2, 3)
 
 
 def test_metrics_that_need_no_cut_are_not_touched(tmp_path):
-    directory.append_metrics(tmp_path, *epochs_of(1, 2))
+    metrics.append(tmp_path, *epochs_of(1, 2))
     before = (tmp_path / "metrics.jsonl").stat()
-    directory.cut_metrics(tmp_path, 2)
+    metrics.cut(tmp_path, 2)
     after = (tmp_path / "metrics.jsonl").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 @pytest.mark.parametrize("rest", ['{"epoch": 3, "lo', '{"epoch": 3}', "\n", "5\n", "\0\0\0\n", "\xff\n"])
 def test_a_last_line_that_is_not_whole_is_cut_off(tmp_path, rest):
-    directory.append_metrics(tmp_path, *epochs_of(1, 2))
+    metrics.append(tmp_path, *epochs_of(1, 2))
     with (tmp_path / "metrics.jsonl").open("a", encoding="latin-1") as file:
         file.write(rest)
-    assert len(directory.cut_metrics(tmp_path, 2)) == 2
+    assert len(metrics.cut(tmp_path, 2)) == 2
     assert [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == lines_of(1, 2)
 
 
 @pytest.mark.parametrize("epochs", [(), (1,), (1, 3), (2, 3), (1, 1, 2)], ids=str)
 def test_metrics_that_lack_epochs_of_the_checkpoint_are_an_error(tmp_path, epochs):
-    directory.append_metrics(tmp_path, *epochs_of(*epochs))
+    metrics.append(tmp_path, *epochs_of(*epochs))
     with pytest.raises(RunError, match="the file was changed or damaged"):
-        directory.cut_metrics(tmp_path, 2)
-    assert directory.read_metrics(tmp_path) == lines_of(*epochs)  # and nothing is lost
+        metrics.cut(tmp_path, 2)
+    assert metrics.read(tmp_path) == lines_of(*epochs)  # and nothing is lost
 
 
 SUMMARY = {"loss": 0.25, "name": "ü", "parts": {"a": [1, None]}}
@@ -274,26 +274,26 @@ SUMMARY = {"loss": 0.25, "name": "ü", "parts": {"a": [1, None]}}
 @pytest.mark.parametrize("change", [0x01, 0x20, 0xFF])
 def test_every_flipped_byte_of_a_json_file_is_seen(tmp_path, change):
     path, run = tmp_path / "file.json", identity({"seed": 1}, "")
-    directory.write_json(path, SUMMARY, run)
-    assert directory.read_json(path, run) == SUMMARY
+    sealed.write_json(path, SUMMARY, run)
+    assert sealed.read_json(path, run) == SUMMARY
     content = path.read_bytes()
     for position in range(len(content)):
         path.write_bytes(flipped(content, position, change))
-        refused([str(path), "--resume"], directory.read_json, path, run, error=RunError)
+        refused([str(path), "--resume"], sealed.read_json, path, run, error=RunError)
 
 
 def test_a_json_file_of_another_run_is_refused(tmp_path):
-    directory.write_json(tmp_path / "file.json", SUMMARY, identity({"seed": 1}, ""))
+    sealed.write_json(tmp_path / "file.json", SUMMARY, identity({"seed": 1}, ""))
     other = identity({"seed": 2}, "")
-    refused(["belongs to another run"], directory.read_json, tmp_path / "file.json", other, error=RunError)
+    refused(["belongs to another run"], sealed.read_json, tmp_path / "file.json", other, error=RunError)
 
 
 def test_a_json_file_from_before_there_were_seals_is_read(tmp_path):
     (tmp_path / "file.json").write_text(json.dumps(SUMMARY))
-    assert directory.read_json(tmp_path / "file.json") == SUMMARY
+    assert sealed.read_json(tmp_path / "file.json") == SUMMARY
 
 
 @pytest.mark.parametrize("content", ["", "[]", "3", "[" * 100_000, '{"a": 1', '{"a": ' + "9" * 5000 + "}", "\xff"])
 def test_what_is_no_json_file_is_one_line(tmp_path, content):
     (tmp_path / "file.json").write_text(content, encoding="latin-1")
-    refused([str(tmp_path), "cannot be read"], directory.read_json, tmp_path / "file.json", error=RunError)
+    refused([str(tmp_path), "cannot be read"], sealed.read_json, tmp_path / "file.json", error=RunError)

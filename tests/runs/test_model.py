@@ -14,9 +14,9 @@ from jaxmlp.data.sources import Data, Dataset
 from jaxmlp.errors import DataError, RunError, UsageError
 from jaxmlp.nn.network import forward, init
 from jaxmlp.runs import checkpoints, model
-from jaxmlp.runs.directory import write_json
 from jaxmlp.runs.identity import identity
 from jaxmlp.runs.model import Model
+from jaxmlp.runs.sealed import write_json
 from jaxmlp.spec import Hyper, Network, Spec, Training
 
 RNG = np.random.default_rng(0)

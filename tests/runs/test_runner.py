@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import RunError
-from jaxmlp.runs import checkpoints, directory, lock, runner
+from jaxmlp.runs import checkpoints, directory, lock, metrics, runner, sealed
 from jaxmlp.runs.config import Experiment
 from jaxmlp.spec import Hyper, Network, Training
 from jaxmlp.training import fitting
@@ -86,13 +86,15 @@ def go(experiment, out, *, resume=False, stop_after=0, kill_after=0, checkpoint_
         directory.create(out, experiment, overwrite=False)
     callbacks = Recorder(stop_after)
 
+    original = metrics.append
+
     def append(path, epoch):
-        directory.append_metrics(path, epoch)
+        original(path, epoch)
         if epoch.epoch == kill_after:  # in metrics.jsonl, and in no checkpoint yet
             raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "append_metrics", append)
+        patch.setattr(runner.metrics, "append", append)
         outcome = runner.run(experiment, data, out, callbacks, checkpoint_seconds=checkpoint_seconds)
     return outcome, callbacks
 
@@ -104,7 +106,7 @@ def uninterrupted(npz, tmp_path_factory):
     @cache
     def train(case, max_epochs=EPOCHS):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(runner, "draw", lambda *_: None)
+            patch.setattr(runner.pictures, "draw", lambda *_: None)
             out = tmp_path_factory.mktemp("whole") / "run"
             go(experiment_of(npz, case, max_epochs=max_epochs), out)
             return run_of(out)
@@ -135,7 +137,7 @@ def test_a_run_leaves_all_its_files_and_no_others(whole):
 
 def test_the_summary_says_how_it_ended(whole):
     out, outcome, _ = whole
-    summary = directory.read_json(out / "summary.json")
+    summary = sealed.read_json(out / "summary.json")
     assert summary == outcome.summary
 
     for split, count in (("validation", 12), ("test", 30)):
@@ -216,7 +218,7 @@ def test_a_kill_leaves_metrics_beyond_the_checkpoint_and_half_a_line(npz, tmp_pa
         go(experiment, out, resume=True, kill_after=6, checkpoint_seconds=1e9)
     with (out / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 7, "learning_ra')
-    assert len(directory.read_metrics(out)) == 6
+    assert len(metrics.read(out)) == 6
     _, callbacks = go(experiment, out, resume=True)
     assert callbacks.done == 3
     assert run_of(out) == uninterrupted("momentum")
@@ -329,9 +331,9 @@ def test_other_data_than_before_are_refused(npz, tmp_path):
 def test_another_environment_is_said(npz, tmp_path):
     out, experiment = tmp_path / "run", experiment_of(npz)
     go(experiment, out, stop_after=2)
-    environment = directory.read_json(out / "environment.json")
+    environment = sealed.read_json(out / "environment.json")
     environment["versions"]["jax"] = "0.0"
-    directory.write_json(out / "environment.json", environment)
+    sealed.write_json(out / "environment.json", environment)
     _, callbacks = go(experiment, out, resume=True)
     assert any("other versions than it was begun with" in line for line in callbacks.messages)
 
@@ -356,7 +358,7 @@ def test_both_gradients_report_their_disagreement(npz, tmp_path, uninterrupted):
     experiment = experiment_of(npz)
     both = Training(gradient="both", batch_size=16, max_epochs=EPOCHS)
     go(Experiment(experiment.data, experiment.network, both, experiment.hyper), tmp_path / "run")
-    rows = directory.read_metrics(tmp_path / "run")
+    rows = metrics.read(tmp_path / "run")
     assert len(rows) == EPOCHS
     assert all(0 <= row.pop("gradient_disagreement") < 1e-5 for row in rows)
     losses = [row["validation"]["loss"] for row in uninterrupted("momentum")[1]]
@@ -460,7 +462,7 @@ def test_a_folder_of_an_earlier_version_goes_on_and_is_said_to_carry_no_identity
     """There a checkpoint was the state alone, and JSON had no seal."""
     out, experiment = tmp_path / "run", experiment_of(npz)
     go(experiment, out, stop_after=4)
-    environment = directory.read_json(out / "environment.json")
+    environment = sealed.read_json(out / "environment.json")
     (out / "environment.json").write_text(json.dumps({k: v for k, v in environment.items() if k != "identity"}))
     _, _, state = fitting.initial(runner.spec_of(experiment, *prepared(experiment)), experiment.hyper, 0)
     history = jax.ShapeDtypeStruct((4, 7), np.float64)
@@ -474,7 +476,7 @@ def test_a_folder_of_an_earlier_version_goes_on_and_is_said_to_carry_no_identity
 
 
 def missing(out):
-    return runner.missing(out, directory.read_json(out / "summary.json"))
+    return runner.missing(out, sealed.read_json(out / "summary.json"))
 
 
 def prepared(experiment):
@@ -505,7 +507,7 @@ def test_weights_that_overflow_leave_results_and_pictures(npz, tmp_path):
 
 
 def test_so_many_classes_have_no_confusion_matrix(npz, tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "MOST_CLASSES", 2)
+    monkeypatch.setattr(runner.pictures, "MOST_CLASSES", 2)
     _, callbacks = go(experiment_of(npz, max_epochs=1), tmp_path / "run")
     assert any("no confusion matrix: 3 classes" in line for line in callbacks.messages)
     assert not (tmp_path / "run/plots/confusion.png").exists()

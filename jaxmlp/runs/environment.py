@@ -1,0 +1,70 @@
+"""environment.json: what a run was begun with, and what is compared when it is resumed."""
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+
+import jaxmlp
+from jaxmlp.errors import RunError
+from jaxmlp.runs import directory
+from jaxmlp.runs.config import Experiment
+from jaxmlp.runs.directory import ENVIRONMENT
+from jaxmlp.runs.identity import Identity
+from jaxmlp.runs.sealed import read_json, write_json
+from jaxmlp.training import fitting
+from jaxmlp.training.callbacks import Callbacks
+
+
+def record(
+    experiment: Experiment,
+    run: Identity,
+    path: Path,
+    origin: str,
+    callbacks: Callbacks,
+    *,
+    data_parallel: bool = False,
+) -> bool:
+    """Write environment.json, and return whether the run had one, because it is resumed.
+
+    Then other versions and devices are a message; other data, and a config.toml that was changed, are refused: raises
+    RunError.
+    """
+    device = jax.devices()[0]
+    now = {
+        "versions": {"jaxmlp": jaxmlp.__version__, "python": platform.python_version()}
+        | {name: version(name) for name in ("jax", "jaxlib", "optax", "numpy")},
+        "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()}
+        | ({"data_parallel": True} if data_parallel else {}),
+        "machine": platform.platform(),
+        "seed": experiment.seed,
+        "prng": fitting.PRNG,
+        "matmul_precision": experiment.training.matmul_precision,
+        "data": {"origin": origin, "crc32": run.data},
+        "identity": run._asdict(),
+    }
+    before = read_json(path / ENVIRONMENT)
+    if before is None:
+        write_json(path / ENVIRONMENT, now)
+        return False
+    if "data" not in before or not now.keys() - {"identity"} <= before.keys():
+        raise RunError(
+            f"{path / ENVIRONMENT} was changed: it lacks some of its keys; remove it, and go on with --resume"
+        )
+    if before["data"]["crc32"] != now["data"]["crc32"]:
+        raise RunError(
+            f"{path} was begun on other data ({before['data']['origin']}) than there are now ({origin}):"
+            " give it the former, or begin a new run"
+        )
+    begun_with = directory.identity_of(path, before)
+    if begun_with is None:
+        callbacks.on_message(f"{path} was begun by an earlier version, which marked no file: it is taken on trust")
+    else:
+        directory.check_unchanged(path, run, begun_with)
+    changed = [key for key in ("versions", "device", "machine") if before[key] != now[key]]
+    if changed:
+        callbacks.on_message(
+            f"resumed with other {' and '.join(changed)} than it was begun with: the last bits may differ"
+        )
+    return True

@@ -1,0 +1,73 @@
+"""The pictures of a run: results do not depend on them, so one that cannot be drawn is a message."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from jaxmlp import plots
+from jaxmlp.errors import JaxmlpError
+from jaxmlp.nn.network import outputs, predictions
+from jaxmlp.runs import directory
+from jaxmlp.runs.files import make_directory
+from jaxmlp.runs.model import Model, compiled_forward
+from jaxmlp.spec import Splits
+from jaxmlp.training.callbacks import Callbacks
+from jaxmlp.training.epochs import Epoch
+
+MOST_CLASSES = 500  # of a confusion matrix: a picture of more shows nothing, and takes memory as their square
+
+
+def picture_names(trained: Model) -> list[str]:
+    """The pictures that `draw` leaves of a trained model."""
+    names = [directory.CURVES]
+    if len(trained.preparation.classes) <= MOST_CLASSES:
+        names.append(directory.CONFUSION)
+    if len(trained.preparation.image_shape) in (2, 3):
+        names += [directory.WEIGHTS, directory.MISTAKES]
+    return names
+
+
+def draw(
+    path: Path, trained: Model, epochs: list[Epoch], best_epoch: int, splits: Splits, callbacks: Callbacks
+) -> None:
+    """The pictures of a run: curves, confusion matrix, first-layer weights, the most confident mistakes.
+
+    One that cannot be drawn is a message.
+    """
+    make_directory(path)
+    classes, shape = trained.preparation.classes, trained.preparation.image_shape
+    logits = compiled_forward(trained.spec, trained.params, splits.test.x)
+    labels, predicted = np.asarray(splits.test.labels), np.asarray(predictions(logits))
+    pictures: dict[str, Callable[[], plots.Picture]] = {}
+    if epochs:
+        pictures[directory.CURVES] = lambda: plots.run_curves([epoch.to_json() for epoch in epochs], best_epoch)
+    if len(classes) <= MOST_CLASSES:
+        counts = np.zeros((len(classes), len(classes)), int)
+        np.add.at(counts, (labels, predicted), 1)
+        pictures[directory.CONFUSION] = lambda: plots.confusion_matrix(counts, classes)
+    else:
+        callbacks.on_message(f"no confusion matrix: {len(classes):,} classes, of which at most {MOST_CLASSES} fit")
+    if len(shape) in (2, 3):
+        confidence = np.max(np.asarray(outputs(trained.spec.network, logits)), axis=1)
+        images, weights = np.asarray(splits.test.x), np.asarray(trained.params[0].w)
+        pictures[directory.WEIGHTS] = lambda: plots.first_layer_weights(weights, shape)
+        pictures[directory.MISTAKES] = lambda: plots.confident_mistakes(
+            images, labels, predicted, confidence, classes, shape
+        )
+    for name, picture in pictures.items():
+        with drawing(path / name, callbacks):
+            picture().save(path / name)
+
+
+@contextlib.contextmanager
+def drawing(path: Path, callbacks: Callbacks) -> Iterator[None]:
+    """Make of a picture that cannot be drawn a message: the results do not depend on it."""
+    try:
+        yield
+    except JaxmlpError:  # the disk refuses
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        callbacks.on_message(f"{path} cannot be drawn ({what}); the results are written")

@@ -1,0 +1,72 @@
+"""JSON files that show when they were changed: a format number first, the SHA-256 of the rest last.
+
+Files from before there were seals have neither, and are taken on trust.
+"""
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from jaxmlp.errors import RunError
+from jaxmlp.runs import files
+from jaxmlp.runs.identity import Identity
+
+FORMAT = 2  # 2 has seals and identities
+WAY_OUT = "bring it back from a copy, or remove it and go on with --resume"
+
+
+def write_json(path: Path, content: dict[str, Any], run: Identity | None = None) -> None:
+    """Write a JSON file for people and programs alike: indented, null where a number is not finite, and sealed.
+
+    With the digest of a `run`, that the file belongs to.
+    """
+    marks: dict[str, Any] = {"format": FORMAT} if run is None else {"format": FORMAT, "run": run.digest}
+    files.write_atomically(path, _sealed(marks | finite(content)))
+
+
+def read_json(path: Path, run: Identity | None = None) -> dict[str, Any] | None:
+    """The content of a JSON file of a run; None if it is not there.
+
+    Raises RunError if it was changed or damaged since `write_json` wrote it, or belongs to another run.
+    """
+    try:
+        text = files.read_bytes(path).decode()
+        content = json.loads(text)
+        if not isinstance(content, dict):
+            raise ValueError("it holds no table")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{path} cannot be read ({reason(error)}); {WAY_OUT}") from None
+    seal = content.pop("sha256", None)
+    if (seal is not None or "format" in content) and text != _sealed(content):
+        raise RunError(f"{path} was changed or damaged: it does not match its SHA-256; {WAY_OUT}")
+    content.pop("format", None)
+    digest = content.pop("run", None)
+    if None not in (run, digest) and digest != run.digest:  # pyright: ignore[reportOptionalMemberAccess]
+        raise RunError(f"{path} belongs to another run; {WAY_OUT}")
+    return content
+
+
+def _sealed(content: dict[str, Any]) -> str:
+    """The text of a JSON file, with the digest of its content in it."""
+    text = json.dumps(content, sort_keys=False, allow_nan=False)
+    return json.dumps(content | {"sha256": hashlib.sha256(text.encode()).hexdigest()}, indent=2, allow_nan=False) + "\n"
+
+
+def reason(error: Exception) -> str:
+    """Why a file cannot be read, in a few words."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "too deeply nested" if isinstance(error, RecursionError) else " ".join(str(error).split())[:200]
+
+
+def finite(value: Any) -> Any:
+    """For strict JSON: None for every number that is not finite, however deep."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
