@@ -121,7 +121,7 @@ def json_lines(path):
 def summary_of(out):
     """The summary of a run or a sweep."""
     summary = strict_json((out / "summary.json").read_text())
-    return {key: value for key, value in summary.items() if key not in ("format", "run", "sha256")}
+    return {key: value for key, value in summary.items() if key not in ("format", "run", "sha256", "metrics_sha256")}
 
 
 def run_of(out):

@@ -159,7 +159,7 @@ def saved_tree(path: Path) -> dict[str, Any]:
     try:
         return read_toml(path / CONFIG)
     except UsageError as error:
-        raise RunError(f"{error}; bring it back from a copy, or begin anew with --overwrite") from None
+        raise RunError(f"{error}; {NO_CONFIG}") from None
 
 
 def check_same(path: Path, experiment: Experiment) -> None:
@@ -240,6 +240,7 @@ def read_json(path: Path, run: Identity | None = None) -> dict[str, Any] | None:
     return content
 
 
+NO_CONFIG = "bring it back from a copy, or begin anew with --overwrite"
 _WAY_OUT = "bring it back from a copy, or remove it and go on with --resume"
 
 
@@ -282,6 +283,14 @@ def append_metrics(path: Path, *epochs: Epoch) -> None:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl, up to the first that is not whole (the last one, after a kill)."""
     return list(whole_lines(path / METRICS))
+
+
+def metrics_digest(path: Path) -> str | None:
+    """The SHA-256 of metrics.jsonl, or None where it cannot be read."""
+    try:
+        return hashlib.sha256(files.read_bytes(path / METRICS)).hexdigest()
+    except OSError:
+        return None
 
 
 def restore_metrics(path: Path, epochs: Sequence[Epoch]) -> str | None:

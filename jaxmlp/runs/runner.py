@@ -24,13 +24,14 @@ from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.directory import (
     CHECKPOINTS,
     ENVIRONMENT,
+    METRICS,
     PLOTS,
     SUMMARY,
     append_metrics,
     read_json,
     write_json,
 )
-from jaxmlp.runs.files import make_directory, remove
+from jaxmlp.runs.files import flush, make_directory, remove
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.model import Model
 from jaxmlp.spec import Spec, Splits
@@ -192,6 +193,7 @@ def finish(
 
     Its seconds are those of training alone; who compiled, or read the data, adds what that took.
     """
+    flush(path / METRICS)
     trained = Model(spec, jax.device_get(state.best_params), preparation)
     model.save(path, trained, run)
     validation, test = (fitting.measure(spec, state.best_params, split) for split in splits[1:])
@@ -205,14 +207,17 @@ def finish(
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.params)),
         "seconds": {"compile": 0.0, "train": seconds, "total": seconds},
         "examples_per_second": len(splits.train.x) * len(epochs) / seconds,
+        "metrics_sha256": directory.metrics_digest(path),
     }
     if reason == "diverged":
         summary["diverged"] = {"epoch": epochs[-1].epoch, "learning_rate": epochs[-1].learning_rate}
     return trained, summary
 
 
-def missing(path: Path) -> str | None:
-    """What a run that has ended lacks, or has damaged: its model or a picture; None where all is there."""
+def missing(path: Path, summary: dict[str, Any]) -> str | None:
+    """What a run that has ended lacks, or has damaged: metrics, model or a picture; None where all is there."""
+    if summary.get("metrics_sha256") not in (None, directory.metrics_digest(path)):
+        return f"{path / METRICS} is missing or damaged"
     if not (path / model.FILE).exists():
         return f"{path / model.FILE} is missing"
     try:

@@ -12,7 +12,7 @@ from jaxmlp.errors import RunError
 from jaxmlp.grid.groups import Best
 from jaxmlp.grid.results import TrialResult, epochs_of
 from jaxmlp.runs import directory, files, runner
-from jaxmlp.runs.directory import PLOTS, SUMMARY, append_metrics, write_json
+from jaxmlp.runs.directory import PLOTS, SUMMARY, append_metrics, read_json, write_json
 from jaxmlp.runs.identity import Identity
 from jaxmlp.statistics import accuracy_interval
 from jaxmlp.sweep import logs, page, store
@@ -102,7 +102,10 @@ def missing(path: Path, summary: dict[str, Any]) -> str | None:
         return absent[0]
     if logs.read(path / store.RESULTS).damaged or not (path / store.RESULTS).exists():
         return f"{path / store.RESULTS} is missing or damaged"
-    return runner.missing(path / BEST) if summary["best"] is not None else None
+    if summary["best"] is None:
+        return None
+    of_best = read_json(path / BEST / SUMMARY)
+    return f"{path / BEST / SUMMARY} is missing" if of_best is None else runner.missing(path / BEST, of_best)
 
 
 def saving(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

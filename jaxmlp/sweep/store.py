@@ -84,10 +84,13 @@ def reopen(path: Path) -> tuple[Sweep, dict[str, Any]]:
     """The sweep that was begun in `path`, and its options. Raises UsageError if there is none."""
     if not (path / CONFIG).exists():
         raise UsageError(f"{path} holds no sweep to resume ({CONFIG} is missing); leave out --resume to begin one")
-    experiment, keys, tables = config.read(path / CONFIG)
-    if not tables:
-        raise UsageError(f"{path} holds a single run, not a sweep: resume it with {typed('train')}")
-    return config.sweep_of(experiment, keys, tables), config.options_of(tables)
+    try:
+        experiment, keys, tables = config.read(path / CONFIG)
+        if tables:
+            return config.sweep_of(experiment, keys, tables), config.options_of(tables)
+    except UsageError as error:
+        raise RunError(f"{error}; {directory.NO_CONFIG}") from None
+    raise UsageError(f"{path} holds a single run, not a sweep: resume it with {typed('train')}")
 
 
 def sweep_identity(sweep: Sweep, options: Options, data: Sequence[str]) -> Identity:

@@ -12,6 +12,7 @@ from annotated_types import Gt
 from jaxmlp.cli import parsing, progress
 from jaxmlp.cli.devices import Device, choose_device
 from jaxmlp.cli.signals import interruptible
+from jaxmlp.errors import RunError, UsageError
 from jaxmlp.runs import config, directory, lock
 from jaxmlp.runs.config import Experiment
 from jaxmlp.text import short_path, typed
@@ -58,7 +59,10 @@ def _base(command: Train) -> Experiment | None:
     """The experiment of the run that is resumed. Raises UsageError where the flags contradict each other."""
     parsing.check_saving(command, "run")
     if command.resume and command.out is not None and command.config is None and directory.is_begun(command.out):
-        return config.parse(directory.saved_tree(command.out), str(command.out / directory.CONFIG))[0]
+        try:
+            return config.parse(directory.saved_tree(command.out), str(command.out / directory.CONFIG))[0]
+        except UsageError as error:
+            raise RunError(f"{error}; {directory.NO_CONFIG}") from None
     return None
 
 
@@ -94,7 +98,7 @@ def _train(command: Train, experiment: Experiment, held: contextlib.ExitStack, b
         if summary is not None:
             from jaxmlp.runs.runner import missing
 
-            absent = missing(out)
+            absent = missing(out, summary)
             if absent is None:
                 bar.on_message(f"this run had already ended ({summary['stop_reason']}); nothing was changed")
                 return _end(bar, out, summary)

@@ -408,7 +408,7 @@ def test_a_disk_that_is_full_at_the_pictures_costs_no_result(npz, tmp_path, unin
         with pytest.raises(RunError, match=file):
             go(experiment, out)
     assert run_of(out) == uninterrupted("momentum")
-    assert file in runner.missing(out)
+    assert file in missing(out)
     _, callbacks = go(experiment, out, resume=True)
     assert callbacks.done == EPOCHS
     assert run_of(out) == uninterrupted("momentum")
@@ -472,6 +472,10 @@ def test_a_folder_of_an_earlier_version_goes_on_and_is_said_to_carry_no_identity
     assert callbacks.done == EPOCHS - 4
 
 
+def missing(out):
+    return runner.missing(out, summary_of(out))
+
+
 def prepared(experiment):
     """The splits and the preparation of its data."""
     data = runner.read_data(experiment)
@@ -496,7 +500,7 @@ def test_weights_that_overflow_leave_results_and_pictures(npz, tmp_path):
         replace(experiment, network=network, hyper=Hyper(init_scale=1e38, patience=0)), tmp_path / "run"
     )
     assert outcome.summary["stop_reason"] == "diverged"
-    assert runner.missing(tmp_path / "run") is None, callbacks.messages
+    assert missing(tmp_path / "run") is None, callbacks.messages
 
 
 def test_so_many_classes_have_no_confusion_matrix(npz, tmp_path, monkeypatch):
@@ -504,11 +508,11 @@ def test_so_many_classes_have_no_confusion_matrix(npz, tmp_path, monkeypatch):
     _, callbacks = go(experiment_of(npz, max_epochs=1), tmp_path / "run")
     assert any("no confusion matrix: 3 classes" in line for line in callbacks.messages)
     assert not (tmp_path / "run/plots/confusion.png").exists()
-    assert runner.missing(tmp_path / "run") is None
+    assert missing(tmp_path / "run") is None
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "plots/curves.png"])
+@pytest.mark.parametrize("file", ["model.safetensors", "metrics.jsonl", "plots/curves.png"])
 def test_what_a_finished_run_lacks_is_named(npz, tmp_path, file):
     go(experiment_of(npz, max_epochs=1), tmp_path / "run")
     (tmp_path / "run" / file).unlink()
-    assert file in runner.missing(tmp_path / "run")
+    assert file in missing(tmp_path / "run")
