@@ -43,7 +43,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--folder", type=Path, help="where to work; a folder that is removed, without it")
     options = parser.parse_args(arguments)
     kinds = dict(_kind(word, options.scale) for word in options.kinds or COUNTS)
-    folder = Path(tempfile.mkdtemp(prefix="battery-", dir=options.folder))
+    letters = "".join(
+        Random().choices("abcdefgh", k=8)
+    )  # no digits: damage finds those of a config, the path of data too
+    folder = Path(options.folder or tempfile.gettempdir()) / f"battery-{letters}"
+    folder.mkdir()
     os.environ["JAXMLP_CACHE"] = str(folder / "cache")
     try:
         names = dict.fromkeys(name for kind in kinds for name in (ALWAYS if options.quick else SUBJECTS[kind]))

@@ -73,7 +73,7 @@ def compared(ended: Ended, results: Mapping[str, Any], wanted: Mapping[str, Any]
     words = ended.out + ended.error
     said = all(name in words and not name.endswith("model.safetensors") for name in unlike)
     lines = [line for line in words.splitlines() if any(name in line for name in unlike)]
-    return Outcome(SAID if said else WRONG, what, f"{difference(results, wanted)}; {' / '.join(lines)[-300:]}")
+    return Outcome(SAID if said else WRONG, what, f"{difference(results, wanted)[:400]}; {' / '.join(lines)[-300:]}")
 
 
 def difference(results: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
