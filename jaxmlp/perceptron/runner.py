@@ -104,7 +104,7 @@ def write_run(
     Model, metrics.jsonl (a line for each window of the curve) and pictures are those of the first seed.
     """
     run = directory.experiment_identity(experiment, data.crc32)
-    environment.record(experiment.in_common(), run, path, data.origin, callbacks)
+    environment.write(path, environment.current(experiment.in_common(), run, data.origin))
     first = fit.trials[0]
     lines = [json.dumps({"step": step, "error": error}) + "\n" for step, error in first.curve]
     files.write_atomically(path / directory.METRICS, "".join(lines))

@@ -82,7 +82,9 @@ def restore(
         tree = _unflatten(path, tensors, like(metadata) if callable(like) else like)
         return Checkpoint(saved_epoch, tree, metadata, path, tuple(skipped))
     if skipped:
-        raise RunError(f"no checkpoint can be used; start a new run, or bring a copy back ({'; '.join(skipped)})")
+        raise RunError(
+            f"no checkpoint can be used; bring a copy back, or begin anew by --overwrite ({'; '.join(skipped)})"
+        )
     return None
 
 

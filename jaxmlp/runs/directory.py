@@ -103,15 +103,15 @@ def check_new(path: Path, kind: RunKind = RUN, *, overwrite: bool) -> list[Path]
     except OSError as error:
         raise files.cannot("look into", path, error) from error
     kind.check(path)
-    if is_begun(path) and not overwrite:
-        raise UsageError(
-            f"{path} is not empty; go on with the run in it by --resume, replace it by --overwrite, or give another --out"
-        )
     present = [item for item in present if item not in (path / lock.LOCK, path / lock.HOLDER)]
     names = [item.relative_to(path).as_posix() for item in present]
     foreign = [name for name in names if not any(_matches(name, pattern) for pattern in kind.patterns)]
     if foreign:
-        raise UsageError(f"{path} holds {foreign[0]!r}, which no run writes: it is not overwritten; give another --out")
+        raise UsageError(f"{path} holds {foreign[0]!r}, which no run writes: give another --out")
+    if is_begun(path) and not overwrite:
+        raise UsageError(
+            f"{path} is not empty; go on with the run in it by --resume, replace it by --overwrite, or give another --out"
+        )
     return present
 
 
@@ -148,8 +148,11 @@ def empty(path: Path, old: Sequence[Path]) -> None:
 
 def saved_tree(path: Path) -> dict[str, Any]:
     """The experiment that the run in `path` was begun with, as parsed TOML. Raises UsageError if there is no run."""
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} is a file; --out takes a directory")
     if not (path / CONFIG).exists():
-        raise UsageError(f"{path} holds no run to resume ({CONFIG} is missing); leave out --resume to begin one")
+        way_out = NO_CONFIG if is_begun(path) else "leave out --resume to begin one"
+        raise UsageError(f"{path} holds no run to resume ({CONFIG} is missing); {way_out}")
     try:
         return read_toml(path / CONFIG)
     except UsageError as error:
@@ -176,7 +179,8 @@ def check_unchanged(path: Path, run: Identity, begun: Identity) -> None:
     """Raise RunError naming the keys in which config.toml differs from what the run in `path` was begun with."""
     if differs := run.differs(begun):
         raise RunError(
-            f"{path / CONFIG} was changed since the run was begun: {differs}; put it back, or begin a new run"
+            f"{path / CONFIG} was changed since the run was begun, or {ENVIRONMENT} is of another run: {differs}; put it"
+            " back, or begin a new run"
         )
 
 
@@ -193,7 +197,7 @@ def reopen(path: Path, experiment: Experiment) -> None:
 
 def ended(path: Path, experiment: Experiment) -> dict[str, Any] | None:
     """The summary of the run in `path`, if no epoch is left of those that `experiment` grants it; else None."""
-    summary = read_json(path / SUMMARY)
+    summary = read_json(path / SUMMARY, identity_of(path))
     if summary is None:
         return None
     if summary["stop_reason"] == "max_epochs":

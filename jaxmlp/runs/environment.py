@@ -3,6 +3,7 @@
 import platform
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -17,22 +18,10 @@ from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks
 
 
-def record(
-    experiment: Experiment,
-    run: Identity,
-    path: Path,
-    origin: str,
-    callbacks: Callbacks,
-    *,
-    data_parallel: bool = False,
-) -> bool:
-    """Write environment.json, and return whether the run had one, because it is resumed.
-
-    Then other versions and devices are a message; other data, and a config.toml that was changed, are refused: raises
-    RunError.
-    """
+def current(experiment: Experiment, run: Identity, origin: str, *, data_parallel: bool = False) -> dict[str, Any]:
+    """The content of environment.json, as it is now."""
     device = jax.devices()[0]
-    now = {
+    return {
         "versions": {"jaxmlp": jaxmlp.__version__, "python": platform.python_version()}
         | {name: version(name) for name in ("jax", "jaxlib", "optax", "numpy")},
         "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()}
@@ -44,9 +33,21 @@ def record(
         "data": {"origin": origin, "crc32": run.data},
         "identity": run._asdict(),
     }
+
+
+def write(path: Path, now: dict[str, Any]) -> None:
+    """Write environment.json, where there is none."""
+    if not (path / ENVIRONMENT).exists():
+        write_json(path / ENVIRONMENT, now)
+
+
+def check(path: Path, run: Identity, now: dict[str, Any], callbacks: Callbacks) -> bool:
+    """Compare with what the run was begun with; returns whether it was begun.
+
+    Other versions and devices are a message. Raises RunError for other data, and for a config.toml that was changed.
+    """
     before = read_json(path / ENVIRONMENT)
     if before is None:
-        write_json(path / ENVIRONMENT, now)
         return False
     if "data" not in before or not now.keys() - {"identity"} <= before.keys():
         raise RunError(
@@ -54,7 +55,7 @@ def record(
         )
     if before["data"]["crc32"] != now["data"]["crc32"]:
         raise RunError(
-            f"{path} was begun on other data ({before['data']['origin']}) than there are now ({origin}):"
+            f"{path} was begun on other data ({before['data']['origin']}) than there are now ({now['data']['origin']}):"
             " give it the former, or begin a new run"
         )
     begun_with = directory.identity_of(path, before)

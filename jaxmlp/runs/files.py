@@ -22,6 +22,7 @@ _REMEDIES = {
     errno.ENOENT: "the folder is gone: make it again, or write to another one",
     errno.EBUSY: "another program holds it: end that, or write to another folder",
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.EINVAL: "remove it, or bring the file back from a copy",
     errno.EISDIR: "a folder stands where a file is wanted: move it, or write to another folder",
     errno.ENAMETOOLONG: "choose a shorter name",
 }

@@ -35,8 +35,7 @@ def locked(path: Path) -> Iterator[None]:
         raise files.cannot("lock", path, error) from error
     try:
         files.remove_leftovers(path)
-        with contextlib.suppress(OSError):  # it only makes the message of another process better
-            (path / HOLDER).write_text(json.dumps(_this_process()))
+        files.write_atomically(path / HOLDER, json.dumps(_this_process()))
         yield
     finally:
         with contextlib.suppress(OSError):
@@ -56,6 +55,8 @@ def _this_process() -> dict[str, str | int]:
 def _holder(path: Path) -> str:
     try:
         holder = json.loads(files.read_bytes(path / HOLDER)[:4096])
+        if holder["host"] == platform.node():
+            os.kill(holder["pid"], 0)  # of one that was killed, the note may still be there
         return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return "another process"

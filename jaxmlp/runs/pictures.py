@@ -10,7 +10,7 @@ from jaxmlp import plots
 from jaxmlp.errors import JaxmlpError
 from jaxmlp.nn.network import outputs, predictions
 from jaxmlp.runs import directory
-from jaxmlp.runs.files import make_directory
+from jaxmlp.runs.files import make_directory, read_bytes
 from jaxmlp.runs.model import Model, compiled_forward
 from jaxmlp.spec import Splits
 from jaxmlp.training.callbacks import Callbacks
@@ -59,6 +59,15 @@ def draw(
     for name, picture in pictures.items():
         with drawing(path / name, callbacks):
             picture().save(path / name)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a PNG file is there, from its first bytes to its last."""
+    try:
+        content = read_bytes(path)
+    except OSError:
+        return False
+    return content.startswith(b"\x89PNG") and content.endswith(b"IEND\xaeB`\x82")
 
 
 @contextlib.contextmanager

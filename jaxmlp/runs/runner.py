@@ -11,16 +11,17 @@ import numpy as np
 
 from jaxmlp.data.preparing import Preparation, prepare
 from jaxmlp.data.sources import Dataset, load_data
-from jaxmlp.errors import JaxmlpError
+from jaxmlp.errors import JaxmlpError, RunError
 from jaxmlp.grid.results import COLUMNS, epochs_of, history_of
 from jaxmlp.runs import checkpoints, directory, environment, metrics, model, pictures
 from jaxmlp.runs.config import Experiment
-from jaxmlp.runs.directory import CHECKPOINTS, METRICS, PLOTS, SUMMARY
+from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, PLOTS, SUMMARY
 from jaxmlp.runs.files import flush, make_directory, remove
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.model import Model
 from jaxmlp.runs.sealed import write_json
 from jaxmlp.spec import Spec, Splits
+from jaxmlp.text import count
 from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
@@ -80,10 +81,12 @@ def run(
     spec = spec_of(experiment, splits, preparation)
     callbacks.on_message(data.described())
     run = directory.experiment_identity(experiment, data.crc32)
-    begun = environment.record(experiment, run, path, data.origin, callbacks, data_parallel=data_parallel)
+    now = environment.current(experiment, run, data.origin, data_parallel=data_parallel)
+    begun = environment.check(path, run, now, callbacks)
 
     hyper, key, state = fitting.initial(spec, experiment.hyper, experiment.seed)
     state, epochs = _resume(path, state, spec, splits, run, callbacks, begun=begun)
+    environment.write(path, now)  # what refuses to go on has not written it
     remove(path / SUMMARY)  # it is of fewer epochs
     program, state = fitting.compile_program(spec, hyper, key, splits, state, placement, callbacks)
     saved, stop = time.monotonic(), False
@@ -135,9 +138,16 @@ def _resume(
     checkpoint = checkpoints.restore(path / CHECKPOINTS, like, refuse=refusal(run, marked=marked))
     if checkpoint is None:
         if begun:
-            callbacks.on_message(f"{path} was stopped before its first checkpoint: starting from epoch 0")
+            lost = len(metrics.read(path))
+            again = f" ({count(lost, 'epoch')} of {METRICS} again)" if lost else ""
+            callbacks.on_message(f"{path} has no checkpoint: starting from epoch 0{again}")
         metrics.restore(path, [])
         return state, []
+    if checkpoint.epoch > spec.training.max_epochs:
+        raise RunError(
+            f"{path / CONFIG} grants {spec.training.max_epochs} epochs, and {checkpoint.epoch} are done: put"
+            " training.max_epochs back, or begin a new run"
+        )
     for damage in checkpoint.skipped:
         callbacks.on_message(f"passed over: {damage}; going on from epoch {checkpoint.epoch}")
     if "identity" not in checkpoint.metadata:
@@ -200,6 +210,8 @@ def finish(
 
 def missing(path: Path, summary: dict[str, Any]) -> str | None:
     """What a run that has ended lacks, or has damaged: metrics, model or a picture; None where all is there."""
+    if not (path / ENVIRONMENT).exists():
+        return f"{path / ENVIRONMENT} is missing"
     if summary.get("metrics_sha256") not in (None, metrics.digest(path)):
         return f"{path / METRICS} is missing or damaged"
     if not (path / model.FILE).exists():
@@ -208,8 +220,9 @@ def missing(path: Path, summary: dict[str, Any]) -> str | None:
         trained = model.load(path)
     except JaxmlpError as error:
         return str(error).split(";")[0]
-    absent = [path / PLOTS / name for name in pictures.picture_names(trained) if not (path / PLOTS / name).exists()]
-    return f"{absent[0]} is missing" if absent else None
+    names = [path / PLOTS / name for name in pictures.picture_names(trained)]
+    absent = [name for name in names if not pictures.is_whole(name)]
+    return f"{absent[0]} is missing or damaged" if absent else None
 
 
 def _checksum(dataset: Dataset) -> str:

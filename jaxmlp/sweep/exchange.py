@@ -94,5 +94,5 @@ class SweepExchange(Exchange):
         self.lines += len(records)
         if self.index == 0:
             rows = [record["row"] for record in records]
-            store.append(self.path, rows, [record["curve"] for record in records])
+            store.append(self.path, rows, [record["curve"] for record in records], self.run)
             self.tally.add_rows(rows)

@@ -12,7 +12,7 @@ from jaxmlp.errors import RunError
 from jaxmlp.grid.groups import Best
 from jaxmlp.grid.results import TrialResult, epochs_of
 from jaxmlp.runs import directory, environment, files, metrics, pictures, runner
-from jaxmlp.runs.directory import PLOTS, SUMMARY
+from jaxmlp.runs.directory import ENVIRONMENT, PLOTS, SUMMARY
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import read_json, write_json
 from jaxmlp.statistics import accuracy_interval
@@ -51,7 +51,9 @@ def finish(
     Raises RunError where the table does not hold each trial once.
     """
     _check_complete(path, rows, len(sweep.trials))
-    store.write_table(path, rows)
+    store.write_table(path, rows, run)
+    for name in (store.RESULTS, store.CURVES):
+        files.flush(path / name)
     curves = store.curves(path)
     statuses = [row["status"] for row in rows]
     summary: dict[str, Any] = {
@@ -98,11 +100,15 @@ def _check_complete(path: Path, rows: Sequence[dict[str, Any]], trials: int) -> 
 
 def missing(path: Path, summary: dict[str, Any]) -> str | None:
     """What a sweep that has ended lacks, or has damaged; None where all is there."""
-    absent = [f"{path / name} is missing" for name in (store.TABLE, store.PAGE) if not (path / name).exists()]
-    if absent:
-        return absent[0]
-    if logs.read(path / store.RESULTS).damaged or not (path / store.RESULTS).exists():
-        return f"{path / store.RESULTS} is missing or damaged"
+    for name in (ENVIRONMENT, store.RESULTS, store.CURVES, store.TABLE, store.PAGE, PLOTS):
+        if not (path / name).exists():
+            return f"{path / name} is missing"
+    run = directory.identity_of(path)
+    log = logs.read(path / store.RESULTS, run)
+    if log.damaged or logs.read(path / store.CURVES, run).damaged:
+        return f"{path / store.RESULTS} or {store.CURVES} is damaged"
+    if files.read_bytes(path / store.TABLE).decode(errors="replace") != store.table_text(log.rows()):
+        return f"{path / store.TABLE} is damaged"
     if summary["best"] is None:
         return None
     of_best = read_json(path / BEST / SUMMARY)
@@ -132,7 +138,7 @@ def write_best(
     data = group.data()
     directory.create(path, trial.experiment, overwrite=True)
     run = directory.experiment_identity(trial.experiment, data.crc32)
-    environment.record(trial.experiment, run, path, data.origin, callbacks)
+    environment.write(path, environment.current(trial.experiment, run, data.origin))
     epochs = epochs_of(result.history, group.spec, data.splits)
     metrics.append(path, *epochs)
     state = jax.device_put(result.state)

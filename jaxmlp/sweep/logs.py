@@ -4,10 +4,12 @@ import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxmlp.runs import files
+from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import finite
 
 CHECK = "crc32"
@@ -26,14 +28,14 @@ class Log(NamedTuple):
         return [_row(text) for _, text in self.lines]
 
 
-def line(row: Mapping[str, Any]) -> str:
-    """A row as a line, without its end."""
+def line(row: Mapping[str, Any], run: Identity) -> str:
+    """A row as a line of the log of a run, without its end."""
     text = json.dumps(finite(dict(row)), allow_nan=False)
-    return f'{text[:-1]}{MARK}{zlib.crc32(text.encode()):08x}"}}'
+    return f'{text[:-1]}{MARK}{zlib.crc32(text.encode(), _salt(run)):08x}"}}'
 
 
-def read(path: Path) -> Log:
-    """The lines of a log; none where there is no file. Logs from before lines had checks are taken on trust.
+def read(path: Path, run: Identity | None) -> Log:
+    """The lines of the log of a run; none where there is no file. Logs from before lines had checks are taken on trust.
 
     Raises RunError if the file cannot be read.
     """
@@ -43,7 +45,9 @@ def read(path: Path) -> Log:
         return Log([], [])
     except OSError as error:
         raise files.cannot("read", path, error) from error
-    trial_of = _checked if any(MARK.encode() in text for text in texts) else _trusted
+    trial_of = _trusted
+    if run is not None and any(MARK.encode() in text for text in texts):
+        trial_of = partial(_checked, salt=_salt(run))
     unfinished = texts.pop() != b""  # a line that was begun, after a kill
     lines, damaged = [], []
     for number, text in enumerate(texts, 1):
@@ -55,16 +59,21 @@ def read(path: Path) -> Log:
     return Log(lines, damaged + [len(texts) + 1] * unfinished)
 
 
-def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def write(path: Path, rows: Sequence[Mapping[str, Any]], run: Identity) -> None:
     """Write a log as a whole."""
-    files.write_atomically(path, "".join(line(row) + "\n" for row in rows))
+    files.write_atomically(path, "".join(line(row, run) + "\n" for row in rows))
 
 
-def _checked(text: bytes) -> int | None:
+def _salt(run: Identity) -> int:
+    """What the check of a line begins with, so that the lines of another run do not pass."""
+    return zlib.crc32(run.digest.encode())
+
+
+def _checked(text: bytes, salt: int) -> int | None:
     """The trial of a line, or None if its CRC-32 is another one."""
     start, mark, end = text.rpartition(MARK.encode())
     trial = _TRIAL.match(text)
-    sound = trial and mark and end == b'%08x"}' % zlib.crc32(start + b"}")
+    sound = trial and mark and end == b'%08x"}' % zlib.crc32(start + b"}", salt)
     return int(trial[1]) if trial and sound else None
 
 

@@ -15,7 +15,7 @@ from jaxmlp.grid.program import Devices
 from jaxmlp.runs import directory, environment, runner
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import read_json, write_json
-from jaxmlp.sweep import config, estimate, finish, processes, store
+from jaxmlp.sweep import config, estimate, finish, logs, processes, store
 from jaxmlp.sweep import groups as sweep_groups
 from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.exchange import SweepExchange
@@ -23,6 +23,7 @@ from jaxmlp.sweep.groups import SweepGroup
 from jaxmlp.sweep.options import Options
 from jaxmlp.sweep.recorder import Recorder
 from jaxmlp.sweep.store import GROUPS
+from jaxmlp.text import count as count_of
 from jaxmlp.training.callbacks import Callbacks
 
 
@@ -54,7 +55,8 @@ def run(
     index, count, devices = processes.index(), processes.count(), jax.local_devices()
     run = store.sweep_identity(sweep, options, [group.crc32 for group in groups])
     if index == 0:
-        environment.record(sweep.experiment, run, path, groups[0].data().origin, callbacks)
+        now = environment.current(sweep.experiment, run, groups[0].data().origin)
+        environment.check(path, run, now, callbacks)
     terms = _agreed(sweep, groups, path, devices, options, callbacks, run)
     own_groups = [group.for_process(index, count) for group in groups]
     packings = [Packing(**group["packing"]) for group in terms["groups"]]
@@ -65,7 +67,9 @@ def run(
     own_trials = [list(group.trials) for group in own_groups]
     refuse = runner.refusal(run, marked=directory.identity_of(path) is not None)
     saved = store.restore(path, specs, index, count, own_trials, refuse)
-    rows, lost = _recovered(path, saved, len(trials), callbacks)
+    if index == 0:
+        environment.write(path, environment.current(sweep.experiment, run, groups[0].data().origin))
+    rows, lost = _recovered(path, saved, len(trials), run, callbacks)
     if saved is not None:
         if lost:
             saved = saved._replace(grid=trained_again(saved.grid, own_trials, lost, len(grid.stages)))
@@ -105,7 +109,7 @@ def run(
 
 
 def _recovered(
-    path: Path, saved: store.Saved | None, trials: int, callbacks: Callbacks
+    path: Path, saved: store.Saved | None, trials: int, run: Identity, callbacks: Callbacks
 ) -> tuple[list[dict[str, Any]], list[int]]:
     """The rows of the trials that had finished (in process 0), and the trials whose results are lost, in every process."""
     own = [] if saved is None else [group.facts for group in saved.grid.groups]
@@ -117,7 +121,11 @@ def _recovered(
             callbacks.on_message(f"passed over: {line}")
         finished = set() if saved is None else set(range(trials))
         finished.difference_update(*(message["unfinished"] for message in messages))
-        rows, lost, without_curve = store.recover(path, finished)
+        if saved is None and (begun := len(logs.read(path / store.RESULTS, run).lines)):
+            callbacks.on_message(
+                f"{path} has no checkpoint: {count_of(begun, 'trial')} of its results are trained again"
+            )
+        rows, lost, without_curve = store.recover(path, finished, run)
         if lost:
             callbacks.on_message(f"{path / store.RESULTS}: the results of {listed(lost)} are lost: trained again")
         if without_curve:

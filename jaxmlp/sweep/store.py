@@ -102,28 +102,28 @@ def sweep_identity(sweep: Sweep, options: Options, data: Sequence[str]) -> Ident
 
 def ended(path: Path) -> dict[str, Any] | None:
     """The summary of a sweep that has ended."""
-    return read_json(path / SUMMARY)
+    return read_json(path / SUMMARY, directory.identity_of(path))
 
 
-def append(path: Path, rows: Sequence[Mapping[str, Any]], curves: Sequence[Mapping[str, Any]]) -> None:
+def append(path: Path, rows: Sequence[Mapping[str, Any]], curves: Sequence[Mapping[str, Any]], run: Identity) -> None:
     """Add the lines of trials that have finished."""
     for name, lines in ((RESULTS, rows), (CURVES, curves)):
         if lines:
-            files.append_lines(path / name, list(map(logs.line, lines)))
+            files.append_lines(path / name, [logs.line(row, run) for row in lines])
 
 
-def recover(path: Path, finished: Collection[int]) -> tuple[list[dict[str, Any]], list[int], list[int]]:
+def recover(path: Path, finished: Collection[int], run: Identity) -> tuple[list[dict[str, Any]], list[int], list[int]]:
     """Cut results and curves back to the trials that had finished at a checkpoint.
 
     Returns the rows of the results, and the numbers of the trials whose row, or else curve, is lost or damaged.
     """
     kept: dict[str, dict[int, bytes]] = {}
     for name in (RESULTS, CURVES):
-        log, kept[name] = logs.read(path / name), {}
+        log, kept[name] = logs.read(path / name, run), {}
         for trial, text in log.lines:
             if trial in finished:
                 kept[name].setdefault(trial, text)
-        if log.damaged or len(kept[name]) != len(log.lines):
+        if log.damaged or len(kept[name]) != len(log.lines) or not (path / name).exists():
             _write_lines(path / name, kept[name].values())
     lost, without_curve = (sorted(set(finished) - kept[name].keys()) for name in (RESULTS, CURVES))
     if lost:  # they are trained again, and leave another curve
@@ -138,7 +138,7 @@ def _write_lines(path: Path, lines: Iterable[bytes]) -> None:
 
 def results(path: Path) -> list[dict[str, Any]]:
     """The rows of a sweep that has ended. Raises RunError if a line was changed or damaged."""
-    log = logs.read(path / RESULTS)
+    log = logs.read(path / RESULTS, directory.identity_of(path))
     if log.damaged:
         raise RunError(
             f"{path / RESULTS} was changed or damaged in line {log.damaged[0]}; remove {path / SUMMARY}, and go on with"
@@ -149,20 +149,25 @@ def results(path: Path) -> list[dict[str, Any]]:
 
 def curves(path: Path) -> dict[int, Curve]:
     """The epochs of every trial, by its number."""
-    return {line.pop("trial"): line for line in logs.read(path / CURVES).rows()}
+    return {line.pop("trial"): line for line in logs.read(path / CURVES, directory.identity_of(path)).rows()}
 
 
-def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]], run: Identity) -> None:
     """results.jsonl and results.csv: all the trials in their order, all columns that any of them has."""
     rows = sorted(rows, key=lambda row: row["trial"])
-    logs.write(path / RESULTS, rows)
+    logs.write(path / RESULTS, rows, run)
+    files.write_atomically(path / TABLE, table_text(rows))
+
+
+def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The text of results.csv."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     writer.writeheader()
     writer.writerows(
         {name: json.dumps(value) if isinstance(value, list) else value for name, value in row.items()} for row in rows
     )
-    files.write_atomically(path / TABLE, text.getvalue())
+    return text.getvalue()
 
 
 def save(path: Path, index: int, count: int, saved: Saved, run: Identity) -> None:
@@ -254,7 +259,9 @@ def _newest(path: Path, refuse: checkpoints.Refuse) -> tuple[int, int, tuple[str
     if complete:
         return *max(complete), tuple(skipped)
     if skipped:
-        raise RunError(f"no checkpoint can be used; start a new sweep, or bring a copy back ({'; '.join(skipped)})")
+        raise RunError(
+            f"no checkpoint can be used; bring a copy back, or begin anew by --overwrite ({'; '.join(skipped)})"
+        )
     return None
 
 

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import RunError
-from jaxmlp.runs import checkpoints, directory, lock, metrics, runner, sealed
+from jaxmlp.runs import checkpoints, config, directory, lock, metrics, runner, sealed
 from jaxmlp.runs.config import Experiment
 from jaxmlp.spec import Hyper, Network, Training
 from jaxmlp.training import fitting
@@ -231,7 +231,7 @@ def test_killed_before_the_first_checkpoint_it_starts_anew_and_says_so(npz, tmp_
     with pytest.raises(Killed):
         go(experiment, out, kill_after=kill_after, checkpoint_seconds=1e9)
     _, callbacks = go(experiment, out, resume=True)
-    assert any("before its first checkpoint: starting from epoch 0" in line for line in callbacks.messages)
+    assert any("has no checkpoint: starting from epoch 0" in line for line in callbacks.messages)
     assert run_of(out) == uninterrupted("momentum")
 
 
@@ -519,3 +519,25 @@ def test_what_a_finished_run_lacks_is_named(npz, tmp_path, file):
     go(experiment_of(npz, max_epochs=1), tmp_path / "run")
     (tmp_path / "run" / file).unlink()
     assert file in missing(tmp_path / "run")
+
+
+def test_fewer_epochs_than_are_done_are_refused(npz, tmp_path):
+    go(experiment_of(npz), tmp_path / "run", stop_after=5)
+    words = ["grants 4 epochs, and 5 are done"]
+    (tmp_path / "run/config.toml").write_text(config.write(experiment_of(npz, max_epochs=4)))
+    refused(words, go, experiment_of(npz, max_epochs=4), tmp_path / "run", resume=True, error=RunError)
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_what_refuses_to_go_on_leaves_no_trace_of_it(npz, tmp_path, uninterrupted):
+    """Without environment.json, the checkpoint alone tells that the config was changed."""
+    out, experiment = tmp_path / "run", experiment_of(npz)
+    go(experiment, out, stop_after=4)
+    (out / "environment.json").unlink()
+    before = (out / "config.toml").read_bytes()
+    other = replace(experiment, hyper=Hyper(0.2, patience=0))
+    (out / "config.toml").write_text(config.write(other))
+    refused(["belongs to another run"], go, other, out, resume=True, error=RunError)
+    (out / "config.toml").write_bytes(before)
+    go(experiment, out, resume=True)
+    assert run_of(out) == uninterrupted("momentum")

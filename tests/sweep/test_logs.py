@@ -5,25 +5,27 @@ import json
 import pytest
 from helpers import flipped
 
+from jaxmlp.runs.identity import identity
 from jaxmlp.sweep import logs
 
+RUN = identity({"seed": 1}, "")
 ROWS = [{"trial": i, "loss": i / 3, "name": 'ü, "crc32": "0'} for i in range(3)]
 
 
 def read(path):
-    log = logs.read(path)
+    log = logs.read(path, RUN)
     return log.rows(), log.damaged
 
 
 def test_what_is_written_is_read(tmp_path):
-    logs.write(tmp_path / "log", ROWS)
+    logs.write(tmp_path / "log", ROWS, RUN)
     assert read(tmp_path / "log") == (ROWS, [])
     assert read(tmp_path / "none") == ([], [])
 
 
 @pytest.mark.parametrize("change", [0x01, 0x10, 0xFF])
 def test_every_flipped_byte_costs_its_own_line(tmp_path, change):
-    logs.write(tmp_path / "log", ROWS)
+    logs.write(tmp_path / "log", ROWS, RUN)
     content = (tmp_path / "log").read_bytes()
     for position in range(content.rindex(b"\n", 0, -1)):
         (tmp_path / "log").write_bytes(flipped(content, position, change))
@@ -36,7 +38,7 @@ def test_every_flipped_byte_costs_its_own_line(tmp_path, change):
 
 @pytest.mark.parametrize("cut", [1, 5, 60])
 def test_a_line_that_was_begun_is_none(tmp_path, cut):
-    logs.write(tmp_path / "log", ROWS)
+    logs.write(tmp_path / "log", ROWS, RUN)
     (tmp_path / "log").write_bytes((tmp_path / "log").read_bytes()[:-cut])
     assert read(tmp_path / "log") == (ROWS[:2], [3])
 
@@ -44,3 +46,8 @@ def test_a_line_that_was_begun_is_none(tmp_path, cut):
 def test_logs_without_checks_are_taken_on_trust(tmp_path):
     (tmp_path / "log").write_text("".join(json.dumps({"trial": i}) + "\n" for i in range(3)) + "[")
     assert read(tmp_path / "log") == ([{"trial": i} for i in range(3)], [4])
+
+
+def test_the_lines_of_another_run_are_no_lines(tmp_path):
+    logs.write(tmp_path / "log", ROWS, identity({"seed": 2}, ""))
+    assert read(tmp_path / "log") == ([], [1, 2, 3])
