@@ -44,7 +44,7 @@ def on_one_device(tmp_path_factory, small):
     """The run directory of three epochs with dropout, on one device."""
     out = tmp_path_factory.mktemp("one") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "draw", lambda *_: None)
+        patch.setattr("jaxmlp.runs.pictures.draw", lambda *_: None)
         assert train.main([*small, *DROPOUT, "--out", str(out), "--quiet"]) == 0
     return out
 
