@@ -8,7 +8,7 @@ import pytest
 from helpers import command, end_of, run_of, save_clouds, signalling, start, users_environment
 
 from jaxmlp.cli import progress
-from jaxmlp.runs import model, runner
+from jaxmlp.runs import model
 from jaxmlp.train import command as train
 
 COMMAND = command("train")
