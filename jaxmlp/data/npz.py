@@ -57,8 +57,10 @@ def _parse(file: BufferedIOBase, path: Path) -> Four:
         members = [(info.filename.removesuffix(".npy"), info) for info in archive.infolist()]
         names = [name for name, _ in members]
         if missing := [key for key in KEYS if key not in names]:
-            found = ", ".join(map(one_line, names[:20])) + (", ..." if len(names) > 20 else "")
-            raise DataError(f"{path}: no {', '.join(missing)} (found: {found or 'nothing'}; needed: {', '.join(KEYS)})")
+            present = ", ".join(map(one_line, names[:20])) + (", ..." if len(names) > 20 else "")
+            raise DataError(
+                f"{path}: no {', '.join(missing)} (found: {present or 'nothing'}; needed: {', '.join(KEYS)})"
+            )
         if twice := [key for key in KEYS if names.count(key) > 1]:
             raise DataError(f"{path}: holds {twice[0]} twice; it cannot be told which is meant")
         by_name = dict(members)

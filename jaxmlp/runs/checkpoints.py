@@ -66,19 +66,15 @@ def restore(
     gives a reason against is passed over like a damaged one. RunError if files are there but none can be used, and if a
     whole one holds other names, shapes or dtypes than `like`.
     """
-    skipped = []
+    skipped: list[str] = []
     for path in _newest_first(directory):
         name = _NAME.fullmatch(path.name)
         if epoch is not None and name is not None and int(name[1]) != epoch:
             continue
-        try:
-            saved_epoch, tensors, metadata = _read(path)
-        except _DamageError as damage:
-            skipped.append(f"checkpoint {path} is damaged: {damage}")
+        usable = _usable(path, refuse, skipped)
+        if usable is None:
             continue
-        if reason := refuse(metadata):
-            skipped.append(f"checkpoint {path} {reason}")
-            continue
+        saved_epoch, tensors, metadata = usable
         tree = _unflatten(path, tensors, like(metadata) if callable(like) else like)
         return Checkpoint(saved_epoch, tree, metadata, path, tuple(skipped))
     if skipped:
@@ -90,18 +86,25 @@ def restore(
 
 def whole(directory: Path, refuse: Refuse = lambda _: None) -> tuple[list[int], list[str]]:
     """The epochs of the checkpoints that are whole, the newest first; and a line for each that cannot be used."""
-    epochs, skipped = [], []
-    for path in _newest_first(directory):
-        try:
-            epoch, _, metadata = _read(path)
-        except _DamageError as damage:
-            skipped.append(f"checkpoint {path} is damaged: {damage}")
-            continue
-        if reason := refuse(metadata):
-            skipped.append(f"checkpoint {path} {reason}")
-        else:
-            epochs.append(epoch)
+    epochs, skipped = [], list[str]()
+    for path in _newest_first(directory):  # one at a time in memory
+        content = _usable(path, refuse, skipped)
+        if content is not None:
+            epochs.append(content[0])
     return epochs, skipped
+
+
+def _usable(path: Path, refuse: Refuse, skipped: list[str]) -> tuple[int, dict[str, np.ndarray], dict[str, str]] | None:
+    """What `_read` finds in a checkpoint; or None, and a line more in `skipped` that says why it cannot be used."""
+    try:
+        content = _read(path)
+    except _DamageError as damage:
+        skipped.append(f"checkpoint {path} is damaged: {damage}")
+        return None
+    if reason := refuse(content[2]):
+        skipped.append(f"checkpoint {path} {reason}")
+        return None
+    return content
 
 
 def save_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:

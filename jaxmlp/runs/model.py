@@ -141,8 +141,8 @@ def _contradiction(spec: Spec, params: Params, preparation: Preparation, tensors
         return f"it has {tensors} tensors, where {2 * len(params) + 2} are expected"
     for number, (layer, D, K) in enumerate(zip(params, sizes, sizes[1:], strict=False)):
         if layer.w.shape != (D, K) or layer.b.shape != (K,):
-            found = f"{list(layer.w.shape)} and {list(layer.b.shape)}"
-            return f"layer {number} is {found}, where [{D}, {K}] and [{K}] are expected"
+            shapes = f"{list(layer.w.shape)} and {list(layer.b.shape)}"
+            return f"layer {number} is {shapes}, where [{D}, {K}] and [{K}] are expected"
         if layer.w.dtype != jnp.float32 or layer.b.dtype != jnp.float32:
             return f"layer {number} is {layer.w.dtype}, where float32 is expected"
     lengths = {"per_feature": sizes[0], "global": 1, "unit": 1}

@@ -54,8 +54,8 @@ def run(
     specs = [group.spec for group in groups]
     index, count, devices = processes.index(), processes.count(), jax.local_devices()
     run = store.sweep_identity(sweep, options, [group.crc32 for group in groups])
+    now = environment.current(sweep.experiment, run, groups[0].data().origin)
     if index == 0:
-        now = environment.current(sweep.experiment, run, groups[0].data().origin)
         environment.check(path, run, now, callbacks)
     terms = _agreed(sweep, groups, path, devices, options, callbacks, run)
     own_groups = [group.for_process(index, count) for group in groups]
@@ -68,7 +68,7 @@ def run(
     refuse = runner.refusal(run, marked=directory.identity_of(path) is not None)
     saved = store.restore(path, specs, index, count, own_trials, refuse)
     if index == 0:
-        environment.write(path, environment.current(sweep.experiment, run, groups[0].data().origin))
+        environment.write(path, now)
     rows, lost = _recovered(path, saved, len(trials), run, callbacks)
     if saved is not None:
         if lost:

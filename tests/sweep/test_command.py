@@ -22,7 +22,7 @@ from helpers import (
 import jaxmlp
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.sweep import command as sweep
-from jaxmlp.sweep import groups, progress, store
+from jaxmlp.sweep import finish, groups, progress, store
 from jaxmlp.train import command as train
 
 GRID = ["--grid", "learning_rate = [0.03, 0.1, 0.3]", "momentum = [0.0, 0.9]"]
@@ -385,3 +385,10 @@ def test_what_a_finished_sweep_lacks_is_written_again(tmp_path, small, file):
     (out / file).unlink()
     assert sweep.main(["--out", str(out), "--resume", "--quiet"]) == 0
     assert file == "sweep.html" or (out / file).read_bytes() == before
+
+
+@pytest.mark.parametrize(("trials", "words"), [([0, 2], "lacks trial 1"), ([0, 1, 1, 2], "more than once")])
+def test_a_table_that_does_not_hold_each_trial_once_is_not_finished(tmp_path, trials, words):
+    rows = [{"trial": trial} for trial in trials]
+    with pytest.raises(RunError, match=words):
+        finish._check_complete(tmp_path, rows, 3)
