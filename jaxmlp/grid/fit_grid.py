@@ -12,12 +12,12 @@ from jaxmlp.errors import UsageError, unknown
 from jaxmlp.fields import annotations, table_of, value_of
 from jaxmlp.grid import sizing
 from jaxmlp.grid.axes import SEED, trials_of
-from jaxmlp.grid.groups import Exchange, Grid, Group, Stopped
-from jaxmlp.grid.progress import Tally
+from jaxmlp.grid.driver import Driver, Memory
+from jaxmlp.grid.executors import Local, local_workers
 from jaxmlp.grid.pruning import Prune, check_rungs
 from jaxmlp.grid.results import TrialResult, epochs_of, rank
-from jaxmlp.grid.scheduler import Call
 from jaxmlp.grid.trials import Trial
+from jaxmlp.grid.units import Group, Record, cut
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.text import count
@@ -121,29 +121,27 @@ def fit_grid(
     prune = Prune(**table_of("", {"rung_epochs": rung_epochs, "keep": keep}, annotations(Prune)))
     if prune.rung_epochs:
         check_rungs("rung_epochs", prune.rung_epochs, min(group_spec.training.max_epochs for group_spec in specs))
-    groups = [Group(group_spec, trials.scheduled(number), lambda: splits) for number, group_spec in enumerate(specs)]
     counts = counted(splits.train), counted(splits.validation)
-    curves: dict[int, dict[str, list]] = {}
 
-    def values_of_trial(trial: int) -> dict[str, Any]:
-        configuration, seed = trials.split(trial)
+    def record(result: TrialResult) -> Record:
+        configuration, seed = trials.split(result.trial)
         values = {key.split(".")[1]: value for key, value in trials.values(configuration).items()}
-        return {"trial": trial, **values, "seed": seed}
+        row = {"trial": result.trial, **values, "seed": seed} | result.row(*counts)
+        return Record(row, result.curve(*counts))
 
-    def keep_curve(result: TrialResult) -> None:
-        curves[result.trial] = result.curve(*counts)
-
-    exchange = _InMemory(groups, splits, callbacks, keep_curve, values_of_trial)
-    trained = _trained(groups, splits, mode, chunk, exchange, prune, trials.configurations)
-    rows = sorted(exchange.tally.rows, key=lambda row: row["trial"])
-    table = {name: [row[name] for row in rows] for name in rows[0]}
+    groups = [
+        _group(group_spec, splits, trials.numbers(number), trials.trial, record, mode, chunk)
+        for number, group_spec in enumerate(specs)
+    ]
+    records, trained = _train(groups, callbacks, prune, trials.configurations)
+    rows = [record.row for record in records]
     params = test = None
     if trained.best is not None:
         params = jax.device_put(trained.best.result.state.best_params)
         test = measure(specs[trained.best.group], params, splits.test)
     return GridFit(
-        table,
-        [curves[trial] for trial in sorted(curves)],
+        {name: [row[name] for row in rows] for name in rows[0]},
+        [record.curve for record in records],
         -1 if trained.best is None else trained.best.result.trial,
         params,
         test,
@@ -193,75 +191,55 @@ def fit_trials(
         all_differ = len(set(seeds)) == len(seeds) and jax.local_devices()[0].platform == "cpu"
         mode = "sequential" if all_differ and chunk is None else "packed"
     chunk = _checked(mode, chunk)
-    trials = {i: Trial(hyper, seed) for i, (hyper, seed) in enumerate(zip(hypers, seeds, strict=True))}
-    results: list[TrialResult] = []
-    groups = [Group(spec, trials, lambda: splits)]
-    trained = _trained(groups, splits, mode, chunk, _InMemory(groups, splits, callbacks, results.append))
-    return [
-        finished(
-            spec,
-            jax.device_put(result.state),
-            epochs_of(result.history, spec, splits),
-            splits,
-            trained.compile_seconds,
-        )._replace(stop_reason=result.status)
-        for result in sorted(results, key=lambda result: result.trial)
-    ]
+    trials = [Trial(hyper, seed) for hyper, seed in zip(hypers, seeds, strict=True)]
+    counts = counted(splits.train), counted(splits.validation)
+
+    def record(result: TrialResult) -> Record:
+        return Record(result.row(*counts), {}, result)
+
+    group = _group(spec, splits, range(len(trials)), trials.__getitem__, record, mode, chunk)
+    records, trained = _train([group], callbacks)
+    fits = []
+    for _, _, result in records:
+        assert result is not None
+        epochs, state = epochs_of(result.history, spec, splits), jax.device_put(result.state)
+        fit = finished(spec, state, epochs, splits, trained.compile_seconds)
+        fits.append(fit._replace(stop_reason=result.status))
+    return fits
 
 
-class _InMemory(Exchange):
-    """Keeps the finished trials of a grid in memory."""
-
-    def __init__(
-        self,
-        groups: Sequence[Group],
-        splits: Splits,
-        callbacks: Callbacks | None,
-        on_result: Callable[[TrialResult], None],
-        values_of_trial: Callable[[int], dict[str, Any]] = lambda trial: {},
-    ) -> None:
-        self.callbacks, self.on_result, self.values_of_trial = callbacks or Callbacks(), on_result, values_of_trial
-        self.counts = counted(splits.train), counted(splits.validation)
-        self.tally = Tally(
-            trials=sum(len(group.trials) for group in groups),
-            max_epochs=max(group.spec.training.max_epochs for group in groups),
-        )
-
-    def after_call(self, grid: Grid, call: Call) -> bool:
-        self.take(call.finished)
-        self.tally.epochs += call.epochs
-        self.tally.seconds += call.seconds
-        self.callbacks.on_call_end(self.tally.progress(len(grid.scheduler.active)))
-        if self.callbacks.should_stop():
-            raise Stopped
-        return grid.scheduler.has_call
-
-    def take(self, results: Sequence[TrialResult]) -> None:
-        self.tally.add_rows([self.values_of_trial(result.trial) | result.row(*self.counts) for result in results])
-        for result in results:
-            self.on_result(result)
-
-
-def _trained(
-    groups: Sequence[Group],
+def _group(
+    spec: Spec,
     splits: Splits,
+    numbers: Sequence[int],
+    trial: Callable[[int], Trial],
+    record: Callable[[TrialResult], Record],
     mode: str,
     chunk: int | None,
-    exchange: _InMemory,
+) -> Group:
+    alone, device = mode == "sequential", jax.local_devices()[0]
+    packing = sizing.packing_for(spec, len(splits.train.x), device, len(numbers), alone=alone, chunk=chunk)
+    return Group(spec, packing, numbers, trial, lambda number: trial(number).seed, lambda: splits, record, alone)
+
+
+def _train(
+    groups: Sequence[Group],
+    callbacks: Callbacks | None,
     prune: Prune | None = None,
     configurations: Sequence[int] = (),
-) -> Grid:
-    """The grid after its last call."""
-    count, alone = sum(len(group.trials) for group in groups), mode == "sequential"
-    devices, examples = jax.local_devices()[:count], len(splits.train.x)
-    packings = [sizing.packing_for(group.spec, examples, devices, alone=alone, chunk=chunk) for group in groups]
-    grid = Grid(groups, packings, devices, prune, configurations, alone=alone, callbacks=exchange.callbacks)
+) -> tuple[list[Record], Driver]:
+    """The records of all trials, in their order, and the driver that trained them."""
+    records: list[Record] = []
+    journal, callbacks = Memory(records.append), callbacks or Callbacks()
+    units = sum(len(cut(group, number, 0, 0, group.numbers)) for number, group in enumerate(groups))
+    executor = Local(groups, local_workers(units), journal)
     try:
-        grid.run(exchange)
-    except Stopped:
-        exchange.take(grid.finish_all())
-    exchange.callbacks.on_train_end()
-    return grid
+        driver = Driver(groups, executor, journal, callbacks, prune, configurations)
+        driver.run()
+    finally:
+        executor.close()
+    callbacks.on_train_end()
+    return sorted(records, key=lambda record: record.trial), driver
 
 
 def _checked(mode: str, chunk: int | None) -> int | None:

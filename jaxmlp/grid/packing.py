@@ -1,8 +1,8 @@
-"""Which trial gets which slot: a pure function of the unfinished trials, so that a resumed grid packs itself alike.
+"""Which trial gets which slot of a device: a pure function of the unfinished trials, so a resumed unit packs itself alike.
 
-A layout is a list of batches of trials, each an array [devices, S, P] of trial numbers: S seed groups of P trials on each
-device, -1 for an empty slot. Trials of a seed group have one seed and are at one epoch. S and P are powers of two, so
-that few programs are compiled however many trials are left.
+A layout is a list of batches of trials, each an array [S, P] of trial numbers: S seed groups of P trials, -1 for an empty
+slot. Trials of a seed group have one seed and are at one epoch. S and P are powers of two, so that few programs are
+compiled however many trials are left.
 """
 
 from collections import defaultdict
@@ -20,18 +20,11 @@ SAVING = 0.75  # a new layout, which copies states, must cost no more than this 
 class Packing(NamedTuple):
     """How trials are packed. The last bits of a result depend on it, so it is kept with a sweep."""
 
-    chunk: int  # most trials of one call on a device: a power of two
+    chunk: int  # most trials of one call: a power of two
     epochs: int  # of one call
-    resident: int  # most trials on the devices at a time; the others wait
+    resident: int  # most trials on a device at a time; the others wait
     price: float  # of compiling a new shape, in epochs of a trial
-
-
-class Terms(NamedTuple):
-    """What a layout is made for."""
-
-    devices: int
-    chunk: int  # most trials on a device at a time: a power of two
-    price: float  # of a shape that is not compiled yet, in epochs of a trial
+    unit: int = 2**30  # most trials of a work unit
 
 
 class SlotRequest(NamedTuple):
@@ -44,37 +37,37 @@ class SlotRequest(NamedTuple):
 
 Layout = list[np.ndarray]
 SeedGroups = list[list[int]]
-Shape = tuple[int, ...]  # devices, S, P
+Shape = tuple[int, ...]  # S, P
 
 
-def plan(requests: Iterable[SlotRequest], terms: Terms, known: Collection[Shape] = ()) -> Layout:
+def plan(requests: Iterable[SlotRequest], packing: Packing, known: Collection[Shape] = ()) -> Layout:
     """The cheapest layout for the trials that need a slot, when the shapes in `known` are compiled already."""
     alike: dict[tuple[int, int], list[int]] = defaultdict(list)
     for request in sorted(requests, key=lambda request: (request.epoch, request.seed, request.trial)):
         alike[request.epoch, request.seed].append(request.trial)
     if not alike:
         return []
-    width = min(terms.chunk, _power_above(max(map(len, alike.values()))))
+    width = min(packing.chunk, power_above(max(map(len, alike.values()))))
     groups = _seed_groups(alike.values(), width)
-    S = min(terms.chunk // width, _power_above(-(-len(groups) // terms.devices)))
-    shapes = sorted({(terms.devices, S, width), *(shape for shape in known if shape[0] == terms.devices)}, reverse=True)
-    candidates = [_even(alike.values(), shape) for shape in shapes] + [_tight(groups, terms)]
-    return min(candidates, key=lambda layout: cost(layout, terms, known))
+    S = min(packing.chunk // width, power_above(len(groups)))
+    shapes = sorted({(S, width), *known}, reverse=True)
+    candidates = [_even(alike.values(), shape) for shape in shapes] + [_tight(groups, packing.chunk)]
+    return min(candidates, key=lambda layout: cost(layout, packing, known))
 
 
-def repacked(layout: Layout, requests: Collection[SlotRequest], terms: Terms, known: Collection[Shape]) -> Layout:
+def repacked(layout: Layout, requests: Collection[SlotRequest], packing: Packing, known: Collection[Shape]) -> Layout:
     """The layout to go on with: the old one without its batches of finished trials, or a new one if that saves enough."""
     trials = [request.trial for request in requests]
     kept = [batch for batch in layout if np.isin(batch, trials).any()]
-    new = plan(requests, terms, known)
+    new = plan(requests, packing, known)
     all_have_slots = np.isin(trials, [trial for batch in kept for trial in batch.flat]).all()
-    return kept if all_have_slots and cost(new, terms, known) > SAVING * cost(kept, terms, known) else new
+    return kept if all_have_slots and cost(new, packing, known) > SAVING * cost(kept, packing, known) else new
 
 
-def cost(layout: Layout, terms: Terms, known: Collection[Shape]) -> float:
+def cost(layout: Layout, packing: Packing, known: Collection[Shape]) -> float:
     """In epochs of a trial: the slots, taken or empty, and the shapes that are to be compiled."""
     new = {batch.shape for batch in layout} - set(known)
-    return float(HORIZON * slots_of(layout) + terms.price * len(new))
+    return float(HORIZON * slots_of(layout) + packing.price * len(new))
 
 
 def slots_of(layout: Layout) -> int:
@@ -84,33 +77,24 @@ def slots_of(layout: Layout) -> int:
 
 def _even(alike: Iterable[Sequence[int]], shape: Shape) -> Layout:
     """Batches of one shape only."""
-    devices, S, width = shape
+    S, width = shape
     groups = _seed_groups(alike, width)
-    return [_batch(groups[i : i + devices * S], shape) for i in range(0, len(groups), devices * S)]
+    return [_batch(groups[i : i + S], shape) for i in range(0, len(groups), S)]
 
 
-def _tight(groups: SeedGroups, terms: Terms) -> Layout:
+def _tight(groups: SeedGroups, chunk: int) -> Layout:
     """Each seed group as wide as the power of two that holds it; batches no larger than needed."""
     of_width: dict[int, SeedGroups] = defaultdict(list)
     for group in groups:
-        of_width[_power_above(len(group))].append(group)
+        of_width[power_above(len(group))].append(group)
     layout = []
-    width = max(of_width)
-    while width:
-        left = of_width[width]
+    for width, left in sorted(of_width.items(), reverse=True):
         while left:
-            share = len(left) / terms.devices
-            if share < 1 and width > 1:  # fewer seed groups than devices: halve them
-                for group in left:
-                    middle = -(-len(group) // 2)
-                    of_width[width // 2] += [half for half in (group[:middle], group[middle:]) if half]
-                break
-            S = min(terms.chunk // width, _power_above(-(-len(left) // terms.devices)))
-            if S > 1 and share < FILLED * S:
+            S = min(chunk // width, power_above(len(left)))
+            if S > 1 and len(left) < FILLED * S:
                 S //= 2
-            layout.append(_batch(left[: terms.devices * S], (terms.devices, S, width)))
-            left = left[terms.devices * S :]
-        width //= 2
+            layout.append(_batch(left[:S], (S, width)))
+            left = left[S:]
     return layout
 
 
@@ -119,13 +103,12 @@ def _seed_groups(alike: Iterable[Sequence[int]], width: int) -> SeedGroups:
 
 
 def _batch(groups: SeedGroups, shape: Shape) -> np.ndarray:
-    devices, S, width = shape
-    batch = np.full((devices * S, width), EMPTY)
-    for index, group in enumerate(groups):  # dealt out, so that no device has all the empty slots
-        batch[(index % devices) * S + index // devices, : len(group)] = group
-    return batch.reshape(shape)
+    batch = np.full(shape, EMPTY)
+    for slots, group in zip(batch, groups, strict=False):
+        slots[: len(group)] = group
+    return batch
 
 
-def _power_above(number: int) -> int:
+def power_above(number: int) -> int:
     """The least power of two that is not below."""
     return 1 << (number - 1).bit_length()

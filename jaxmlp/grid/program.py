@@ -1,47 +1,46 @@
-"""Many trainings as one program: trials that share their batches of examples, side by side, devices apart.
+"""Many trainings as one program on one device: trials that share their batches of examples, side by side.
 
 Trials with one seed, at the same epoch, make a seed group: they see the same examples in the same order, so a seed group
-gathers a batch of examples once, and its first layer is one wide product. The arrays of a batch of trials are
-[devices, S, P]: on each device S seed groups of P trials. Devices lie along a mesh axis and exchange nothing.
+gathers a batch of examples once, and its first layer is one wide product. The arrays of a batch of trials are [S, P]: S
+seed groups of P trials.
 """
 
 import time
 from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import SingleDeviceSharding
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
 from jaxmlp import xla_flags
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training import fitting, loop
-from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.loop import EpochLog, TrainState, running
 
-AXIS = "trials"
-Devices = Sequence[Any]  # of jax.Device, which is no type to a checker
+Device = Any  # a jax.Device, which is no type to a checker
 
 
 class TrialBatch(NamedTuple):
-    """The trials that one call advances: leaves of [devices, S, ...], of hyper and state [devices, S, P, ...]."""
+    """The trials that one call advances: leaves of [S, ...], of hyper and state [S, P, ...]."""
 
     hyper: Hyper
-    keys: Key[Array, "devices S"]  # of the seed of each seed group
+    keys: Key[Array, "S"]  # of the seed of each seed group
     state: TrainState
-    clocks: Int[Array, "devices S"]  # epochs done by the active trials of each seed group
+    clocks: Int[Array, "S"]  # epochs done by the active trials of each seed group
 
 
 class Advanced(NamedTuple):
     """A batch of trials after a call of E epochs."""
 
     state: TrainState
-    clocks: Int[Array, "devices S"]
-    unfinished: Bool[Array, "devices S P"]
-    log: EpochLog  # [devices, S, P, E]
+    clocks: Int[Array, "S"]
+    unfinished: Bool[Array, "S P"]
+    log: EpochLog  # [S, P, E]
 
 
 def advance_seed_groups(
@@ -119,110 +118,96 @@ def _choose(active: Bool[Array, "S P"], new: Array, old: Array) -> Array:
     return jnp.where(active.reshape(active.shape + (1,) * (new.ndim - 2)), new, old)
 
 
-def mesh_of(devices: Devices) -> Mesh:
-    """The devices along the axis "trials"."""
-    xla_flags.restore()  # there are devices, so XLA has read them
-    return jax.make_mesh((len(devices),), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))
-
-
-def shared_out(mesh: Mesh) -> NamedSharding:
-    """The first axis over the devices."""
-    return NamedSharding(mesh, PartitionSpec(AXIS))
-
-
-def everywhere(mesh: Mesh) -> NamedSharding:
-    """A copy for each device."""
-    return NamedSharding(mesh, PartitionSpec())
-
-
-def trial_batch(mesh: Mesh, hyper: Hyper, seeds: Sequence[int], state: TrainState, clocks: np.ndarray) -> TrialBatch:
-    """NumPy arrays of [devices, S, ...] on the devices of a mesh; `seeds` are those of the seed groups, in their order."""
+def trial_batch(
+    device: Device, hyper: Hyper, seeds: Sequence[int], state: TrainState, clocks: np.ndarray
+) -> TrialBatch:
+    """NumPy arrays of [S, ...] on a device; `seeds` are those of the seed groups, in their order."""
     words = [np.asarray(jax.random.key_data(jax.random.key(seed, impl=fitting.PRNG))) for seed in seeds]
-    data = np.stack(words).reshape(*clocks.shape, -1)
-    hyper, data, state, placed = jax.device_put((hyper, data, state, clocks), shared_out(mesh))
+    hyper, data, state, placed = jax.device_put((hyper, np.stack(words), state, clocks), device)
     return TrialBatch(hyper, jax.random.wrap_key_data(data, impl=fitting.PRNG), state, placed)
 
 
-def batch_shapes(mesh: Mesh, spec: Spec, shape: tuple[int, ...]) -> TrialBatch:
-    """A batch of trials of this shape [devices, S, P] without its arrays: what a program is compiled for."""
+def batch_shapes(device: Device, spec: Spec, shape: tuple[int, ...]) -> TrialBatch:
+    """A batch of trials of this shape [S, P] without its arrays: what a program is compiled for."""
+    place = SingleDeviceSharding(device)
     first = jax.eval_shape(lambda hyper, key: loop.begin(spec, hyper, key), Hyper(), jax.random.key(0))
     hyper, state = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct((*shape, *leaf.shape), leaf.dtype, sharding=shared_out(mesh)),
+        lambda leaf: jax.ShapeDtypeStruct((*shape, *leaf.shape), leaf.dtype, sharding=place),
         (fitting.typed(Hyper()), first),
     )
     key = jax.eval_shape(partial(jax.random.key, impl=fitting.PRNG), 0)
-    keys, clocks = (
-        jax.ShapeDtypeStruct(shape[:2], kind, sharding=shared_out(mesh)) for kind in (key.dtype, np.dtype(np.int32))
-    )
+    keys, clocks = (jax.ShapeDtypeStruct(shape[:1], kind, sharding=place) for kind in (key.dtype, np.dtype(np.int32)))
     return TrialBatch(hyper, keys, state, clocks)  # pyright: ignore[reportArgumentType]
 
 
-def compile_program(spec: Spec, epochs: int, shapes: TrialBatch, splits: Splits, *, alone: bool) -> jax.stages.Compiled:
-    """A call of so many epochs for a batch of trials and data of these shapes; `alone`: of one trial a device, exactly.
+def compile_call(spec: Spec, epochs: int, shapes: TrialBatch, splits: Splits, *, alone: bool) -> jax.stages.Compiled:
+    """A call of so many epochs for a batch of trials and data of these shapes; `alone`: of one trial, exactly.
 
     The call takes a batch of trials, splits, and the epoch at which trials stop; it returns `Advanced`.
     """
     program = partial(advance_alone if alone else advance_seed_groups, spec, epochs)
-    split, whole = PartitionSpec(AXIS), PartitionSpec()
 
-    def on_device(batch: TrialBatch, splits: Splits, until: Array) -> Advanced:
-        hyper, keys, state, clocks = jax.tree.map(lambda leaf: leaf[0], batch)
-        advanced = program(hyper, keys, splits, state, clocks, until)
-        return jax.tree.map(lambda leaf: leaf[None], advanced)
+    def call(batch: TrialBatch, splits: Splits, until: Array) -> Advanced:
+        hyper, keys, state, clocks = batch
+        return program(hyper, keys, splits, state, clocks, until)
 
-    mesh = shapes.clocks.sharding.mesh  # pyright: ignore[reportAttributeAccessIssue]
-    sharded = jax.shard_map(on_device, mesh=mesh, in_specs=(split, whole, whole), out_specs=split, check_vma=False)
-    until = jax.ShapeDtypeStruct((), np.int32, sharding=everywhere(mesh))
-    return jax.jit(sharded).lower(shapes, splits, until).compile()
+    until = jax.ShapeDtypeStruct((), np.int32, sharding=shapes.clocks.sharding)
+    return jax.jit(call).lower(shapes, splits, until).compile()
 
 
-PROGRAMS: dict[Hashable, jax.stages.Compiled] = {}  # of this process
+PROGRAMS: dict[Hashable, Future[jax.stages.Compiled]] = {}  # of this process, for all its threads
 MOST_PROGRAMS = 128  # the oldest is dropped
 
 
 class Programs:
-    """The compiled calls of a spec on some devices, and the data that they work on."""
+    """The compiled calls of a spec on a device, and the data that they work on."""
 
     def __init__(
-        self, spec: Spec, devices: Devices, epochs: int, *, alone: bool, callbacks: Callbacks | None = None
+        self, spec: Spec, device: Device, epochs: int, *, alone: bool, on_compile: Callable[[str], None] | None = None
     ) -> None:
-        self.spec, self.epochs, self.alone, self.callbacks = spec, epochs, alone, callbacks or Callbacks()
-        self.mesh = mesh_of(devices)
-        self.shapes: set[tuple[int, ...]] = set()  # of batches of trials so far, before an interruption too
+        self.spec, self.device, self.epochs, self.alone = spec, device, epochs, alone
+        self.on_compile = on_compile or (lambda _: None)
         self.compiles = 0
         self.compile_seconds = 0.0
         self._splits: Splits | None = None
 
     def load(self, splits: Splits) -> None:
-        """Put the data on every device."""
-        self._splits = jax.device_put(splits, everywhere(self.mesh))
+        """Put the data on the device."""
+        self._splits = jax.device_put(splits, self.device)
+        xla_flags.restore()  # there are devices, so XLA has read them
 
-    def unload(self) -> None:
-        """Drop the data."""
-        self._splits = None
+    def share(self, other: "Programs") -> None:
+        """Work on the data of other programs on this device."""
+        self._splits = other._splits
 
     def call(self, batch: TrialBatch, until: int) -> tuple[Advanced, float]:
         """A batch of trials after a call, and the seconds it took, without compiling."""
         if self._splits is None:
             raise RuntimeError("load the data first")
-        self.shapes.add(jnp.shape(batch.hyper.learning_rate))
         program = self._program(shapes_of(batch), shapes_of(self._splits))
         started = time.perf_counter()
         advanced = jax.block_until_ready(program(batch, self._splits, np.int32(until)))
         return advanced, time.perf_counter() - started
 
     def _program(self, shapes: TrialBatch, splits: Splits) -> jax.stages.Compiled:
-        """The program for these shapes; compiled, unless this process has compiled it before."""
+        """The program for these shapes; compiled, unless this process has compiled it before, or another thread does now."""
         key = (self.spec, self.epochs, shapes, splits, self.alone)
-        if key not in PROGRAMS:
-            self.callbacks.on_compile("-".join(map(str, self.spec.sizes)))
+        own: Future[jax.stages.Compiled] = Future()
+        program = PROGRAMS.setdefault(key, own)
+        if program is own:
+            self.on_compile("-".join(map(str, self.spec.sizes)))
             started = time.perf_counter()
-            PROGRAMS[key] = compile_program(self.spec, self.epochs, shapes, splits, alone=self.alone)
+            try:
+                own.set_result(compile_call(self.spec, self.epochs, shapes, splits, alone=self.alone))
+            except BaseException as error:
+                del PROGRAMS[key]
+                own.set_exception(error)
+                raise
             self.compiles += 1
             self.compile_seconds += time.perf_counter() - started
             if len(PROGRAMS) > MOST_PROGRAMS:
-                del PROGRAMS[next(iter(PROGRAMS))]
-        return PROGRAMS[key]
+                PROGRAMS.pop(next(iter(PROGRAMS)), None)
+        return program.result()
 
 
 def shapes_of(tree: Any) -> Any:

@@ -1,10 +1,10 @@
-"""The trials of one spec on the devices of one process: waiting, active in batches of trials, finished.
+"""The trials of a work unit on one device: waiting, active in batches of trials, finished.
 
 A waiting trial has no slot: it has not begun, or its state is in the memory of the host. An active trial has a slot in a
-batch on the devices, and an epoch left in this stage. A finished trial is returned, and forgotten.
+batch on the device, and an epoch left in this stage. A finished trial is returned, and forgotten.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -12,14 +12,12 @@ import numpy as np
 
 from jaxmlp.grid import program, results, snapshots
 from jaxmlp.grid.first_states import FirstStates
-from jaxmlp.grid.packing import EMPTY, Layout, Packing, SlotRequest, Terms, repacked
-from jaxmlp.grid.program import Devices, Programs, TrialBatch
+from jaxmlp.grid.packing import EMPTY, Layout, Packing, Shape, SlotRequest, repacked
+from jaxmlp.grid.program import Programs, TrialBatch
 from jaxmlp.grid.results import History, TrialResult, column
 from jaxmlp.grid.snapshots import Snapshot, stacked
 from jaxmlp.grid.trials import Trial
-from jaxmlp.spec import Spec, Splits
 from jaxmlp.training import fitting
-from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.loop import EpochLog, TrainState
 
 
@@ -32,43 +30,33 @@ class Call(NamedTuple):
 
 
 class Scheduler:
-    """Trains trials of one spec on some devices; `alone`: each by the program of a single network, to the same bits."""
+    """Trains trials up to epoch `until` by the `programs` of their spec, whose data are loaded."""
 
-    def __init__(
-        self,
-        spec: Spec,
-        trials: Mapping[int, Trial],
-        devices: Devices,
-        packing: Packing,
-        *,
-        alone: bool = False,
-        callbacks: Callbacks | None = None,
-    ) -> None:
-        self.spec, self.trials, self.packing = spec, dict(trials), packing
-        self.programs = Programs(spec, devices, packing.epochs, alone=alone, callbacks=callbacks)
+    def __init__(self, programs: Programs, trials: Mapping[int, Trial], packing: Packing, until: int) -> None:
+        self.programs, self.trials, self.packing, self.until = programs, dict(trials), packing, until
+        self.spec = programs.spec
+        self.shapes: set[Shape] = set()  # of batches of trials so far, before an interruption too
         self.unbegun = sorted(trials)  # waiting trials that have no state yet
         self.states: dict[int, TrainState] = {}  # of the other waiting trials, in NumPy
         self.active: set[int] = set()
         self.layout: Layout = []  # which trial has which slot of the batches
         self.batches: list[TrialBatch] = []
         self.next = 0  # the batch of the next call
-        self.until = 0  # the epoch at which this stage ends
         self.histories: dict[int, list[History]] = {}  # of the trials that have begun and not finished
         self.lowest_losses: dict[int, float] = {}  # finite validation losses of all trials but the diverged
-        self.first_states = FirstStates(spec, self.trials, self.unbegun)
+        self.first_states = FirstStates(self.spec, self.trials, self.unbegun)
 
-    def load(self, splits: Splits) -> None:
-        """Put the data on every device."""
-        self.programs.load(splits)
-
-    def unload(self) -> None:
-        """Free the memory of the devices: active trials wait again, and the data are dropped."""
-        self._withdraw()
-        self.programs.unload()
-
-    def begin_stage(self, until: int) -> None:
-        """Prepare the calls that train all unfinished trials up to epoch `until`."""
-        self.until = until
+    def begin(self, before: Sequence[Snapshot] = ()) -> None:
+        """Prepare the calls, from the states of those trials that are in snapshots of the stage before."""
+        for snapshot in before:
+            lowest = snapshot.facts["lowest_losses"]
+            for trial, (state, history) in snapshots.trials_of(snapshot).items():
+                if trial in self.trials:
+                    self.states[trial], self.histories[trial] = state, [history]
+                    if str(trial) in lowest:
+                        self.lowest_losses[trial] = lowest[str(trial)]
+        self.unbegun = [trial for trial in self.unbegun if trial not in self.states]
+        self.first_states = FirstStates(self.spec, self.trials, self.unbegun)
         self._repack()
 
     @property
@@ -79,6 +67,7 @@ class Scheduler:
     def call(self) -> Call:
         """Advance the next batch of trials by `packing.epochs` epochs, or as many as its trials have left."""
         slots, batch = self.layout[self.next], self.batches[self.next]
+        self.shapes.add(slots.shape)
         advanced, seconds = self.programs.call(batch, self.until)
         self.batches[self.next] = batch._replace(state=advanced.state, clocks=advanced.clocks)
         epochs = self._record(slots, advanced.log, seconds)
@@ -88,19 +77,20 @@ class Scheduler:
             self._repack()
         return Call(finished, epochs, seconds)
 
-    def finish(self, trials: Iterable[int], status: str) -> list[TrialResult]:
-        """End these trials, those of them that have begun and not finished; none of them may be active."""
-        return [
-            TrialResult(trial, status, self._history(trial), self.states.pop(trial))
-            for trial in sorted(trials)
-            if trial in self.states
-        ]
-
-    def finish_all(self) -> list[TrialResult]:
-        """End all unfinished trials where they are, with the status "stopped"."""
+    def finish(self, status: str) -> list[TrialResult]:
+        """End all unfinished trials where they are."""
         self._withdraw()
         self._begin(self.unbegun)
-        return self.finish(list(self.states), "stopped")
+        ended = self.results(status)
+        self.states, self.histories = {}, {}
+        return ended
+
+    def results(self, status: str) -> list[TrialResult]:
+        """The waiting trials, as if they ended here."""
+        return [
+            TrialResult(trial, status, results.joined(self.histories[trial]), self.states[trial])
+            for trial in sorted(self.states)
+        ]
 
     def snapshot(self) -> Snapshot:
         """The states of all trials that have begun and not finished, and the slots they have."""
@@ -111,40 +101,34 @@ class Scheduler:
             "active": sorted(self.active),
             "clocks": [np.asarray(batch.clocks).tolist() for batch in self.batches],
             "next": self.next,
-            "until": self.until,
-            "devices": self.programs.mesh.size,
-            "shapes": sorted(self.programs.shapes),
+            "shapes": sorted(self.shapes),
         }
         states = self._states_of_all()
         return snapshots.snapshot_of(states, {i: results.joined(self.histories[i]) for i in states}, facts)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go on from a snapshot: with the same slots, if there are as many devices; else the trials are repacked."""
+        """Go on from a snapshot of these trials in this stage, with the same slots."""
         facts = snapshot.facts
-        self.unbegun, self.until = list(facts["unbegun"]), facts["until"]
+        self.unbegun = list(facts["unbegun"])
         self.first_states = FirstStates(self.spec, self.trials, self.unbegun)
         self.lowest_losses = {int(trial): loss for trial, loss in facts["lowest_losses"].items()}
         for trial, (state, history) in snapshots.trials_of(snapshot).items():
             self.states[trial], self.histories[trial] = state, [history]
-        if facts["devices"] == self.programs.mesh.size:
-            self.programs.shapes = set(map(tuple, facts["shapes"]))
-            pairs = zip(facts["layout"], facts["clocks"], strict=True)
-            batches = [(np.asarray(slots), np.asarray(clocks, np.int32)) for slots, clocks in pairs]
-            is_active = [bool(np.isin(slots, facts["active"]).any()) for slots, _ in batches]  # others: no epoch left
-            kept = [batch for batch, active in zip(batches, is_active, strict=True) if active]
-            self._fill([slots for slots, _ in kept], set(facts["active"]), [clocks for _, clocks in kept])
-            self.next = sum(is_active[: facts["next"]])
-            if self.until and self.next == len(self.batches):
-                self._repack()
-        elif self.until:
+        self.shapes = set(map(tuple, facts["shapes"]))
+        pairs = zip(facts["layout"], facts["clocks"], strict=True)
+        batches = [(np.asarray(slots), np.asarray(clocks, np.int32)) for slots, clocks in pairs]
+        is_active = [bool(np.isin(slots, facts["active"]).any()) for slots, _ in batches]  # others: no epoch left
+        kept = [batch for batch, active in zip(batches, is_active, strict=True) if active]
+        self._fill([slots for slots, _ in kept], set(facts["active"]), [clocks for _, clocks in kept])
+        self.next = sum(is_active[: facts["next"]])
+        if self.next == len(self.batches):
             self._repack()
 
     def _repack(self) -> None:
         """Between two rounds of calls: give the slots of finished trials to waiting ones, or drop them."""
         self.next = 0
         requests = [self._request(trial) for trial in sorted([*self.active, *self._entering()])]
-        terms = Terms(self.programs.mesh.size, self.packing.chunk, self.packing.price)
-        layout = repacked(self.layout, requests, terms, self.programs.shapes)
+        layout = repacked(self.layout, requests, self.packing, self.shapes)
         kept = {slots.tobytes(): batch for slots, batch in zip(self.layout, self.batches, strict=True)}
         if all(slots.tobytes() in kept for slots in layout):
             self.layout, self.batches = layout, [kept[slots.tobytes()] for slots in layout]
@@ -156,7 +140,7 @@ class Scheduler:
         """The waiting trials that get slots now: once there is room for a whole batch, for all, or nothing is active."""
         queue = [trial for trial in sorted(self.states) if self._request(trial).epoch < self.until] + self.unbegun
         room = self.packing.resident - len(self.active)
-        if self.active and room < min(len(queue), self.packing.chunk * self.programs.mesh.size):
+        if self.active and room < min(len(queue), self.packing.chunk):
             return []
         entering = queue[: max(room, 0)]
         self._begin([trial for trial in entering if trial not in self.states])
@@ -174,7 +158,7 @@ class Scheduler:
     def _fill(self, layout: Layout, active: set[int], clocks: list[np.ndarray] | None = None) -> None:
         """Make the batches of a layout from the states of waiting trials, which are `active` then.
 
-        The clocks [devices, S] of each batch are the trials' epochs if they are not given.
+        The clocks [S] of each batch are the trials' epochs if they are not given.
         """
         epochs = {trial: self._request(trial).epoch for trial in active}
         states = {trial: self.states.pop(trial) for trial in active}
@@ -184,7 +168,7 @@ class Scheduler:
             self.batches.append(self._batch(slots, states, done if clocks is None else clocks[index]))
 
     def _batch(self, slots: np.ndarray, states: Mapping[int, TrainState], clocks: np.ndarray) -> TrialBatch:
-        """A batch on the devices. A slot of no active trial holds a copy of one, with no epoch left."""
+        """A batch on the device. A slot of no active trial holds a copy of one, with no epoch left."""
         stand_in = next(int(trial) for trial in slots.flat if trial in states)
         finished = states[stand_in]._replace(epoch=np.asarray(self.spec.training.max_epochs, np.int32))
         state = stacked([states.get(int(trial), finished) for trial in slots.flat])
@@ -192,7 +176,7 @@ class Scheduler:
         hyper = stacked([fitting.typed(trial.hyper) for trial in trials])
         state, hyper = jax.tree.map(lambda leaf: leaf.reshape(slots.shape + leaf.shape[1:]), (state, hyper))
         seeds = [trial.seed for trial in trials[:: slots.shape[-1]]]  # of each seed group: that of its first slot
-        return program.trial_batch(self.programs.mesh, hyper, seeds, state, clocks)
+        return program.trial_batch(self.programs.device, hyper, seeds, state, clocks)
 
     def _states_of_all(self) -> dict[int, TrainState]:
         """The states of all trials that have begun and not finished, in NumPy."""
@@ -205,14 +189,14 @@ class Scheduler:
         return states
 
     def _withdraw(self) -> None:
-        """Take all trials from the devices; they wait."""
+        """Take all trials from the device; they wait."""
         self.states = self._states_of_all()
         self.layout, self.batches, self.active, self.next = [], [], set(), 0
 
     def _record(self, slots: np.ndarray, log: EpochLog, seconds: float) -> int:
         """Add the epochs of a call to the histories; returns how many epochs all trials ran together."""
         log = jax.device_get(log)
-        counts = np.asarray(log.ran).sum(axis=-1)  # [devices, S, P]
+        counts = np.asarray(log.ran).sum(axis=-1)  # [S, P]
         total = int(counts[np.isin(slots, list(self.active))].sum())
         histories = results.histories_of(log, seconds / max(total, 1))
         for slot in np.ndindex(*slots.shape):

@@ -1,7 +1,10 @@
 """How many trials go together: guessed from the sizes, or measured; and what a grid takes in memory."""
 
 import contextlib
+import os
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,9 +13,10 @@ import numpy as np
 import psutil
 
 from jaxmlp.grid.packing import Packing
-from jaxmlp.grid.program import Devices
+from jaxmlp.grid.program import Device, Programs
 from jaxmlp.grid.scheduler import Scheduler
 from jaxmlp.grid.trials import Trial
+from jaxmlp.grid.units import PIECES
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training import loop
 
@@ -23,13 +27,16 @@ TOGETHER = {"cpu": 2**18}  # weights of a chunk: on a CPU they stay in its cache
 TOGETHER_ELSEWHERE = 2**26
 FLOPS = {"cpu": 5e10}  # a device's speed as guessed: for the lengths of calls, not for promises
 FLOPS_ELSEWHERE = 5e12
+Devices = Sequence[Device]
+UNIT_SECONDS = 60.0  # of work of a unit, where a chunk is less
+MOST_TRIALS = 4096  # of a unit
 PROBED_STEPS = 24  # of each size that is tried
 LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))  # of cgroups 2, 1
 BETTER = 0.97  # a larger or smaller chunk must take less than this share of the time to be preferred
 
 
 class Probe(NamedTuple):
-    """The measured seconds of an epoch of one trial, all devices at work, for each chunk; and of compiling the best."""
+    """The measured seconds of an epoch of one trial on a device, all at work, for each chunk; and of compiling the best."""
 
     chunk: int
     seconds: float
@@ -40,23 +47,26 @@ class Probe(NamedTuple):
 def packing_for(
     spec: Spec,
     examples: int,
-    devices: Devices,
+    device: Device,
+    trials: int,
     *,
     alone: bool = False,
     chunk: int | None = None,
     resident: int | None = None,
     seconds: float | None = None,
 ) -> Packing:
-    """How trials of a spec are packed, for so many training examples: as given, or guessed.
+    """How so many trials of a spec are packed, for so many training examples: as given, or guessed.
 
-    `seconds` of an epoch of one trial are as a probe measured them.
+    `seconds` of an epoch of one trial on a device are as a probe measured them.
     """
-    chunk = 1 if alone else chunk or guessed_chunk(spec, devices[0].platform)
-    seconds = seconds or guessed_seconds(spec, examples, devices)
-    epochs = int(np.clip(CALL_SECONDS / (seconds * chunk * len(devices)), 1, MOST_EPOCHS))
+    chunk = 1 if alone else chunk or guessed_chunk(spec, device.platform)
+    seconds = seconds or guessed_seconds(spec, examples, device)
+    epochs = int(np.clip(CALL_SECONDS / (seconds * chunk), 1, MOST_EPOCHS))
     if resident is None:
-        resident = len(devices) if alone else max(chunk * len(devices), memory_for_trials(devices) // state_bytes(spec))
-    return Packing(chunk, epochs, resident, COMPILE_SECONDS / seconds)
+        resident = 1 if alone else max(chunk, memory_for_trials(device) // state_bytes(spec))
+    unit = max(chunk, min(MOST_TRIALS, int(UNIT_SECONDS / (seconds * spec.training.max_epochs))))
+    units = max(1, min(PIECES, trials // chunk))  # that share the programs they compile
+    return Packing(chunk, epochs, resident, COMPILE_SECONDS / seconds / units, unit)
 
 
 def guessed_chunk(spec: Spec, platform: str) -> int:
@@ -65,10 +75,9 @@ def guessed_chunk(spec: Spec, platform: str) -> int:
     return 1 << max(0, round(np.log2(together / weights(spec))))
 
 
-def guessed_seconds(spec: Spec, examples: int, devices: Devices) -> float:
+def guessed_seconds(spec: Spec, examples: int, device: Device) -> float:
     """Of an epoch of one trial: 6 operations for each weight and example (Kaplan et al. 2020, section 2.1)."""
-    flops = FLOPS.get(devices[0].platform, FLOPS_ELSEWHERE)
-    return 6 * weights(spec) * examples / (flops * len(devices))
+    return 6 * weights(spec) * examples / FLOPS.get(device.platform, FLOPS_ELSEWHERE)
 
 
 def weights(spec: Spec) -> int:
@@ -82,12 +91,12 @@ def state_bytes(spec: Spec) -> int:
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
 
 
-def memory_for_trials(devices: Devices) -> int:
-    """Bytes that the states of trials may take: half of what devices have free, an eighth on a CPU (checkpoints copy)."""
-    stats = [device.memory_stats() for device in devices]
-    if all(stats):
-        return sum(memory["bytes_limit"] - memory["bytes_in_use"] for memory in stats if memory) // 2
-    return free_on_host() // 8
+def memory_for_trials(device: Device) -> int:
+    """Bytes that the states of trials may take: half of what a device has free, a share on a CPU (checkpoints copy)."""
+    stats = device.memory_stats()
+    if stats:
+        return (stats["bytes_limit"] - stats["bytes_in_use"]) // 2
+    return free_on_host() // 8 // (os.cpu_count() or 1)
 
 
 def free_on_host() -> int:
@@ -135,15 +144,21 @@ def probe(spec: Spec, splits: Splits, devices: Devices, trials: int, seeds: int,
 
 
 def _timed(spec: Spec, splits: Splits, devices: Devices, chunk: int, per_seed: int) -> tuple[float, float]:
-    """Seconds of an epoch of one trial, with `chunk` trials on each device; and of compiling their program."""
-    count = chunk * len(devices)
-    trials = {i: Trial(Hyper(learning_rate=1e-3, patience=0), i // per_seed) for i in range(count)}
-    scheduler = Scheduler(spec, trials, devices, Packing(chunk, 1, count, 0.0))
-    scheduler.load(splits)
-    scheduler.begin_stage(spec.training.max_epochs)
-    calls = []
-    started = time.perf_counter()
-    while scheduler.has_call and len(calls) < 4 and (len(calls) < 2 or time.perf_counter() - started < 1):
-        call = scheduler.call()
-        calls.append(call.seconds / call.epochs)
-    return min(calls), scheduler.programs.compile_seconds
+    """Seconds of an epoch of one trial with `chunk` trials on each device, all at work; and of compiling their program."""
+    trials = {i: Trial(Hyper(learning_rate=1e-3, patience=0), i // per_seed) for i in range(chunk)}
+    programs = [Programs(spec, device, 1, alone=False) for device in devices]
+
+    def on_device(programs: Programs) -> float:
+        scheduler = Scheduler(programs, trials, Packing(chunk, 1, chunk, 0.0), spec.training.max_epochs)
+        programs.load(splits)
+        scheduler.begin()
+        calls = []
+        started = time.perf_counter()
+        while scheduler.has_call and len(calls) < 4 and (len(calls) < 2 or time.perf_counter() - started < 1):
+            call = scheduler.call()
+            calls.append(call.seconds / call.epochs)
+        return min(calls)
+
+    with ThreadPoolExecutor(len(devices)) as threads:
+        seconds = max(threads.map(on_device, programs))
+    return seconds, max(device_programs.compile_seconds for device_programs in programs)

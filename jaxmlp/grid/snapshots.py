@@ -1,6 +1,6 @@
-"""All it takes to resume trials that have begun and not finished: arrays and facts, of one process or of several."""
+"""All it takes to resume trials that have begun and not finished: arrays and facts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -39,27 +39,6 @@ def trials_of(snapshot: Snapshot) -> dict[int, tuple[TrainState, History]]:
         state = jax.tree.map(lambda leaf, index=index: leaf[index], snapshot.states)
         trials[trial] = (state, snapshot.histories[ends[index] - epochs : ends[index]])
     return trials
-
-
-def merged(snapshots: Sequence[Snapshot], trials: Iterable[int]) -> Snapshot:
-    """The snapshot of some trials, from those of several processes: to resume with another number of processes."""
-    wanted = set(trials)
-    held = {trial: pair for snapshot in snapshots for trial, pair in trials_of(snapshot).items() if trial in wanted}
-    unbegun = {trial for snapshot in snapshots for trial in snapshot.facts["unbegun"]}
-    lowest = {trial: loss for snapshot in snapshots for trial, loss in snapshot.facts["lowest_losses"].items()}
-    facts = {
-        "unbegun": sorted(wanted & unbegun),
-        "lowest_losses": {trial: loss for trial, loss in lowest.items() if int(trial) in wanted},
-        "layout": [],
-        "active": [],
-        "clocks": [],
-        "next": 0,
-        "until": max(snapshot.facts["until"] for snapshot in snapshots),
-        "devices": 0,  # differs from every process: none reuses the layout
-        "shapes": [],
-    }
-    states = {trial: state for trial, (state, _) in held.items()}
-    return snapshot_of(states, {trial: history for trial, (_, history) in held.items()}, facts)
 
 
 def stacked(trees: Sequence[Any]) -> Any:

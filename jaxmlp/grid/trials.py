@@ -105,15 +105,18 @@ class Trials(Generic[Described]):
         codes = self.codes[self.group == group]
         return self._values(np.where((codes == codes[0]).all(axis=0), codes[0], UNREAD))
 
-    def scheduled(self, group: int, process: int = 0, processes: int = 1) -> dict[int, Trial]:
-        """The trials of a group that one of the processes trains, by number."""
-        scheduled = {}
-        for configuration in self.configurations_of(group).tolist():
-            hyper, first = self.hyper(configuration), configuration * len(self.seeds)
-            for trial, seed in enumerate(self.seeds, first):
-                if trial % processes == process:
-                    scheduled[trial] = Trial(hyper, seed)
-        return scheduled
+    def numbers(self, group: int) -> list[int]:
+        """The trials of a group."""
+        firsts = self.configurations_of(group)[:, None] * len(self.seeds)
+        return (firsts + np.arange(len(self.seeds))).ravel().tolist()
+
+    def seed(self, trial: int) -> int:
+        """The seed of a trial."""
+        return self.seeds[trial % len(self.seeds)]
+
+    def trial(self, number: int) -> Trial:
+        """A trial, as it is trained."""
+        return Trial(self.hyper(number // len(self.seeds)), self.seed(number))
 
     def _values(self, codes: np.ndarray) -> dict[str, Any]:
         pairs = zip(self.axes.items(), codes.tolist(), strict=True)

@@ -17,13 +17,13 @@ FORMAT = 2  # 2 has seals and identities
 WAY_OUT = "bring it back from a copy, or remove it and go on with --resume"
 
 
-def write_json(path: Path, content: dict[str, Any], run: Identity | None = None) -> None:
+def write_json(path: Path, content: dict[str, Any], run: Identity | None = None, indent: int | None = 2) -> None:
     """Write a JSON file for people and programs alike: indented, null where a number is not finite, and sealed.
 
-    With the digest of a `run`, that the file belongs to.
+    With the digest of a `run`, that the file belongs to. Without an `indent`, it is one line.
     """
     marks: dict[str, Any] = {"format": FORMAT} if run is None else {"format": FORMAT, "run": run.digest}
-    files.write_atomically(path, _sealed(marks | finite(content)))
+    files.write_atomically(path, _sealed(marks | finite(content), indent))
 
 
 def read_json(path: Path, run: Identity | None = None) -> dict[str, Any] | None:
@@ -41,7 +41,7 @@ def read_json(path: Path, run: Identity | None = None) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} cannot be read ({reason(error)}); {WAY_OUT}") from None
     seal = content.pop("sha256", None)
-    if (seal is not None or "format" in content) and text != _sealed(content):
+    if (seal is not None or "format" in content) and text != _sealed(content, 2 if "\n" in text[:-1] else None):
         raise RunError(f"{path} was changed or damaged: it does not match its SHA-256; {WAY_OUT}")
     content.pop("format", None)
     digest = content.pop("run", None)
@@ -50,10 +50,13 @@ def read_json(path: Path, run: Identity | None = None) -> dict[str, Any] | None:
     return content
 
 
-def _sealed(content: dict[str, Any]) -> str:
+def _sealed(content: dict[str, Any], indent: int | None) -> str:
     """The text of a JSON file, with the digest of its content in it."""
     text = json.dumps(content, sort_keys=False, allow_nan=False)
-    return json.dumps(content | {"sha256": hashlib.sha256(text.encode()).hexdigest()}, indent=2, allow_nan=False) + "\n"
+    return (
+        json.dumps(content | {"sha256": hashlib.sha256(text.encode()).hexdigest()}, indent=indent, allow_nan=False)
+        + "\n"
+    )
 
 
 def reason(error: Exception) -> str:

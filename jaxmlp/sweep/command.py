@@ -3,7 +3,6 @@
 import contextlib
 import signal
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,14 +10,14 @@ import tyro
 from annotated_types import Ge, Gt
 
 from jaxmlp.cli import parsing
-from jaxmlp.cli.devices import Device, choose_device, use_all_cores
+from jaxmlp.cli.devices import Device, choose_device
 from jaxmlp.cli.signals import interruptible
 from jaxmlp.errors import UsageError
 from jaxmlp.fields import value_of
 from jaxmlp.runs import config, directory, lock
 from jaxmlp.runs.config import Experiment
 from jaxmlp.sweep import config as sweep_config
-from jaxmlp.sweep import processes, store
+from jaxmlp.sweep import store
 from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.ending import print_end, split_warning
 from jaxmlp.sweep.options import CHECKPOINT_SECONDS, Options
@@ -55,7 +54,7 @@ class SweepCommand(Experiment):
     chunk: int | None = None
     """Trials side by side on a device, a power of two; else measured where that pays."""
     resident: int | None = None
-    """Trials on the devices of a process at a time; without it, as many as there is room for."""
+    """Trials on a device at a time; without it, as many as there is room for."""
     test_all: bool = False
     """Evaluate every trial on the test examples, not only the best."""
     device: Device = "auto"
@@ -64,14 +63,6 @@ class SweepCommand(Experiment):
     """Print nothing but errors."""
     checkpoint_seconds: Annotated[float, Gt(0)] = CHECKPOINT_SECONDS
     """Save the state at most so often."""
-    distributed: bool = False
-    """Spread the trials over several processes; see --coordinator, or let the cluster say."""
-    coordinator: str | None = None
-    """HOST:PORT of process 0 (variable JAX_COORDINATOR_ADDRESS)."""
-    processes: int | None = None
-    """How many processes there are (variable JAX_NUM_PROCESSES)."""
-    process_id: int | None = None
-    """Which one this is, from 0 (variable JAX_PROCESS_ID)."""
 
 
 COMMAND = parsing.Command(
@@ -158,25 +149,13 @@ def _check(command: SweepCommand) -> None:
         raise UsageError("--chunk puts trials side by side, --mode sequential does not: take one of them")
     if command.resident is not None:
         value_of("--resident", command.resident, Annotated[int, Ge(1)])
-    flags = {"--coordinator": command.coordinator, "--processes": command.processes, "--process-id": command.process_id}
-    for flag, value in flags.items():
-        if value is not None and not command.distributed:
-            raise UsageError(f"{flag} is for --distributed: add that, or leave it out")
-    if command.distributed and command.out is None:
-        raise UsageError("--distributed needs --out DIR: a folder that all processes see")
 
 
 def main(arguments: list[str]) -> int:
     """Parse, train, print a table."""
     command, sweep = read(arguments)
     trials = sweep.trials
-    use_all_cores(len(trials))
-    if command.distributed:
-        if not command.quiet:
-            print("waiting for the other processes", flush=True)
-        devices = partial(choose_device, command.device)
-        processes.connect(command.coordinator, command.processes, command.process_id, devices=devices)
-    bar = SweepBar(quiet=command.quiet or processes.index() > 0)
+    bar = SweepBar(quiet=command.quiet)
     repeats = sweep.repeats
     if repeats:
         bar.on_message(f"{count(repeats, 'trial')} left out: they equal others in all that they read")
@@ -184,23 +163,21 @@ def main(arguments: list[str]) -> int:
         return _sweep(command, sweep, trials, bar)
     finally:
         bar.clear()
-        processes.disconnect()
 
 
 def _sweep(command: SweepCommand, sweep: Sweep, trials: SweepTrials, bar: SweepBar) -> int:
-    first = processes.index() == 0
-    if command.out is not None and not command.resume and not command.dry_run and first:
+    if command.out is not None and not command.resume and not command.dry_run:
         store.check_new(command.out, overwrite=command.overwrite)
     if command.dry_run:
         return _train(command, sweep, trials, contextlib.ExitStack(), bar)
     with contextlib.ExitStack() as held:
-        if command.out is not None and first:  # the other processes belong to it
+        if command.out is not None:
             held.enter_context(lock.locked(command.out))
         return _train(command, sweep, trials, held, bar)
 
 
 def _train(command: SweepCommand, sweep: Sweep, trials: SweepTrials, held: contextlib.ExitStack, bar: SweepBar) -> int:
-    """Train in a directory that is `held` by process 0: the one of the command, or a fresh one."""
+    """Train in a directory that is `held`: the one of the command, or a fresh one."""
     out = command.out
     options = Options(command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds)
     resumed = out is not None and command.resume and directory.is_begun(out)
@@ -220,44 +197,42 @@ def _train(command: SweepCommand, sweep: Sweep, trials: SweepTrials, held: conte
         bar.on_message(line)
     bar.on_message("reading data")
 
-    import jax
-
+    from jaxmlp.grid.executors import local_workers
     from jaxmlp.sweep import estimate, runner
     from jaxmlp.sweep import groups as sweep_groups
 
     groups = sweep_groups.groups_of(trials)
-    estimate.check_memory(groups, jax.local_devices(), options, processes.count(), sweep.prune)
+    estimate.check_memory(groups, local_workers(len(trials)), options)
     if command.dry_run:
         return _dry_run(options, sweep, groups, bar)
     if out is None:
         out = directory.fresh(sweep.experiment, "sweep-")
         held.enter_context(lock.locked(out))
-    if processes.index() == 0 and not resumed:
+    if not resumed:
         store.create(out, sweep, options, overwrite=command.overwrite)
-    processes.exchange({})  # the others wait for the directory
     with interruptible("saving after this call") as interruption:
         bar.interruption = interruption
         outcome = runner.run(sweep, groups, out, bar, options)
     bar.clear()
-    if outcome.stopped:
+    if outcome.summary is None:
         done = f"{outcome.finished:,} of {len(trials):,} trials have ended"
         stopped = f"stopped after {outcome.epochs:,} trial-epochs, saved ({done}); go on with"
         bar.quote(stopped, typed("sweep", "--out", short_path(out), "--resume"))
         return 128 + (interruption.number or signal.SIGTERM)
-    code = 0 if outcome.summary is None else print_end(bar, out, outcome.summary, sweep)
+    code = print_end(bar, out, outcome.summary, sweep)
     return 128 + interruption.number if interruption.signalled else code
 
 
 def _dry_run(options: Options, sweep: Sweep, groups: "list[SweepGroup]", bar: SweepBar) -> int:
     """Say what the sweep would take."""
-    import jax
     from rich.table import Table
 
+    from jaxmlp.grid.executors import local_workers
     from jaxmlp.sweep import estimate
 
-    devices = jax.local_devices()
+    devices = local_workers(sum(len(group.trials) for group in groups))
     bar.on_message("running each group's program for a moment, unless that is known from before")
-    cost = estimate.estimate(groups, devices, options, processes.count(), sweep.prune)
+    cost = estimate.estimate(groups, devices, options, sweep.prune)
     table = Table("group", "network", "trials", "together", "an epoch of all", "compiling")
     for number, group in enumerate(cost.groups):
         name = f"{number}: {group.differs}" if group.differs else f"{number}"
@@ -273,6 +248,6 @@ def _dry_run(options: Options, sweep: Sweep, groups: "list[SweepGroup]", bar: Sw
         f" {cost.epochs:,} trial-epochs, which take {duration(cost.seconds)} if no trial stops early, and"
         f" {duration(cost.compile_seconds)} of compiling (more as trials leave and programs become smaller)"
     )
-    if line := estimate.shortage(cost, devices, sweep.prune):
+    if line := estimate.shortage(cost, devices):
         bar.on_message(line)
     return 0

@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 
 import jax
 import psutil
+from jax.sharding import SingleDeviceSharding
 
 from jaxmlp.errors import JaxmlpError
-from jaxmlp.grid import program, pruning, sizing
-from jaxmlp.grid.packing import Packing, SlotRequest, Terms, plan
-from jaxmlp.grid.program import Devices
+from jaxmlp.grid import program, pruning, sizing, units
+from jaxmlp.grid.packing import Packing, SlotRequest, plan
+from jaxmlp.grid.program import Device
 from jaxmlp.grid.pruning import Prune
+from jaxmlp.grid.sizing import Devices
 from jaxmlp.sweep import groups as sweep_groups
 from jaxmlp.sweep.groups import SweepGroup
 from jaxmlp.sweep.options import Options
@@ -21,9 +23,6 @@ from jaxmlp.sweep.options import Options
 # which is put together of two
 CHECKPOINT_COPIES = 5
 RESIDENT_ADVICE = "take a smaller --resident, --chunk, network or data set"
-PRUNED_ADVICE = (
-    "all trials begin before the first rung: take fewer trials, a smaller network, more processes, or no [prune]"
-)
 
 
 class GroupEstimate(NamedTuple):
@@ -52,10 +51,9 @@ def estimate(
     groups: Sequence[SweepGroup],
     devices: Devices,
     options: Options,
-    processes: int,
     prune: Prune | None,
 ) -> Estimate:
-    """The time of each group, by a probe of the chunk that it would run with; and the memory of all.
+    """The time of each group on so many workers, by a probe of the chunk that it would run with; and the memory of all.
 
     Compiles the program of every group, as the sweep would.
     """
@@ -63,8 +61,8 @@ def estimate(
     for group, differs in zip(groups, differences(groups), strict=True):
         measured = sweep_groups.probed(group, devices, chunk=1 if options.sequential else options.chunk)
         packing = sweep_groups.packing_of(group, devices, options, measured)
-        programs.append(_program(group, packing, devices, processes, alone=options.sequential))
-        epoch = measured.seconds * len(group.trials) / processes
+        programs.append(_program(group, packing, devices[0], alone=options.sequential))
+        epoch = measured.seconds * len(group.trials) / len(devices)
         estimates.append(
             GroupEstimate(
                 differs,
@@ -105,81 +103,75 @@ class _Program(NamedTuple):
     """The bytes of one group."""
 
     compiled: jax.stages.Compiled  # kept, as the sweep keeps it
-    data: int  # on each device
-    call: int  # that a call takes on each device, beside its arguments
-    resident: int  # the states of the trials that have slots at a time
-    begun: int  # the states of all trials of this process
+    data: int  # for each worker
+    call: int  # that a call takes, beside its arguments
+    resident: int  # the states of the trials that have slots of a worker at a time
+    unit: int  # the states of the trials of a unit
 
 
-def _program(group: SweepGroup, packing: Packing, devices: Devices, processes: int, *, alone: bool) -> _Program:
+def _program(group: SweepGroup, packing: Packing, device: Device, *, alone: bool) -> _Program:
     """The program of the largest batch of trials of a group, compiled."""
-    in_process, state = group.for_process(0, processes), sizing.state_bytes(group.spec)
-    first = list(in_process.trials.items())[: packing.resident]
-    requests = [SlotRequest(number, trial.seed, 0) for number, trial in first]
-    layout = plan(requests, Terms(len(devices), packing.chunk, packing.price))
-    mesh, splits = program.mesh_of(devices), in_process.splits()
-    compiled = program.compile_program(
+    grid, state = group.trials.grid, sizing.state_bytes(group.spec)
+    numbers, splits = grid.numbers(group.number), group.data().splits
+    unit = numbers[: units.size(len(numbers), packing)]
+    first = unit[: packing.resident]
+    layout = plan([SlotRequest(number, grid.seed(number), 0) for number in first], packing)
+    place = SingleDeviceSharding(device)
+    compiled = program.compile_call(
         group.spec,
         packing.epochs,
-        program.batch_shapes(mesh, group.spec, max(layout, key=lambda batch: batch.size).shape),
-        jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=program.everywhere(mesh)), splits),
+        program.batch_shapes(device, group.spec, max(layout, key=lambda batch: batch.size).shape),
+        jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), splits),
         alone=alone,
     )
     analysis = compiled.memory_analysis()
     call = 0 if analysis is None else analysis.temp_size_in_bytes + analysis.output_size_in_bytes
     data = sum(x.nbytes for x in jax.tree.leaves(splits))
-    return _Program(compiled, data, call, state * len(first), state * len(in_process.trials))
+    return _Program(compiled, data, call, state * len(first), state * len(unit))
 
 
 def _memory(programs: Sequence[_Program], devices: Devices, *, saves: bool, together: bool) -> int:
     """Bytes at the peak: of a device, or where the devices are a CPU, of the process.
 
-    Groups run one after the other, but with rungs (`together`) the trials of all have begun before any is pruned. A
-    process holds its programs and the data already. States lie on the devices, and once more in the memory of the host
-    while trials are repacked, or as often as a checkpoint copies them.
+    A process holds its programs and the data already. States lie on the devices, and once more in the memory of the
+    host while trials are repacked, or as often as a checkpoint copies them; with rungs (`together`) those of all trials
+    of a unit, which wait for the next stage.
     """
     if devices[0].platform != "cpu":
-        return max(group.data + group.call + -(-group.resident // len(devices)) for group in programs)
+        return max(group.data + group.call + group.resident for group in programs)
     held = psutil.Process().memory_info().rss
-    begun = sum(group.begun for group in programs) if together else max(group.resident for group in programs)
-    work = max((group.data + group.call) * len(devices) + group.resident for group in programs)
-    return held + work + begun * (CHECKPOINT_COPIES if saves else 1)
+    begun = max(group.unit if together else group.resident for group in programs)
+    work = max(group.data + group.call + group.resident for group in programs)
+    return held + len(devices) * (work + begun * (CHECKPOINT_COPIES if saves or together else 1))
 
 
-def check_memory(
-    groups: Sequence[SweepGroup], devices: Devices, options: Options, processes: int, prune: Prune | None
-) -> None:
+def check_memory(groups: Sequence[SweepGroup], devices: Devices, options: Options) -> None:
     """Raise JaxmlpError where a sweep surely needs more memory than there is. Compiles nothing, writes nothing.
 
-    Counted are the data and the states alone: those of the trials that have slots at a time, and on the host, where
-    rungs are waited for, those of all trials of a process. Checkpoints and what a call takes come on top.
+    Counted are the data and the states alone, those of the trials that have slots at a time. Checkpoints and what a call
+    takes come on top.
     """
-    resident, begun = 0, 0
+    most = 0
     for group in groups:
-        state, trials = sizing.state_bytes(group.spec), -(-len(group.trials) // processes)
         packing = sweep_groups.packing_of(group, devices, options)
+        trials = min(packing.resident, units.size(len(group.trials), packing))
         data = sum(group.examples) * 4 * (group.spec.inputs + 1)  # float32, and the label
-        on_device = -(-min(packing.resident, trials) // len(devices)) * state
-        resident = max(resident, data + on_device)
-        begun = begun + trials * state if prune is not None else 0
-    on_cpu = devices[0].platform == "cpu"
-    if not on_cpu and (free := sizing.free_on_device(devices)) is not None and resident > free:
-        raise JaxmlpError(_too_little(resident, free, "on a device", RESIDENT_ADVICE))
-    free = sizing.free_on_host()
-    if begun > free:
-        raise JaxmlpError(_too_little(begun, free, "here", PRUNED_ADVICE))
-    if on_cpu and resident * len(devices) > free:
-        raise JaxmlpError(_too_little(resident * len(devices), free, "here", RESIDENT_ADVICE))
+        most = max(most, data + trials * sizing.state_bytes(group.spec))
+    if devices[0].platform != "cpu":
+        free = sizing.free_on_device(devices)
+        if free is not None and most > free:
+            raise JaxmlpError(_too_little(most, free, "on a device", RESIDENT_ADVICE))
+    elif most * len(devices) > (free := sizing.free_on_host()):
+        raise JaxmlpError(_too_little(most * len(devices), free, "here", RESIDENT_ADVICE))
 
 
-def shortage(cost: Estimate, devices: Devices, prune: Prune | None) -> str | None:
+def shortage(cost: Estimate, devices: Devices) -> str | None:
     """A line for a dry run whose estimate is more than there is; None where it fits."""
     on_cpu = devices[0].platform == "cpu"
     free = sizing.free_on_host() + psutil.Process().memory_info().rss if on_cpu else sizing.free_on_device(devices)
     if free is None or cost.memory <= free:
         return None
-    advice = PRUNED_ADVICE if on_cpu and prune is not None else RESIDENT_ADVICE
-    return f"warning: {_too_little(cost.memory, free, 'here' if on_cpu else 'on a device', advice)}"
+    return f"warning: {_too_little(cost.memory, free, 'here' if on_cpu else 'on a device', RESIDENT_ADVICE)}"
 
 
 def _too_little(needed: int, free: int, where: str, advice: str) -> str:

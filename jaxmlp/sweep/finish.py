@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxmlp import plots
 from jaxmlp.errors import RunError
-from jaxmlp.grid.groups import Best
+from jaxmlp.grid.driver import Best
 from jaxmlp.grid.results import TrialResult, epochs_of
 from jaxmlp.runs import directory, environment, files, metrics, pictures, runner
 from jaxmlp.runs.directory import ENVIRONMENT, PLOTS, SUMMARY
@@ -25,14 +25,14 @@ from jaxmlp.training.callbacks import Callbacks
 
 
 class Work(NamedTuple):
-    """What a sweep took, over all processes and sessions; compiling and the total are of this process and session."""
+    """What a sweep took, over all sessions; compiling and the total are of this one."""
 
-    compiles: int  # of this process
+    compiles: int
     epochs: int  # of trials, all together
-    seconds: float  # in the compiled program
+    seconds: float  # in compiled programs, of all workers side by side
     compile_seconds: float
     total_seconds: float
-    processes: int
+    workers: int
     peak_bytes: int  # of memory, of this process
 
 
@@ -64,7 +64,7 @@ def finish(
         "trial_epochs": work.epochs,
         "trial_epochs_per_second": work.epochs / work.seconds if work.seconds else None,
         "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
-        "processes": work.processes,
+        "workers": work.workers,
         "peak_bytes": work.peak_bytes,
         "best": None,
     }

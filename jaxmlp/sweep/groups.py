@@ -4,7 +4,7 @@ import json
 import os
 import platform
 from dataclasses import asdict
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -13,15 +13,15 @@ from jaxmlp.data.npz import cache_folder
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import RunError
 from jaxmlp.grid import sizing
-from jaxmlp.grid.groups import Group
 from jaxmlp.grid.packing import Packing
-from jaxmlp.grid.program import Devices
-from jaxmlp.grid.sizing import Probe
+from jaxmlp.grid.sizing import Devices, Probe
+from jaxmlp.grid.units import Group
 from jaxmlp.runs import files
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.runner import Loaded, read_data, spec_of
 from jaxmlp.spec import Spec
 from jaxmlp.sweep.options import Options
+from jaxmlp.sweep.recorder import Recorder
 from jaxmlp.sweep.trials import SweepTrials
 
 PROBE_FROM = 60.0  # seconds of work as guessed: below that a probe costs more than it can save
@@ -56,10 +56,19 @@ class SweepGroup(NamedTuple):
         """Its data, read; the last two data sets stay in memory."""
         return loaded(self.experiment.data)
 
-    def for_process(self, index: int, count: int) -> Group:
-        """What process `index` of `count` trains of it."""
-        trials = self.trials.grid.scheduled(self.number, index, count)
-        return Group(self.spec, trials, lambda: self.data().splits)
+    def for_workers(self, packing: Packing, recorder: Recorder, *, alone: bool) -> Group:
+        """What workers need of it."""
+        grid = self.trials.grid
+        return Group(
+            self.spec,
+            packing,
+            grid.numbers(self.number),
+            grid.trial,
+            grid.seed,
+            lambda: self.data().splits,
+            partial(recorder.record, self.number),
+            alone,
+        )
 
 
 @lru_cache(maxsize=2)
@@ -87,7 +96,8 @@ def packing_of(group: SweepGroup, devices: Devices, options: Options, measured: 
     return sizing.packing_for(
         group.spec,
         group.examples[0],
-        devices,
+        devices[0],
+        len(group.trials),
         alone=options.sequential,
         chunk=options.chunk or chunk,
         resident=options.resident,
@@ -98,7 +108,7 @@ def packing_of(group: SweepGroup, devices: Devices, options: Options, measured: 
 def is_worth_probing(group: SweepGroup, devices: Devices) -> bool:
     """Whether its trials, if none stops early, are guessed to take longer than a probe can save."""
     epochs = len(group.trials) * group.spec.training.max_epochs
-    return epochs * sizing.guessed_seconds(group.spec, group.examples[0], devices) > PROBE_FROM
+    return epochs * sizing.guessed_seconds(group.spec, group.examples[0], devices[0]) > PROBE_FROM * len(devices)
 
 
 def probed(group: SweepGroup, devices: Devices, *, chunk: int | None = None) -> Probe:

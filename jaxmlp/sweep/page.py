@@ -142,13 +142,14 @@ def facts(summary: dict[str, Any]) -> dict[str, str]:
     """What the sweep took: name and number."""
     rate, seconds = summary["trial_epochs_per_second"], summary["seconds"]
     nouns = {"trials": "trial", "groups": "group", "compiles": "compiled program", "trial_epochs": "trial-epoch"}
+    summary = {"workers": summary.get("processes", 1)} | summary  # as earlier versions had it
     named = {noun + "s" * (summary[key] != 1): f"{summary[key]:,}" for key, noun in nouns.items()}
-    named |= {
+    return named | {
         "trial-epochs a second": "–" if rate is None else f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}",
         "training": f"{seconds['train']:,.1f} s",
         "compiling": f"{seconds['compile']:,.1f} s",
+        "workers" if summary["workers"] != 1 else "worker": f"{summary['workers']:,}",
     }
-    return named | {"process" if summary["processes"] == 1 else "processes": f"{summary['processes']:,}"}
 
 
 def doubt(rows: Rows, best: Row) -> dict[str, Any]:

@@ -1,28 +1,30 @@
 """What is written of a trial: a row of results, and its curve."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 
 from jaxmlp.grid.results import TrialResult, sparsity
+from jaxmlp.grid.units import Record
 from jaxmlp.spec import Examples
-from jaxmlp.sweep.groups import SweepGroup
 from jaxmlp.sweep.trials import SweepTrial
 from jaxmlp.training import fitting
 from jaxmlp.training.loop import TrainState
+
+if TYPE_CHECKING:
+    from jaxmlp.sweep.groups import SweepGroup
 
 
 class Recorder:
     """Makes the lines of the trials of a sweep; with `test`, each is evaluated on the test examples too."""
 
-    def __init__(self, trials: Sequence[SweepTrial], groups: Sequence[SweepGroup], *, test: bool) -> None:
+    def __init__(self, trials: Sequence[SweepTrial], groups: "Sequence[SweepGroup]", *, test: bool) -> None:
         self.trials, self.groups, self.test = trials, groups, test
-        self.longest = max(group.spec.training.max_epochs for group in groups)
         self.zeros = any(group.spec.training.l1_step == "proximal" for group in groups)
         self._test_examples: tuple[int, Examples] | None = None  # of the current group, on the device
 
-    def record(self, group: int, result: TrialResult) -> dict[str, Any]:
+    def record(self, group: int, result: TrialResult) -> Record:
         """The lines of a trial in results.jsonl (`row`) and curves.jsonl (`curve`)."""
         trial = self.trials[result.trial]
         train, validation, _ = self.groups[group].examples
@@ -33,12 +35,13 @@ class Recorder:
             row["zeros"] = sparsity(result.state.best_params, below=0.0)
         if self.test:
             row |= self._tested(group, result.state)
-        return {"row": row, "curve": {"trial": result.trial} | result.curve(train, validation)}
+        return Record(row, {"trial": result.trial} | result.curve(train, validation))
 
     def _tested(self, group: int, state: TrainState) -> dict[str, Any]:
-        if self._test_examples is None or self._test_examples[0] != group:
-            self._test_examples = group, jax.device_put(self.groups[group].data().splits.test)
+        held = self._test_examples
+        if held is None or held[0] != group:
+            self._test_examples = held = group, jax.device_put(self.groups[group].data().splits.test)
         params = jax.device_put(state.best_params)
-        test = fitting.measure(self.groups[group].spec, params, self._test_examples[1])
+        test = fitting.measure(self.groups[group].spec, params, held[1])
         columns = {"loss": test.loss, "accuracy": test.accuracy, "correct": test.correct, "count": test.count}
         return {f"test_{name}": value for name, value in columns.items()}

@@ -5,69 +5,47 @@ environment.json     versions, devices, where the data came from
 groups.json          what is compiled, and how trials are packed: kept, so that resuming packs alike
 results.jsonl        a line a trial, as they finish; sorted at the end, and beside it results.csv
 curves.jsonl         the epochs of each trial, as they finish
-checkpoints/K-of-N/  the state of the trials of process K
+units/               what has come of each work unit, and its state (see journal.py)
 best/                the run directory of the best trial
 plots/, sweep.html   pictures, and a page
 summary.json         how it ended
 """
 
-import contextlib
 import csv
 import io
 import json
-import re
-import shutil
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import jax
-import numpy as np
+from typing import Any
 
 from jaxmlp.errors import RunError, UsageError
-from jaxmlp.grid.groups import Best, GridSnapshot
-from jaxmlp.grid.results import COLUMNS, TrialResult
-from jaxmlp.grid.snapshots import Snapshot, merged
-from jaxmlp.runs import checkpoints, directory, files, lock
+from jaxmlp.runs import directory, files, lock
 from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, PLOTS, SUMMARY, RunKind
 from jaxmlp.runs.identity import Identity, identity
 from jaxmlp.runs.sealed import read_json
-from jaxmlp.spec import Hyper, Spec
 from jaxmlp.sweep import config, logs
 from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.options import MODES, Options
 from jaxmlp.text import typed
-from jaxmlp.training import loop
-from jaxmlp.training.loop import TrainState
 
-RESULTS, TABLE, CURVES, GROUPS, BEST, PAGE = (
-    *("results.jsonl", "results.csv", "curves.jsonl", "groups.json", "best", "sweep.html"),
+RESULTS, TABLE, CURVES, GROUPS, UNITS, BEST, PAGE = (
+    *("results.jsonl", "results.csv", "curves.jsonl", "groups.json", "units", "best", "sweep.html"),
 )
 SWEEP = RunKind(
     "a sweep of jaxmlp sweep",
     table="grid",
     tables=directory.RUN.tables | set(config.TABLES),
     patterns=(
-        *(CONFIG, ENVIRONMENT, SUMMARY, RESULTS, TABLE, CURVES, GROUPS, PAGE, PLOTS, f"{PLOTS}/*.png", CHECKPOINTS),
+        *(CONFIG, ENVIRONMENT, SUMMARY, RESULTS, TABLE, CURVES, GROUPS, PAGE, PLOTS, f"{PLOTS}/*.png"),
         *lock.FILES,
-        *(f"{CHECKPOINTS}/*-of-*", f"{CHECKPOINTS}/*-of-*/epoch-*.safetensors"),
+        *(UNITS, f"{UNITS}/*", f"{UNITS}/*/done.json", f"{UNITS}/*/try-*", f"{UNITS}/*/try-*/epoch-*.safetensors"),
+        f"{UNITS}/best/epoch-*.safetensors",
+        *(CHECKPOINTS, f"{CHECKPOINTS}/*-of-*", f"{CHECKPOINTS}/*-of-*/epoch-*.safetensors"),  # of earlier versions
         *(BEST, *(f"{BEST}/{pattern}" for pattern in directory.RUN.patterns)),
     ),
 )
-_PART = re.compile(r"(\d+)-of-(\d+)")
-
 
 Curve = dict[str, list[float | None]]
-
-
-class Saved(NamedTuple):
-    """A sweep after a call, as one process saves it."""
-
-    call: int  # calls made
-    grid: GridSnapshot
-    lines: int  # of the results that had been written
-    totals: dict[str, float]  # of the work done: epochs, seconds
-    skipped: tuple[str, ...] = ()  # a line for each checkpoint that was passed over
 
 
 def check_new(path: Path, *, overwrite: bool) -> list[Path]:
@@ -105,35 +83,19 @@ def ended(path: Path) -> dict[str, Any] | None:
     return read_json(path / SUMMARY, directory.identity_of(path))
 
 
-def append(path: Path, rows: Sequence[Mapping[str, Any]], curves: Sequence[Mapping[str, Any]], run: Identity) -> None:
-    """Add the lines of trials that have finished."""
-    for name, lines in ((RESULTS, rows), (CURVES, curves)):
-        if lines:
-            files.append_lines(path / name, [logs.line(row, run) for row in lines])
+class Logs:
+    """results.jsonl and curves.jsonl while a sweep runs: copies of what its units hold, begun anew by each session."""
 
+    def __init__(self, path: Path, run: Identity) -> None:
+        self.path, self.run = path, run
+        for name in (RESULTS, CURVES):
+            files.write_atomically(path / name, b"")
 
-def recover(path: Path, finished: Collection[int], run: Identity) -> tuple[list[dict[str, Any]], list[int], list[int]]:
-    """Cut results and curves back to the trials that had finished at a checkpoint.
-
-    Returns the rows of the results, and the numbers of the trials whose row, or else curve, is lost or damaged.
-    """
-    kept: dict[str, dict[int, bytes]] = {}
-    for name in (RESULTS, CURVES):
-        log, kept[name] = logs.read(path / name, run), {}
-        for trial, text in log.lines:
-            if trial in finished:
-                kept[name].setdefault(trial, text)
-        if log.damaged or len(kept[name]) != len(log.lines) or not (path / name).exists():
-            _write_lines(path / name, kept[name].values())
-    lost, without_curve = (sorted(set(finished) - kept[name].keys()) for name in (RESULTS, CURVES))
-    if lost:  # they are trained again, and leave another curve
-        _write_lines(path / CURVES, [text for trial, text in kept[CURVES].items() if trial not in set(lost)])
-    rows = logs.Log(list(kept[RESULTS].items()), []).rows()
-    return rows, lost, sorted(set(without_curve) - set(lost))
-
-
-def _write_lines(path: Path, lines: Iterable[bytes]) -> None:
-    files.write_atomically(path, b"".join(text + b"\n" for text in lines))
+    def add(self, rows: Sequence[Mapping[str, Any]], curves: Sequence[Mapping[str, Any]]) -> None:
+        """Append trials."""
+        for name, lines in ((RESULTS, rows), (CURVES, curves)):
+            if lines:
+                files.append_lines(self.path / name, [logs.line(row, self.run) for row in lines])
 
 
 def results(path: Path) -> list[dict[str, Any]]:
@@ -168,134 +130,3 @@ def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
         {name: json.dumps(value) if isinstance(value, list) else value for name, value in row.items()} for row in rows
     )
     return text.getvalue()
-
-
-def save(path: Path, index: int, count: int, saved: Saved, run: Identity) -> None:
-    """Write the part of process `index` of `count`. RunError if the disk refuses; what was there before still is."""
-    groups, position, best = saved.grid
-    tree = {
-        "groups": {str(i): (group.states, group.histories) for i, group in enumerate(groups)},
-        "best": None if best is None else (best.result.state, best.result.history),
-    }
-    facts: dict[str, Any] = {
-        "groups": [group.facts for group in groups],
-        "position": position,
-        "best": None,
-        "lines": saved.lines,
-        "totals": saved.totals,
-    }
-    if best is not None:
-        group, (trial, status, history, _) = best
-        facts["best"] = {"group": group, "trial": trial, "status": status, "epochs": len(history)}
-    for name in (RESULTS, CURVES) if index == 0 else ():  # the checkpoint counts on their lines
-        files.flush(path / name)
-    metadata = {"sweep": json.dumps(facts), "identity": run.to_json()}
-    checkpoints.save(_part(path, index, count), saved.call, tree, metadata)
-
-
-def restore(
-    path: Path,
-    specs: Sequence[Spec],
-    index: int,
-    count: int,
-    trials: Sequence[Sequence[int]],
-    refuse: checkpoints.Refuse,
-) -> Saved | None:
-    """What process `index` of `count` goes on from: the newest call that all parts have; None where there is none.
-
-    `trials` are those of this process in each group; checkpoints that `refuse` gives a reason against are passed over.
-    RunError where parts are there, but none can be used.
-    """
-    newest = _newest(path, refuse)
-    if newest is None:
-        return None
-    call, parts, skipped = newest
-    like = [_shapes(spec) for spec in specs]
-    if parts == count:
-        return _read(_part(path, index, count), call, like)._replace(skipped=skipped)
-    saved = [_read(_part(path, part, parts), call, like) for part in range(parts)]
-    groups = [merged([part.grid.groups[number] for part in saved], group) for number, group in enumerate(trials)]
-    best = _better([part.grid.best for part in saved])
-    return saved[0]._replace(grid=GridSnapshot(groups, saved[0].grid.position, best), skipped=skipped)
-
-
-def best_of(path: Path, specs: Sequence[Spec], call: int, count: int) -> Best | None:
-    """The best trial of all processes, as they saved it at a call."""
-    like = [_shapes(spec) for spec in specs]
-    return _better([_read(_part(path, index, count), call, like).grid.best for index in range(count)])
-
-
-def _better(candidates: Sequence[Best | None]) -> Best | None:
-    return min((best for best in candidates if best is not None), key=lambda best: best.result.rank, default=None)
-
-
-def remove_others(path: Path, count: int) -> None:
-    """Delete the parts of an earlier number of processes, once those of this one are written."""
-    for part in _parts(path):
-        if part[1] != count:
-            with contextlib.suppress(OSError):
-                shutil.rmtree(_part(path, *part))
-
-
-def _part(path: Path, index: int, count: int) -> Path:
-    return path / CHECKPOINTS / f"{index}-of-{count}"
-
-
-def _parts(path: Path) -> list[tuple[int, int]]:
-    try:
-        names = [_PART.fullmatch(item.name) for item in (path / CHECKPOINTS).iterdir()]
-    except FileNotFoundError:
-        return []
-    return [(int(name[1]), int(name[2])) for name in names if name]
-
-
-def _newest(path: Path, refuse: checkpoints.Refuse) -> tuple[int, int, tuple[str, ...]] | None:
-    """The newest call that all processes of some number have saved, that number, and what was passed over."""
-    complete, skipped = [], []
-    for count in {count for _, count in _parts(path)}:
-        usable = [checkpoints.whole(_part(path, index, count), refuse) for index in range(count)]
-        complete += [(call, count) for call in set.intersection(*(set(calls) for calls, _ in usable))]
-        skipped += [line for _, lines in usable for line in lines]
-    if complete:
-        return *max(complete), tuple(skipped)
-    if skipped:
-        raise RunError(
-            f"no checkpoint can be used; bring a copy back, or begin anew by --overwrite ({'; '.join(skipped)})"
-        )
-    return None
-
-
-def _read(part: Path, call: int, like: Sequence[TrainState]) -> Saved:
-    def shapes(metadata: dict[str, str]) -> dict[str, Any]:
-        facts = json.loads(metadata["sweep"])
-        groups = {}
-        for i, (group, state) in enumerate(zip(facts["groups"], like, strict=True)):
-            trials = len(group["trials"])
-            groups[str(i)] = (_many(state, trials) if trials else None, _history(sum(group["epochs"])))
-        best = facts["best"]
-        return {"groups": groups, "best": best and (like[best["group"]], _history(best["epochs"]))}
-
-    checkpoint = checkpoints.restore(part, shapes, call)
-    if checkpoint is None:
-        raise RunError(f"{part} holds no checkpoint of call {call}: another process is writing there; try again")
-    facts, best = json.loads(checkpoint.metadata["sweep"]), None
-    arrays = checkpoint.tree["groups"]
-    groups = [Snapshot(*arrays[str(i)], facts=group) for i, group in enumerate(facts["groups"])]
-    if facts["best"] is not None:
-        state, history = checkpoint.tree["best"]
-        best = Best(
-            facts["best"]["group"], TrialResult(facts["best"]["trial"], facts["best"]["status"], history, state)
-        )
-    return Saved(call, GridSnapshot(groups, facts["position"], best), facts["lines"], facts["totals"])
-
-
-def _history(epochs: int) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((epochs, len(COLUMNS)), np.float64)
-
-
-def _shapes(spec: Spec) -> TrainState:
-    return jax.eval_shape(lambda hyper, key: loop.begin(spec, hyper, key), Hyper(), jax.random.key(0))
-
-
-def _many(state: TrainState, count: int) -> TrainState:
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype), state)

@@ -1,0 +1,282 @@
+"""The driver hands out the units of a grid, collects their results, and prunes at rungs; it alone keeps results."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from jaxmlp.errors import RunError
+from jaxmlp.grid.executors import Executor, Failed, Lost
+from jaxmlp.grid.progress import Tally, rank_of
+from jaxmlp.grid.pruning import Prune, survivors
+from jaxmlp.grid.results import TrialResult
+from jaxmlp.grid.snapshots import trials_of
+from jaxmlp.grid.units import Done, Group, Record, Unit, cut
+from jaxmlp.grid.worker import Compiling, Pulse, Saved, States
+from jaxmlp.text import count
+from jaxmlp.training.callbacks import Callbacks
+
+ATTEMPTS = 3  # of a unit whose worker is lost
+POLL_SECONDS = 0.2
+
+
+class Best(NamedTuple):
+    """The best of the trials that have finished."""
+
+    group: int
+    result: TrialResult
+
+
+@runtime_checkable
+class Journal(States, Protocol):
+    """Keeps what has come of a grid, so that it can be gone on with."""
+
+    def done(self, unit: Unit) -> Done | None:
+        """What has come of a unit, if it was kept; without the state of its best trial."""
+        ...
+
+    def keep(self, unit: Unit, done: Done) -> None:
+        """Keep what has come of a unit."""
+        ...
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Add trials to the results: those that have finished or were pruned, each once."""
+        ...
+
+    def best(self) -> Best | None:
+        """The best trial that was kept."""
+        ...
+
+    def keep_best(self, best: Best) -> None:
+        """Keep the best trial of all so far."""
+        ...
+
+    def forget(self, unit: Unit) -> None:
+        """The states of a unit are needed no more."""
+        ...
+
+
+class Driver:
+    """Trains the groups of a grid, unit by unit, from what the journal holds on.
+
+    At the rungs of `prune` the worse configurations are pruned; `configurations` holds the configuration of each trial.
+    A grid that is `resumable` is saved where it is stopped; else its trials end there, with the status "stopped".
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[Group],
+        executor: Executor,
+        journal: Journal,
+        callbacks: Callbacks,
+        prune: Prune | None = None,
+        configurations: Sequence[int] = (),
+        *,
+        resumable: bool = False,
+    ) -> None:
+        self.resumable = resumable
+        self.groups, self.executor, self.journal, self.callbacks = groups, executor, journal, callbacks
+        self.prune, self.configurations = prune, configurations
+        longest = max(group.spec.training.max_epochs for group in groups)
+        self.stages = (*(prune.rung_epochs if prune else ()), longest)
+        self.tally = Tally(sum(len(group.numbers) for group in groups), longest, executor.workers)
+        self.best = journal.best()
+        self.compiles, self.compile_seconds = 0, 0.0
+        self.stopped = False
+        self._units: dict[str, Unit] = {}  # of all stages so far
+        self._scores: dict[int, float] = {}
+        self._pruned: set[int] = set()  # configurations
+
+    def run(self) -> bool:
+        """Train until all trials have finished; returns False where it was stopped before."""
+        trials: list[Sequence[int]] = [group.numbers for group in self.groups]
+        before: list[list[Unit]] = [[] for _ in self.groups]
+        for stage, end in enumerate(self.stages):
+            units = [
+                cut(group, number, stage, min(end, group.spec.training.max_epochs), trials[number], before[number])
+                for number, group in enumerate(self.groups)
+            ]
+            waiting = self._train([unit for of_group in units for unit in of_group])
+            if self.stopped:
+                if not self.resumable:
+                    self._add([record.ended("stopped") for record in waiting.values()])
+                    self._find_best()
+                return False
+            if waiting:
+                self._prune(waiting)
+            self._forget(before)
+            trials = [[trial for unit in of_group for trial in unit.trials if trial in waiting] for of_group in units]
+            before = units
+        self._find_best()
+        self._forget(before)
+        return not self.stopped
+
+    def _train(self, units: Sequence[Unit]) -> dict[int, Record]:
+        """Train the units of a stage that the journal does not hold yet; returns the trials that wait for the next."""
+        self._units |= {unit.name: unit for unit in units}
+        waiting: dict[int, Record] = {}
+        left = []
+        for unit in units:
+            done = self.journal.done(unit)
+            if done is None:
+                left.append(unit)
+            else:
+                waiting |= self._take(unit, done, fresh=False)
+        self._provide(left)
+        for done in self._execute(left):
+            waiting |= self._take(self._units[done.unit], done, fresh=True)
+        return waiting
+
+    def _provide(self, units: Sequence[Unit]) -> None:
+        """Train the units again from whose states these go on, where the states are gone."""
+        names = sorted({name for unit in units for name in unit.sources if self.journal.load(name) is None})
+        if names and not self.stopped:
+            gone = [self._units[name] for name in names]
+            self.callbacks.on_message(f"the states of {count(len(gone), 'unit')} are gone: trained again")
+            self._provide(gone)
+            for _ in self._execute(gone):
+                pass
+
+    def _execute(self, units: Sequence[Unit]) -> Iterator[Done]:
+        """Have units trained, and yield what comes of each, as it comes."""
+        waiting = {unit.name: unit for unit in units}
+        self.executor.submit(units)
+        while waiting:
+            if not self.stopped and self.callbacks.should_stop():
+                self.stopped = True
+                self.executor.stop()
+            events = self.executor.collect(POLL_SECONDS)
+            for event in events:
+                if isinstance(event, Compiling):
+                    self.callbacks.on_compile(event.what)
+                elif isinstance(event, Pulse):
+                    if event.unit in waiting:
+                        self.tally.add_pulse(event)
+                elif isinstance(event, Failed):
+                    raise event.error
+                elif event.unit not in waiting:
+                    continue  # another attempt was faster
+                elif isinstance(event, Lost):
+                    self._again(waiting, event)
+                else:
+                    self.tally.end(event.unit)
+                    del waiting[event.unit]
+                    if isinstance(event, Done):
+                        yield event
+            if any(isinstance(event, Pulse | Done) for event in events):
+                self.callbacks.on_call_end(self.tally.progress())
+
+    def _again(self, waiting: dict[str, Unit], lost: Lost) -> None:
+        unit = waiting[lost.unit]
+        self.tally.end(lost.unit)
+        if unit.attempt == ATTEMPTS:
+            raise RunError(
+                f"unit {unit.name} ({count(len(unit.trials), 'trial')} from trial {min(unit.trials)}) has lost its worker"
+                f" {ATTEMPTS} times, at last: {lost.why}; see to that, and go on with --resume"
+            )
+        self.callbacks.on_message(f"unit {unit.name}: {lost.why}; attempt {unit.attempt + 1} of {ATTEMPTS}")
+        waiting[unit.name] = unit._replace(attempt=unit.attempt + 1)
+        self.executor.submit([waiting[unit.name]])
+
+    def _take(self, unit: Unit, done: Done, *, fresh: bool) -> dict[int, Record]:
+        """Count what has come of a unit, and keep it if it is fresh; returns its trials that wait."""
+        self._scores |= done.scores
+        if fresh:
+            if done.best is not None:
+                self._keep_if_best(unit.group, done.best)
+            self.journal.keep(unit, done)
+            self.compiles += done.compiles
+            self.compile_seconds += done.compile_seconds
+        self.tally.add_work(done.epochs, done.seconds)
+        self._add(done.finished)
+        return {record.trial: record for record in done.waiting}
+
+    def _add(self, records: Sequence[Record]) -> None:
+        self.journal.add(records)
+        self.tally.add_rows([record.row for record in records])
+
+    def _prune(self, waiting: dict[int, Record]) -> None:
+        """Finish the trials of all configurations that are not among the best at this rung."""
+        assert self.prune is not None
+        scores: dict[int, list[float]] = {}
+        for trial, score in sorted(self._scores.items()):
+            configuration = self.configurations[trial]
+            if configuration not in self._pruned:
+                scores.setdefault(configuration, []).append(score)
+        self._pruned |= set(scores) - survivors(scores, self.prune.keep)
+        pruned = [trial for trial in sorted(waiting) if self.configurations[trial] in self._pruned]
+        self._add([waiting.pop(trial).ended("pruned") for trial in pruned])
+        if self.tally.best is not None and self.tally.best["trial"] in pruned:
+            self._find_best()
+
+    def _keep_if_best(self, group: int, result: TrialResult) -> None:
+        if self.tally.best is None or result.rank < rank_of(self.tally.best):
+            self.best = Best(group, result)
+            self.journal.keep_best(self.best)
+
+    def _find_best(self) -> None:
+        """Have the state of the best trial of the table: from its unit, which is trained again where that is gone.
+
+        Of a pruned trial it is the state that the unit left; it may be the best, where other seeds were worse.
+        """
+        row = self.tally.best
+        if row is None:
+            self.best = None
+            return
+        if self.best is not None and self.best.result.trial == row["trial"]:
+            return
+        unit = max((unit for unit in self._units.values() if row["trial"] in unit.trials), key=lambda unit: unit.stage)
+        result = self._waiting_result(unit, row)
+        if result is None:
+            self._provide([unit])
+            for done in self._execute([unit]):
+                result = done.best
+        if result is None:
+            result = self._waiting_result(unit, row)
+        if result is not None:
+            self.best = Best(unit.group, result)
+            self.journal.keep_best(self.best)
+
+    def _waiting_result(self, unit: Unit, row: dict[str, Any]) -> TrialResult | None:
+        saved = self.journal.load(unit.name)
+        waiting = trials_of(saved.snapshot) if saved else {}
+        if row["trial"] not in waiting:
+            return None
+        state, history = waiting[row["trial"]]
+        return TrialResult(row["trial"], row["status"], history, state)
+
+    def _forget(self, units: Sequence[Sequence[Unit]]) -> None:
+        for of_group in units:
+            for unit in of_group:
+                self.journal.forget(unit)
+
+
+class Memory:
+    """A journal of this process alone; `on_record` sees each trial that has finished."""
+
+    def __init__(self, on_record: Callable[[Record], None]) -> None:
+        self._on_record, self._best = on_record, None
+        self._saved: dict[str, Saved] = {}
+
+    def save(self, unit: Unit, saved: Saved) -> None:
+        self._saved[unit.name] = saved
+
+    def load(self, name: str) -> Saved | None:
+        return self._saved.get(name)
+
+    def done(self, unit: Unit) -> Done | None:
+        return None
+
+    def keep(self, unit: Unit, done: Done) -> None:
+        pass
+
+    def add(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self._on_record(record)
+
+    def best(self) -> Best | None:
+        return self._best
+
+    def keep_best(self, best: Best) -> None:
+        self._best = best
+
+    def forget(self, unit: Unit) -> None:
+        self._saved.pop(unit.name, None)
