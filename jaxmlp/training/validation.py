@@ -9,6 +9,7 @@ from jaxmlp.data.preparing import NORMALISATIONS
 from jaxmlp.errors import UsageError, unknown
 from jaxmlp.fields import LARGEST, annotations, different, kind_of, shown, value_of
 from jaxmlp.nn.activations import ACTIVATIONS, activation
+from jaxmlp.nn.gradients import GRADIENTS
 from jaxmlp.nn.losses import L1_STEPS, LOSSES
 from jaxmlp.nn.network import INITS
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
@@ -18,7 +19,7 @@ from jaxmlp.training.stopping import STOP_RULES, stop_rule
 
 MONITORS = ("loss", "objective")
 PRECISIONS = ("default", "high", "highest")
-TRAINING_GRADIENTS = ("autodiff", "delta_rule", "both")
+TRAINING_GRADIENTS = (*GRADIENTS, "both")
 NAMES: dict[str, Collection[str]] = {  # that a key accepts
     "network.activation": ACTIVATIONS,
     "network.output_activation": ACTIVATIONS,
