@@ -40,7 +40,9 @@ def _described(flag: Flag, width: int) -> list[str]:
     left = f"  {flag.name}{'' if flag.positional else _metavar(flag)}"
     default = ", ".join(map(str, flag.default)) if isinstance(flag.default, tuple) else str(flag.default)
     shown = not (flag.kind is bool or flag.default in (None, MISSING, ""))
-    right = textwrap.wrap(f"{flag.text}{f' [{default}]' if shown and default else ''}", width - LEFT)
+    named = flag.choices and not any(choice in left for choice in flag.choices)
+    text = f"{flag.text.removesuffix('.')}: {', '.join(flag.choices)}." if named else flag.text
+    right = textwrap.wrap(f"{text}{f' [{default}]' if shown and default else ''}", width - LEFT)
     if len(left) >= LEFT:
         return [left, *(" " * LEFT + line for line in right)]
     return [f"{left:{LEFT}}{right[0]}", *(" " * LEFT + line for line in right[1:])]

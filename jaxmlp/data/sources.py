@@ -39,7 +39,7 @@ class Data:
     dir: str = ""
     """Folder with IDX files or an NPZ (mnist, fashion_mnist; beats the variable JAXMLP_DATA); data_dir (tfds:NAME)."""
     normalise: str = "per_image"
-    """per_image, unit, per_feature, global, none."""
+    """Of the pixels, by statistics of the training examples."""
     validation: Annotated[float, Interval(gt=0, lt=1), FLOAT64] = 0.2
     """Share of the training examples that is held out for validation."""
     split_seed: Annotated[int, Ge(0)] = 0

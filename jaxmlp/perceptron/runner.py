@@ -25,9 +25,9 @@ class OneLayer:
     """The perceptron's only layer."""
 
     output_activation: str = "sigmoid"
-    """sigmoid, tanh, arctan, identity, or any other that train knows; the targets are the limits of its range."""
+    """Of the layer, which learns the limits of its range."""
     init: str = "uniform"
-    """zeros, uniform (in +- online.init_scale), or {lecun,glorot,he}_{normal,uniform}."""
+    """Of the weights before training."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class Model(NamedTuple):
         return np.asarray(compiled_forward(self.spec, self.params, jnp.asarray(self.preparation.apply(images))))
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """The outputs for each class [N, K]: probabilities, or under squared error f(z)."""
+        """The outputs for each class [N, K], as the loss has them: probabilities softmax(z), or f(z)."""
         return np.asarray(outputs(self.spec.network, jnp.asarray(self.logits(images))))
 
     def predict(self, images: np.ndarray) -> np.ndarray:
