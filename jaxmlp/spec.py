@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from jaxmlp import display
 
 
-# A name stands for an entry of a registry, which `training.validation.NAMES` gives by key: a new entry is known everywhere.
+# `training.validation.NAMES` says for each key which registry the names that it accepts are the entries of.
 @dataclass(frozen=True)
 class Network:
     """The network: its hidden layers, functions and initial weights."""

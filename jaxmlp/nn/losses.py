@@ -1,4 +1,7 @@
-"""Losses of an example: value and delta = dE/dz at the output side by side; and the penalties of the weights."""
+"""Losses of an example: value and delta = dE/dz at the output side by side; and the penalties of the weights.
+
+A new loss is an entry of LOSSES: training, help, messages and tests have it from there, and docs/config.md names it.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
