@@ -19,6 +19,16 @@ class Identity(NamedTuple):
     keys: dict[str, Any]  # the resolved experiment and its options, by dotted key
     data: str  # CRC-32 of the images and labels as they were loaded
 
+    @classmethod
+    def of(cls, tree: Mapping[str, Any], data: str, without: Iterable[str] = ()) -> "Identity":
+        """The identity of an experiment as parsed TOML (`config.tree`), on data of a checksum.
+
+        `without` are keys that may change while the run goes on, beside the place of its data.
+        """
+        left_out = {*PLACES, *without}
+        keys = {key: value for key, value in flat(tree) if key not in left_out}
+        return cls(json.loads(json.dumps(keys)), data)
+
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that files carry in place of all of it."""
@@ -49,16 +59,6 @@ class Identity(NamedTuple):
             changed.append("the data")
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         return ", ".join(changed[:3]) + more if changed else None
-
-
-def identity(tree: Mapping[str, Any], data: str, without: Iterable[str] = ()) -> Identity:
-    """The identity of an experiment as parsed TOML (`config.tree`), on data of a checksum.
-
-    `without` are keys that may change while the run goes on, beside the place of its data.
-    """
-    left_out = {*PLACES, *without}
-    keys = {key: value for key, value in flat(tree) if key not in left_out}
-    return Identity(json.loads(json.dumps(keys)), data)
 
 
 def _shown(keys: Mapping[str, Any], name: str) -> str:
