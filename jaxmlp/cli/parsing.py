@@ -133,9 +133,9 @@ def read(
         keys |= in_file
     if under is not None:
         parsed = command.parse(arguments, over(command.kind, under))
-    described = experiment(parsed, kind)
-    config.check(described, keys)
-    return parsed, described
+    merged = experiment(parsed, kind)
+    config.check(merged, keys)
+    return parsed, merged
 
 
 def check_saving(command: Any, what: str) -> None:

@@ -78,10 +78,10 @@ def _blocks(
     steps = np.broadcast_to(np.asarray(eps, float), coordinates.shape)
     for start in range(0, len(coordinates), BLOCK):
         block, part = coordinates[start : start + BLOCK], steps[start : start + BLOCK]
-        missing = BLOCK - len(block)
+        padding = BLOCK - len(block)
         yield (
-            np.concatenate([block, np.full(missing, block[0])]).astype(np.int32),
-            np.concatenate([part, np.full(missing, part[0])]),
+            np.concatenate([block, np.full(padding, block[0])]).astype(np.int32),
+            np.concatenate([part, np.full(padding, part[0])]),
             len(block),
         )
 

@@ -1,6 +1,6 @@
 """What a run is: the keys that determine its results, and the data. Every state file carries it, or its digest.
 
-A file that belongs to another run, copied or left there, is told by it; and so is a config.toml that was changed.
+A file that belongs to another run, copied or left there, is recognised by it, and so is a config.toml that was changed.
 """
 
 import hashlib

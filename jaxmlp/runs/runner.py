@@ -92,7 +92,7 @@ def run(
     state, epochs = _resume(path, state, spec, splits, identity, callbacks, begun=begun)
     environment.write(path, now)  # what refuses to go on has not written it
     remove(path / SUMMARY)  # it is of fewer epochs
-    program, state = fitting.compile_program(spec, hyper, key, splits, state, placement, callbacks)
+    program, state = fitting.compile_epoch(spec, hyper, key, splits, state, placement, callbacks)
     saved, stop = time.monotonic(), False
     for done in fitting.train(program, state, callbacks):
         state, stop = done.state, done.stop
