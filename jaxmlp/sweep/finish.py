@@ -144,7 +144,7 @@ def write_best(
     state = jax.device_put(result.state)
     runner.save(path, result.state, epochs, run)
     splits = jax.device_put(data.splits)
-    trained, summary = runner.finish(group.spec, path, state, epochs, splits, data.preparation, run)
+    trained, summary = runner.write_model(group.spec, path, state, epochs, splits, data.preparation, run)
     summary["stop_reason"] = result.status
     write_json(path / SUMMARY, summary, run)
     pictures.draw(path / PLOTS, trained, epochs, summary["best_epoch"], splits, callbacks)

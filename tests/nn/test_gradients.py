@@ -116,7 +116,8 @@ def test_every_depth_with_every_penalty(hidden, penalty):
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_full_product_at_one_depth(activation, loss, dropout, weighted):
-    spec = make((5,), activation, loss, "identity" if loss == "softmax_cross_entropy" else activation, dropout)
+    output = activation if LOSSES[loss].reads_output_activation else "identity"
+    spec = make((5,), activation, loss, output, dropout)
     hyper = Hyper(l1=0.01, l2=0.02, dropout_rate=0.4)
     assert_agree(*derived(spec, hyper, weights_of(spec), examples(weighted), jax.random.key(5)))
 
