@@ -212,6 +212,8 @@ def _train(command: SweepCommand, sweep: Sweep, trials: SweepTrials, held: conte
 
         absent = finish.missing(out, summary)
         if absent is None:
+            for line in finish.losses(out):
+                bar.on_message(line)
             bar.on_message("this sweep had already ended; nothing was changed")
             return print_end(bar, out, summary, sweep)
         bar.on_message(f"this sweep had already ended, but {absent}: writing it again")

@@ -249,6 +249,13 @@ def _parts(path: Path) -> list[tuple[int, int]]:
     return [(int(name[1]), int(name[2])) for name in names if name]
 
 
+def unusable(path: Path, refuse: checkpoints.Refuse) -> list[str]:
+    """A line for each checkpoint that cannot be used, or that says that there is none."""
+    usable = [checkpoints.whole(_part(path, *part), refuse) for part in sorted(_parts(path))]
+    lines = [line for _, skipped in usable for line in skipped]
+    return lines if any(calls for calls, _ in usable) else [*lines, f"{path} has no checkpoint that can be used"]
+
+
 def _newest(path: Path, refuse: checkpoints.Refuse) -> tuple[int, int, tuple[str, ...]] | None:
     """The newest call that all processes of some number have saved, that number, and what was passed over."""
     complete, skipped = [], []

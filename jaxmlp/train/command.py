@@ -96,10 +96,12 @@ def _train(command: Train, experiment: Experiment, held: contextlib.ExitStack, b
         directory.check_same(out, experiment)
         summary = directory.ended(out, experiment)
         if summary is not None:
-            from jaxmlp.runs.runner import missing
+            from jaxmlp.runs.runner import losses, missing
 
             absent = missing(out, summary)
             if absent is None:
+                for line in losses(out, summary):
+                    bar.on_message(line)
                 bar.on_message(f"this run had already ended ({summary['stop_reason']}); nothing was changed")
                 return _end(bar, out, summary)
             bar.on_message(f"this run had already ended, but {absent}: writing it again")

@@ -387,6 +387,37 @@ def test_what_a_finished_sweep_lacks_is_written_again(tmp_path, small, file):
     assert file == "sweep.html" or (out / file).read_bytes() == before
 
 
+DAMAGES = {  # of a sweep that has ended: what is done to the lines of a file, and what is said of it
+    "a curve lost": (
+        "curves.jsonl",
+        lambda lines: lines[1:],
+        "lacks the curves of 1 trial, the first of trial {first}",
+    ),
+    "a curve twice": ("curves.jsonl", lambda lines: [lines[0], *lines], "curves.jsonl is damaged: writing it again"),
+    "a checkpoint damaged": ("checkpoints/*/*", lambda lines: [*lines, b"x"], "safetensors is damaged: its SHA-256"),
+    "all checkpoints lost": ("checkpoints/*/*", None, "has no checkpoint that can be used"),
+}
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize(("files", "damage", "words"), DAMAGES.values(), ids=DAMAGES)
+def test_what_a_finished_sweep_has_lost_is_said(whole, tmp_path, capsys, files, damage, words):
+    out = shutil.copytree(whole, tmp_path / "sweep")
+    paths = sorted(out.glob(files))
+    lines = paths[-1].read_bytes().splitlines(keepends=True)
+    if damage is None:
+        for path in paths:
+            path.unlink()
+    else:
+        paths[-1].write_bytes(b"".join(damage(lines)))
+    assert sweep.main(["--out", str(out), "--resume"]) == 0
+    first = json.loads(lines[0])["trial"] if damage and files == "curves.jsonl" else None
+    assert words.format(first=first) in capsys.readouterr().out
+    assert store.results(out) == store.results(whole)
+    curves = [row["trial"] for row in json_lines(out / "curves.jsonl")]
+    assert sorted(curves) == [trial for trial in range(16) if trial != first or "lacks" not in words]
+
+
 @pytest.mark.parametrize(("trials", "words"), [([0, 2], "lacks trial 1"), ([0, 1, 1, 2], "more than once")])
 def test_a_table_that_does_not_hold_each_trial_once_is_not_finished(tmp_path, trials, words):
     rows = [{"trial": trial} for trial in trials]

@@ -133,6 +133,24 @@ def test_a_finished_run_is_left_as_it_is(tmp_path, small, capsys):
 
 
 @pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize(
+    ("kept", "from_epoch", "words"),
+    [(0, 0, []), (1, 2, []), (2, 2, ["is damaged: it is empty", "nothing was changed"])],
+)
+def test_lost_checkpoints_of_a_finished_run_are_said(tmp_path, small, capsys, kept, from_epoch, words):
+    train.main([*small, "--out", str(tmp_path), "--quiet", "--checkpoint-seconds", "1e-6"])
+    paths = sorted((tmp_path / "checkpoints").iterdir())
+    for path in paths[kept:]:
+        path.unlink()
+    if kept == 2:
+        paths[-1].write_bytes(b"")
+    assert train.main(["--out", str(tmp_path), "--resume"]) == 0
+    out = capsys.readouterr().out
+    assert f"no whole checkpoint of epoch 3: more epochs would go on from epoch {from_epoch}" in out
+    assert all(word in out for word in words)
+
+
+@pytest.mark.usefixtures("without_pictures")
 def test_what_is_wrong_with_data_or_device_costs_no_run(tmp_path, small, monkeypatch):
     monkeypatch.chdir(tmp_path)
     train.main([*small, "--out", "run", "--quiet"])
