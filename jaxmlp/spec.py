@@ -25,7 +25,7 @@ class Network:
     loss: str = "softmax_cross_entropy"
     """softmax_cross_entropy or squared_error."""
     init: str = "glorot_uniform"
-    """zeros, uniform (in +- hyper.init_scale), or {lecun,glorot,he}_{normal,uniform}."""
+    """zeros, uniform (in ± hyper.init_scale), or {lecun,glorot,he}_{normal,uniform}."""
     dropout: bool = False
     """Whether hidden units are dropped in training, at hyper.dropout_rate."""
 

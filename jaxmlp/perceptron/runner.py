@@ -27,7 +27,7 @@ class OneLayer:
     output_activation: str = "sigmoid"
     """sigmoid, tanh, arctan, identity, or any other that train knows; the targets are the limits of its range."""
     init: str = "uniform"
-    """zeros, uniform (in +- online.init_scale), or {lecun,glorot,he}_{normal,uniform}."""
+    """zeros, uniform (in ± online.init_scale), or {lecun,glorot,he}_{normal,uniform}."""
 
 
 @dataclass(frozen=True)

@@ -117,14 +117,19 @@ def save_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str,
     write_atomically(path, blob.replace(_sealed(_UNSEALED), _sealed(seal), 1))
 
 
-def load_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The arrays and the metadata that `save_tensors` wrote. RunError if the file is missing or any byte is damaged."""
+def load_tensors(
+    path: Path, way_out: str = "bring a copy back, or write it again"
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The arrays and the metadata that `save_tensors` wrote. RunError if the file is missing or any byte is damaged.
+
+    `way_out` says what to do about damage.
+    """
     try:
         return _open_sealed(read_bytes(path))
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}; check the name of the run") from error
     except _DamageError as damage:
-        raise RunError(f"{path} is damaged: {damage}; write it again, or bring a copy back") from damage
+        raise RunError(f"{path} is damaged: {damage}; {way_out}") from damage
 
 
 def _open_sealed(blob: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:

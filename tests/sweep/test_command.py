@@ -206,6 +206,7 @@ def test_a_finished_sweep_is_left_as_it_is(tmp_path, small, capsys):
     assert "this sweep had already ended; nothing was changed" in capsys.readouterr().out
     for wrong, words in (
         ([*small, *GRID, "--out", str(out)], "is not empty"),
+        (["--out", str(out)], "is not empty; go on with the run in it by --resume"),
         (["--out", str(out), "--resume", "--hyper.l2", "0.1"], r"hyper.l2 \(was 0.0, now 0.1\)"),
         (["--out", str(out), "--resume", "--seeds", "3"], r"grid.seeds \(was 1, now 3\)"),
     ):
@@ -370,6 +371,40 @@ def test_options_are_kept_from_the_first_moment_on(tmp_path, small, monkeypatch)
     assert sweep.main(["--out", str(out), "--resume", "--quiet"]) == 0
     assert store.read_json(out / "groups.json")["sequential"]
     assert all(row["test_count"] for row in rows_of(out))
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_packing_that_is_lost_is_said_to_be_decided_again(tmp_path, small, capfd, signalled):
+    out = tmp_path / "sweep"
+    signalled(signal.SIGTERM)
+    assert sweep.main([*small, *GRID, "--chunk", "1", "--out", str(out), "--quiet"]) == 143
+    (out / "groups.json").unlink()
+    assert sweep.main(["--out", str(out), "--resume"]) == 0
+    assert f"{out / 'groups.json'} is missing: how trials are packed is decided again" in capfd.readouterr().out
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_changed_name_of_the_data_is_found_in_the_config(tmp_path, small, npz, signalled):
+    out = tmp_path / "sweep"
+    signalled(signal.SIGTERM)
+    assert sweep.main([*small, *GRID, "--chunk", "1", "--out", str(out), "--quiet"]) == 143
+    text = (out / "config.toml").read_text()
+    (out / "config.toml").write_text(text.replace(npz.name, "cl0uds.npz"))
+    refused(
+        [f"{out / 'config.toml'}: data.name", "cl0uds.npz", "put it back"],
+        sweep.main,
+        ["--out", str(out), "--resume"],
+        error=RunError,
+    )
+    (out / "config.toml").write_text(text)
+    assert sweep.main(["--out", str(out), "--resume", "--quiet"]) == 0
+
+
+def test_resuming_reads_the_config_once(whole, monkeypatch):
+    read, paths = sweep.sweep_config.read, []
+    monkeypatch.setattr(sweep.sweep_config, "read", lambda path: paths.append(path) or read(path))
+    sweep.read(["--out", str(whole), "--resume"])
+    assert paths == [whole / "config.toml"]
 
 
 def killing(*_, **__):

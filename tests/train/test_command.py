@@ -13,7 +13,7 @@ from helpers import (
 )
 
 from jaxmlp.cli import progress
-from jaxmlp.errors import JaxmlpError, UsageError
+from jaxmlp.errors import JaxmlpError, RunError, UsageError
 from jaxmlp.runs import config
 from jaxmlp.train import command as train
 
@@ -148,6 +148,18 @@ def test_lost_checkpoints_of_a_finished_run_are_said(tmp_path, small, capsys, ke
     out = capsys.readouterr().out
     assert f"no whole checkpoint of epoch 3: more epochs would go on from epoch {from_epoch}" in out
     assert all(word in out for word in words)
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_changed_name_of_the_data_is_found_in_the_config(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(progress.Bar, "on_epoch_end", signalling(signal.SIGTERM))
+    assert train.main([*small, "--out", str(tmp_path), "--quiet"]) == 143
+    text = (tmp_path / "config.toml").read_text()
+    (tmp_path / "config.toml").write_text(text.replace("small.npz", "sm4ll.npz"))
+    words = [f"{tmp_path / 'config.toml'}: data.name", "sm4ll.npz", "put it back"]
+    refused(words, train.main, ["--out", str(tmp_path), "--resume"], error=RunError)
+    (tmp_path / "config.toml").write_text(text)
+    assert train.main(["--out", str(tmp_path), "--resume", "--quiet"]) == 0
 
 
 @pytest.mark.usefixtures("without_pictures")

@@ -43,9 +43,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--folder", type=Path, help="where to work; a folder that is removed, without it")
     options = parser.parse_args(arguments)
     kinds = dict(_kind(word, options.scale) for word in options.kinds or COUNTS)
-    letters = Random().choices(
-        "abcdefgh", k=8
-    )  # no digits: damage finds those of a config, and so of the path of the data
+    letters = Random().choices("abcdefgh", k=8)  # not more digits than the data have: damage finds those in a config
     folder = Path(options.folder or tempfile.gettempdir()) / f"battery-{''.join(letters)}"
     folder.mkdir()
     os.environ["JAXMLP_CACHE"] = str(folder / "cache")
