@@ -85,7 +85,7 @@ def read(arguments: list[str]) -> tuple[SweepCommand, Sweep]:
     """The command line, over the file it names, over the defaults (or, to resume, the sweep that was begun)."""
     command = COMMAND.parse(arguments)
     _check(command)
-    if command.out is not None and not (command.resume or command.dry_run or command.distributed):
+    if command.out is not None and not (command.resume or command.dry_run):
         store.check_new(command.out, overwrite=command.overwrite)
     in_file = None if command.config is None else sweep_config.read(command.config)
     if not command.resume or command.out is None:
