@@ -445,7 +445,9 @@ def test_what_a_finished_sweep_has_lost_is_written_again_from_its_units(whole, t
     assert words in capsys.readouterr().out
     assert sweep_of(out) == sweep_of(whole)
     shutil.rmtree(tmp_path / "without/units")
-    refused(["no", "units", "--overwrite"], sweep.main, ["--out", str(tmp_path / "without"), "--resume"], error=RunError)
+    refused(
+        ["no", "units", "--overwrite"], sweep.main, ["--out", str(tmp_path / "without"), "--resume"], error=RunError
+    )
 
 
 @pytest.mark.parametrize(("trials", "words"), [([0, 2], "lacks trial 1"), ([0, 1, 1, 2], "more than once")])
