@@ -15,6 +15,8 @@ import numpy as np
 from jaxmlp.errors import UsageError, line_of
 from jaxmlp.fields import shown
 
+PILLOW_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # what Pillow calls pixels of so many channels of 8 bits
+
 BLOCK = 1 << 24  # bytes read at once
 MOST_TOML = 64_000_000  # bytes; a million values of an axis take a quarter of it
 MOST_KEYS = 10_000  # of a TOML file; tomllib takes up to 1 KB for each
