@@ -26,7 +26,7 @@ class Network:
     loss: str = "softmax_cross_entropy"
     """Of each example."""
     init: str = "glorot_uniform"
-    """Of the weights before training."""
+    """Of the weights before training; uniform draws in ± hyper.init_scale."""
     dropout: bool = False
     """Whether hidden units are dropped in training, at hyper.dropout_rate."""
 

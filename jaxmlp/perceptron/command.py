@@ -149,8 +149,8 @@ def _print(bar: StepBar, out: Path, summary: dict[str, Any]) -> None:
     if "runs" in summary:
         steps, accuracy = summary["steps"], summary["test"]["accuracy"]
         bar.on_message(
-            f"{len(runs)} seeds: {steps['mean']:,.0f} +- {steps['std']:,.0f} steps,"
-            f" {100 * accuracy['mean']:.2f} +- {100 * accuracy['std']:.2f} %"
+            f"{len(runs)} seeds: {steps['mean']:,.0f} ± {steps['std']:,.0f} steps,"
+            f" {100 * accuracy['mean']:.2f} ± {100 * accuracy['std']:.2f} %"
             f" ({100 * accuracy['min']:.2f} to {100 * accuracy['max']:.2f} %)"
         )
     bar.on_message(f"{seconds['train']:.1f} s of learning, {seconds['compile']:.1f} s of compiling")

@@ -11,6 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
+from jaxmlp import xla_flags
 from jaxmlp.nn.network import Layer, Params
 from jaxmlp.perceptron.online import BLOCK, Online, OnlineState, advance, begin, window
 from jaxmlp.spec import Examples, Spec, Splits
@@ -68,6 +69,7 @@ def fit_online(
     for online, _ in trials:
         check_section("online", online)
     devices = jax.local_devices()[: len(trials)]
+    xla_flags.restore()  # there are devices, so XLA has read them
     share = -(-len(trials) // len(devices))  # of a device
     slots = [min(i, len(trials) - 1) for i in range(share * len(devices))]  # what pads the last device never runs
     online = Online._make(jnp.asarray([trials[i][0][n] for i in slots], dtype) for n, dtype in enumerate(_DTYPES))

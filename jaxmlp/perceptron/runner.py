@@ -28,7 +28,7 @@ class OneLayer:
     output_activation: str = "sigmoid"
     """Of the layer, which learns the limits of its range."""
     init: str = "uniform"
-    """Of the weights before training."""
+    """Of the weights before training; uniform draws in ± online.init_scale."""
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,11 @@ def refusal(identity: Identity, *, marked: bool) -> Refuse:
     return refuse
 
 
+def refusal_of(identity: Identity | None) -> Refuse:
+    """The `refusal` for a run as it was begun; of one that has no identity, any checkpoint is taken."""
+    return (lambda _: None) if identity is None else refusal(identity, marked=True)
+
+
 def whole(directory: Path, refuse: Refuse = lambda _: None) -> tuple[list[int], list[str]]:
     """The epochs of the checkpoints that are whole, the newest first; and a line for each that cannot be used."""
     epochs, skipped = [], list[str]()

@@ -12,7 +12,8 @@ plots/               pictures
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from itertools import count
@@ -182,6 +183,15 @@ def check_unchanged(path: Path, identity: Identity, begun: Identity) -> None:
             f"{path / CONFIG} was changed since the run was begun, or {ENVIRONMENT} is of another run: {differs}; put it"
             " back, or begin a new run"
         )
+
+
+@contextmanager
+def data_of(path: Path | None) -> Iterator[None]:
+    """Name config.toml of the run at `path`, if there is one, where the data that it names are not found: RunError."""
+    try:
+        yield
+    except UsageError as error:
+        raise error if path is None else RunError(f"{path / CONFIG}: {error}; put it back, if it was changed") from None
 
 
 def _reads_max_epochs(experiment: Experiment) -> bool:

@@ -15,9 +15,10 @@ from jaxmlp.data.preparing import NORMALISATIONS, Preparation
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.nn.network import Layer, Params, forward, outputs, predictions
 from jaxmlp.runs import sealed
-from jaxmlp.runs.directory import ENVIRONMENT, identity_of
+from jaxmlp.runs.directory import CONFIG, ENVIRONMENT, RUN, identity_of
 from jaxmlp.runs.identity import Identity
 from jaxmlp.spec import Hyper, Network, Spec, Training
+from jaxmlp.text import short_path, typed
 from jaxmlp.training.validation import check
 
 FILE = "model.safetensors"
@@ -98,11 +99,11 @@ def load(run: str | Path) -> Model:
         raise RunError(
             f"{path} does not exist; give the directory of a run that has ended (or resume it with --resume)"
         )
-    tensors, metadata = sealed.load_tensors(path)
+    tensors, metadata = sealed.load_tensors(path, f"bring a copy back, or {_again(path.parent)}")
     of_run = identity_of(path.parent) if Path(run).is_dir() else None
     if of_run is not None and metadata.get("run") != of_run.digest:
         raise RunError(
-            f"{path} belongs to another run than {ENVIRONMENT} beside it: remove it, and write it again with --resume"
+            f"{path} belongs to another run than {ENVIRONMENT} beside it; remove it, and {_again(path.parent)}"
         )
     try:
         description = json.loads(metadata["model"])
@@ -127,6 +128,17 @@ def load(run: str | Path) -> Model:
     if contradiction:
         raise RunError(f"{path} contradicts itself: {contradiction}; train it again")
     return Model(spec, params, preparation)
+
+
+def _again(folder: Path) -> str:
+    """How to write the model of a run again: by the command, where that can."""
+    try:
+        RUN.check(folder)
+    except UsageError:
+        return "train it again"
+    if not (folder / CONFIG).exists():
+        return "train it again"
+    return f"write it again by {typed('train', '--out', short_path(folder), '--resume')}"
 
 
 def _contradiction(spec: Spec, params: Params, preparation: Preparation, tensors: int) -> str | None:

@@ -6,7 +6,7 @@ checkpoint: the state, and the metrics of all its epochs. At the end: a checkpoi
 
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -212,6 +212,15 @@ def missing(path: Path, summary: dict[str, Any]) -> str | None:
     names = [path / PLOTS / name for name in pictures.picture_names(trained)]
     absent = [name for name in names if not pictures.is_whole(name)]
     return f"{absent[0]} is missing or damaged" if absent else None
+
+
+def losses(path: Path, summary: dict[str, Any]) -> Iterator[str]:
+    """A line for each checkpoint of a run that has ended which cannot be used, and for what more epochs would cost then."""
+    epochs, skipped = checkpoints.whole(path / CHECKPOINTS, checkpoints.refusal_of(directory.identity_of(path)))
+    yield from skipped
+    newest = max(epochs, default=0)
+    if newest < summary["epochs_run"]:
+        yield f"{path} has no whole checkpoint of epoch {summary['epochs_run']}: more epochs would go on from epoch {newest}"
 
 
 def _checksum(dataset: Dataset) -> str:

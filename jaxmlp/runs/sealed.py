@@ -93,8 +93,13 @@ def save_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str,
     files.write_atomically(path, blob.replace(_in_header(_UNSEALED), _in_header(seal), 1))
 
 
-def load_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The arrays and the metadata that `save_tensors` wrote. RunError if the file is missing or any byte is damaged."""
+def load_tensors(
+    path: Path, way_out: str = "bring a copy back, or write it again"
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The arrays and the metadata that `save_tensors` wrote. RunError if the file is missing or any byte is damaged.
+
+    `way_out` says what to do about damage.
+    """
     try:
         blob = files.read_bytes(path)
         head, metadata = _header(blob)
@@ -108,7 +113,7 @@ def load_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}; check the name of the run") from error
     except DamageError as damage:
-        raise RunError(f"{path} is damaged: {damage}; write it again, or bring a copy back") from damage
+        raise RunError(f"{path} is damaged: {damage}; {way_out}") from damage
 
 
 def _in_header(seal: str) -> bytes:

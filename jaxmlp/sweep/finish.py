@@ -1,6 +1,6 @@
 """What a sweep writes once all trials have finished: table, run directory of the best trial, pictures, page, summary."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from jaxmlp import plots
 from jaxmlp.errors import RunError
 from jaxmlp.grid.groups import Best
 from jaxmlp.grid.results import TrialResult, epochs_of
-from jaxmlp.runs import directory, environment, files, metrics, pictures, runner
+from jaxmlp.runs import checkpoints, directory, environment, files, metrics, pictures, runner
 from jaxmlp.runs.directory import ENVIRONMENT, PLOTS, SUMMARY
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import read_json, write_json
@@ -21,6 +21,7 @@ from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.groups import SweepGroup
 from jaxmlp.sweep.store import BEST
 from jaxmlp.sweep.trials import SweepTrial
+from jaxmlp.text import count
 from jaxmlp.training.callbacks import Callbacks
 
 
@@ -104,8 +105,8 @@ def missing(path: Path, summary: dict[str, Any]) -> str | None:
         if not (path / name).exists():
             return f"{path / name} is missing"
     run = directory.identity_of(path)
-    log = logs.read(path / store.RESULTS, run)
-    if log.damaged or logs.read(path / store.CURVES, run).damaged:
+    log, curves = (logs.read(path / name, run) for name in (store.RESULTS, store.CURVES))
+    if log.damaged or curves.damaged or curves.repeats:
         return f"{path / store.RESULTS} or {store.CURVES} is damaged"
     if files.read_bytes(path / store.TABLE).decode(errors="replace") != store.table_text(log.rows()):
         return f"{path / store.TABLE} is damaged"
@@ -113,6 +114,17 @@ def missing(path: Path, summary: dict[str, Any]) -> str | None:
         return None
     of_best = read_json(path / BEST / SUMMARY)
     return f"{path / BEST / SUMMARY} is missing" if of_best is None else runner.missing(path / BEST, of_best)
+
+
+def losses(path: Path) -> Iterator[str]:
+    """A line for each thing that a sweep that has ended has lost, and can do without: curves, and checkpoints."""
+    run = directory.identity_of(path)
+    trials, drawn = (
+        {trial for trial, _ in logs.read(path / name, run).lines} for name in (store.RESULTS, store.CURVES)
+    )
+    if lost := sorted(trials - drawn):
+        yield f"{path / store.CURVES} lacks the curves of {count(len(lost), 'trial')}, the first of trial {lost[0]}"
+    yield from store.unusable(path, checkpoints.refusal_of(directory.identity_of(path)))
 
 
 def saving(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -56,7 +56,9 @@ def run(
     run = store.sweep_identity(sweep, options, [group.crc32 for group in groups])
     now = environment.current(sweep.experiment, run, groups[0].data().origin)
     if index == 0:
-        environment.check(path, run, now, callbacks)
+        begun = environment.check(path, run, now, callbacks)
+        if begun and not (path / GROUPS).exists():
+            callbacks.on_message(f"{path / GROUPS} is missing: how trials are packed is decided again")
     terms = _agreed(sweep, groups, path, devices, options, callbacks, run)
     own_groups = [group.for_process(index, count) for group in groups]
     packings = [Packing(**group["packing"]) for group in terms["groups"]]

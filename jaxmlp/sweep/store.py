@@ -81,14 +81,14 @@ def create(path: Path, sweep: Sweep, options: Options, *, overwrite: bool) -> No
     files.write_atomically(path / CONFIG, config.write(sweep) + config.write_options(options))
 
 
-def reopen(path: Path) -> tuple[Sweep, dict[str, Any]]:
-    """The sweep that was begun in `path`, and its options. Raises UsageError if there is none."""
+def reopen(path: Path) -> tuple[Sweep, dict[str, Any], config.Described]:
+    """The sweep that was begun in `path`, its options, and its config.toml as read. Raises UsageError if there is none."""
     if not (path / CONFIG).exists():
         raise UsageError(f"{path} holds no sweep to resume ({CONFIG} is missing); leave out --resume to begin one")
     try:
-        experiment, keys, tables = config.read(path / CONFIG)
-        if tables:
-            return config.sweep_of(experiment, keys, tables), config.options_of(tables)
+        described = config.read(path / CONFIG)
+        if described[2]:
+            return config.sweep_of(*described), config.options_of(described[2]), described
     except UsageError as error:
         raise RunError(f"{error}; {directory.NO_CONFIG}") from None
     raise UsageError(f"{path} holds a single run, not a sweep: resume it with {typed('train')}")
@@ -247,6 +247,13 @@ def _parts(path: Path) -> list[tuple[int, int]]:
     except FileNotFoundError:
         return []
     return [(int(name[1]), int(name[2])) for name in names if name]
+
+
+def unusable(path: Path, refuse: checkpoints.Refuse) -> list[str]:
+    """A line for each checkpoint that cannot be used, or that says that there is none."""
+    usable = [checkpoints.whole(_part(path, *part), refuse) for part in sorted(_parts(path))]
+    lines = [line for _, skipped in usable for line in skipped]
+    return lines if any(calls for calls, _ in usable) else [*lines, f"{path} has no checkpoint that can be used"]
 
 
 def _newest(path: Path, refuse: checkpoints.Refuse) -> tuple[int, int, tuple[str, ...]] | None:

@@ -37,7 +37,7 @@ class Train(Experiment):
     quiet: bool = False
     """Print nothing but errors."""
     checkpoint_seconds: Annotated[float, Gt(0)] = 5.0
-    """Save the state at most so often; a checkpoint of 784-128-10 takes 4 to 7 ms."""
+    """Save the state at most so often; a checkpoint of 784-128-10 takes 4 to 7 ms. Not kept: --resume takes it anew."""
 
 
 COMMAND = parsing.Command(
@@ -96,10 +96,12 @@ def _train(command: Train, experiment: Experiment, held: contextlib.ExitStack, b
         directory.check_same(out, experiment)
         summary = directory.ended(out, experiment)
         if summary is not None:
-            from jaxmlp.runs.runner import missing
+            from jaxmlp.runs.runner import losses, missing
 
             absent = missing(out, summary)
             if absent is None:
+                for line in losses(out, summary):
+                    bar.on_message(line)
                 bar.on_message(f"this run had already ended ({summary['stop_reason']}); nothing was changed")
                 return _end(bar, out, summary)
             bar.on_message(f"this run had already ended, but {absent}: writing it again")
@@ -111,7 +113,8 @@ def _train(command: Train, experiment: Experiment, held: contextlib.ExitStack, b
     if command.data_parallel:
         bar.on_message(f"every minibatch is split over {mesh_for(experiment.training).size} devices")
     bar.on_message(f"reading {experiment.data.name}")
-    data = read_data(experiment, progress=not command.quiet and bar.console.is_terminal)
+    with directory.data_of(out if resumed else None):
+        data = read_data(experiment, progress=not command.quiet and bar.console.is_terminal)
     if out is None:
         out = directory.fresh(experiment)
         held.enter_context(lock.locked(out))
