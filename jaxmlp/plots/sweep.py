@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -29,16 +28,6 @@ from jaxmlp.plots.trials import (
 from jaxmlp.plots.values import distinct
 from jaxmlp.statistics import SeedStatistics
 from jaxmlp.text import count
-
-
-def draw_sweep(
-    folder: Path, rows: Rows, axes: Sequence[str], curves: Curves, best: int | None, pruned: bool
-) -> list[str]:
-    """Write the `sweep_pictures` as PNG into `folder`; returns the names of the files, the most telling first."""
-    pictures = sweep_pictures(rows, axes, curves, best, pruned)
-    for name, picture in pictures.items():
-        picture().save(folder / f"{name}.png")
-    return [f"{name}.png" for name in pictures]
 
 
 def sweep_pictures(
