@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxmlp.data.bundled import with_test_rows
+from jaxmlp.data.bundled import with_test_examples
 from jaxmlp.data.npz import Four, cached
 from jaxmlp.errors import DataError, UsageError, nearest
 from jaxmlp.reading import PILLOW_MODES
@@ -97,7 +97,7 @@ def _decode_set(prepared: Path) -> Four:
             images, labels = _decode_split(builder, "train")
             if test := next((split for split in ("test", "validation") if split in splits), None):
                 return images, labels, *_decode_split(builder, test)
-            return with_test_rows(images, labels)
+            return with_test_examples(images, labels)
     except DataError:
         raise
     except ImportError as error:
