@@ -95,7 +95,7 @@ def read_toml(path: Path) -> dict[str, Any]:
             content = file.read(MOST_TOML + 1)
         if len(content) > MOST_TOML:
             raise UsageError(f"{path}: is larger than {MOST_TOML:,} bytes, the most that is read as a config file")
-        text = content.decode().replace("\r\n", "\n").replace("\r", "\n").replace("\r\n", "\n").replace("\r", "\n")
+        text = content.decode().replace("\r\n", "\n").replace("\r", "\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as a config file: {line_of(error)}") from None
     try:
