@@ -176,7 +176,7 @@ def served(*words: object) -> Ended:
 
 def _run(name: str, arguments: list[str], out: int, error: int) -> int:
     """Call a command in this process, with these files as standard output and standard error; returns its exit code."""
-    with open(os.devnull, "rb") as nothing:
+    with Path(os.devnull).open("rb") as nothing:
         for number, standard in ((nothing.fileno(), 0), (out, 1), (error, 2)):
             os.dup2(number, standard)
     code = 1
