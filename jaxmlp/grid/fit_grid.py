@@ -23,7 +23,7 @@ from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.text import count
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Measured
-from jaxmlp.training.fitting import Fit, finished, measure
+from jaxmlp.training.fitting import Fit, fit_of, measure
 from jaxmlp.training.validation import check, check_chunk, check_data, check_section, counted
 
 MODES = ("packed", "sequential")
@@ -198,7 +198,7 @@ def fit_trials(
     groups = [Group(spec, trials, lambda: splits)]
     trained = _trained(groups, splits, mode, chunk, _InMemory(groups, splits, callbacks, results.append))
     return [
-        finished(
+        fit_of(
             spec,
             jax.device_put(result.state),
             epochs_of(result.history, spec, splits),

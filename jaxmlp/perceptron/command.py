@@ -83,7 +83,7 @@ def main(arguments: list[str]) -> int:
     bar.on_message(f"device: {choose_device(command.device)}")
     bar.on_message(f"reading {experiment.data.name}")
     data = read_data(experiment.in_common(), progress=not command.quiet and bar.console.is_terminal)
-    bar.on_message(data.described())
+    bar.on_message(data.origin_and_sizes())
     signals.set_last_line(f"nothing is kept; begin again with: {typed('perceptron', *arguments)}")
     try:
         fit = learn(experiment, data, command.seeds, bar)

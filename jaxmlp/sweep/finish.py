@@ -11,7 +11,7 @@ from jaxmlp import plots
 from jaxmlp.errors import RunError
 from jaxmlp.grid.groups import Best
 from jaxmlp.grid.results import TrialResult, epochs_of
-from jaxmlp.runs import directory, environment, files, metrics, pictures, runner
+from jaxmlp.runs import checkpoints, directory, environment, files, metrics, pictures, runner
 from jaxmlp.runs.directory import ENVIRONMENT, PLOTS, SUMMARY
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import read_json, write_json
@@ -124,7 +124,7 @@ def losses(path: Path) -> Iterator[str]:
     )
     if lost := sorted(trials - drawn):
         yield f"{path / store.CURVES} lacks the curves of {count(len(lost), 'trial')}, the first of trial {lost[0]}"
-    yield from store.unusable(path, runner.refusal_of(path))
+    yield from store.unusable(path, checkpoints.refusal_of(directory.identity_of(path)))
 
 
 def saving(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def write_best(
     state = jax.device_put(result.state)
     runner.save(path, result.state, epochs, run)
     splits = jax.device_put(data.splits)
-    trained, summary = runner.finish(group.spec, path, state, epochs, splits, data.preparation, run)
+    trained, summary = runner.write_model(group.spec, path, state, epochs, splits, data.preparation, run)
     summary["stop_reason"] = result.status
     write_json(path / SUMMARY, summary, run)
     pictures.draw(path / PLOTS, trained, epochs, summary["best_epoch"], splits, callbacks)

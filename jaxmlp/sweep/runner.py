@@ -12,7 +12,7 @@ from jaxmlp.errors import RunError, UsageError
 from jaxmlp.grid.groups import Grid, Stopped, trained_again
 from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.program import Devices
-from jaxmlp.runs import directory, environment, runner
+from jaxmlp.runs import checkpoints, directory, environment
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import read_json, write_json
 from jaxmlp.sweep import config, estimate, finish, logs, processes, store
@@ -67,7 +67,7 @@ def run(
         own_groups, packings, devices, sweep.prune, configurations, alone=terms["sequential"], callbacks=callbacks
     )
     own_trials = [list(group.trials) for group in own_groups]
-    refuse = runner.refusal(run, marked=directory.identity_of(path) is not None)
+    refuse = checkpoints.refusal(run, marked=directory.identity_of(path) is not None)
     saved = store.restore(path, specs, index, count, own_trials, refuse)
     if index == 0:
         environment.write(path, now)

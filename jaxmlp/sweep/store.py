@@ -30,7 +30,7 @@ from jaxmlp.grid.results import COLUMNS, TrialResult
 from jaxmlp.grid.snapshots import Snapshot, merged
 from jaxmlp.runs import checkpoints, directory, files, lock
 from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, PLOTS, SUMMARY, RunKind
-from jaxmlp.runs.identity import Identity, identity
+from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import read_json
 from jaxmlp.spec import Hyper, Spec
 from jaxmlp.sweep import config, logs
@@ -97,7 +97,7 @@ def reopen(path: Path) -> tuple[Sweep, dict[str, Any], config.Described]:
 def sweep_identity(sweep: Sweep, options: Options, data: Sequence[str]) -> Identity:
     """What determines the results of a sweep, on data of these checksums."""
     tested = {"mode": options.mode or MODES[0], "test_all": options.test_all}
-    return identity(config.tree(sweep) | {"options": tested}, " ".join(data))
+    return Identity.of(config.tree(sweep) | {"options": tested}, " ".join(data))
 
 
 def ended(path: Path) -> dict[str, Any] | None:

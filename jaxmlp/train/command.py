@@ -72,17 +72,17 @@ def main(arguments: list[str]) -> int:
     bar = progress.Bar(quiet=command.quiet)
     with contextlib.ExitStack() as held:
         if command.out is not None:
-            described = bool(command.config or parsing.given(arguments) & KEYS)
-            _check_out(command, command.out, experiment, bar, described=described)
+            names_keys = bool(command.config or parsing.given(arguments) & KEYS)
+            _check_out(command, command.out, experiment, bar, names_keys=names_keys)
             held.enter_context(lock.locked(command.out))
         return _train(command, experiment, held, bar)
 
 
-def _check_out(command: Train, out: Path, experiment: Experiment, bar: progress.Bar, *, described: bool) -> None:
+def _check_out(command: Train, out: Path, experiment: Experiment, bar: progress.Bar, *, names_keys: bool) -> None:
     """Refuse a directory that the command cannot go on with, or begin in. Raises UsageError."""
     if not command.resume:
         directory.check_new(out, overwrite=command.overwrite)
-    elif out.is_dir() and not directory.is_begun(out) and described:
+    elif out.is_dir() and not directory.is_begun(out) and names_keys:
         bar.on_message(f"{out} holds no run yet: it is begun")
     else:
         directory.check_same(out, experiment)
