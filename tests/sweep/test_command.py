@@ -197,6 +197,15 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(tmp_path, small, capsys
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_says_what_compiling_took_where_the_process_had_compiled_before(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(groups.sizing, "PROBED_STEPS", 2)
+    for cache in ("first", "second"):
+        monkeypatch.setenv("JAXMLP_CACHE", str(tmp_path / cache))
+        assert sweep.main([*small, *GRID, "--dry-run"]) == 0
+        (probe,) = json.loads((tmp_path / cache / "chunks.json").read_text()).values()
+        assert probe[-1] > 0
+
+
 @pytest.mark.usefixtures("without_pictures")
 def test_a_finished_sweep_is_left_as_it_is(tmp_path, small, capsys):
     out = tmp_path / "sweep"
