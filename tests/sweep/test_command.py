@@ -409,6 +409,22 @@ def test_a_changed_name_of_the_data_is_found_in_the_config(tmp_path, small, npz,
     assert sweep.main(["--out", str(out), "--resume", "--quiet"]) == 0
 
 
+def test_a_changed_name_of_the_data_of_a_finished_sweep_is_said(whole, tmp_path, npz, capsys):
+    out = shutil.copytree(whole, tmp_path / "sweep")
+    (out / "config.toml").write_text((out / "config.toml").read_text().replace(npz.name, "cl0uds.npz"))
+    assert sweep.main(["--out", str(out), "--resume"]) == 0
+    said = r"config.toml was changed since the run was begun: data.name \(was .*clouds.npz, now .*cl0uds.npz\)"
+    assert re.search(said, capsys.readouterr().out)
+
+
+def test_a_sweep_without_its_config_can_only_be_overwritten(whole, tmp_path):
+    out = shutil.copytree(whole, tmp_path / "sweep")
+    (out / "config.toml").unlink()
+    words = "bring it back from a copy, or begin anew with --overwrite"
+    refused(["holds no sweep to resume (config.toml is missing)", words], sweep.main, ["--out", str(out), "--resume"])
+    refused(["is not empty; replace it by --overwrite"], sweep.main, [*GRID, "--out", str(out)])
+
+
 def test_resuming_reads_the_config_once(whole, monkeypatch):
     read, paths = sweep.sweep_config.read, []
     monkeypatch.setattr(sweep.sweep_config, "read", lambda path: paths.append(path) or read(path))
