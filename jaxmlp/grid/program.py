@@ -176,7 +176,9 @@ def compile_program(spec: Spec, epochs: int, shapes: TrialBatch, splits: Splits,
     return jax.jit(sharded).lower(shapes, splits, until).compile()
 
 
-PROGRAMS: dict[Hashable, jax.stages.Compiled] = {}  # of this process
+PROGRAMS: dict[
+    Hashable, tuple[jax.stages.Compiled, float]
+] = {}  # of this process, and the seconds each took to compile
 MOST_PROGRAMS = 128  # the oldest is dropped
 
 
@@ -190,7 +192,8 @@ class Programs:
         self.mesh = mesh_of(devices)
         self.shapes: set[tuple[int, ...]] = set()  # of batches of trials so far, before an interruption too
         self.compiles = 0
-        self.compile_seconds = 0.0
+        self.compile_seconds = 0.0  # spent here
+        self.seconds_of: dict[Hashable, float] = {}  # that compiling took, of each program that was called
         self._splits: Splits | None = None
 
     def load(self, splits: Splits) -> None:
@@ -217,12 +220,14 @@ class Programs:
         if key not in PROGRAMS:
             self.callbacks.on_compile("-".join(map(str, self.spec.sizes)))
             started = time.perf_counter()
-            PROGRAMS[key] = compile_program(self.spec, self.epochs, shapes, splits, alone=self.alone)
+            compiled = compile_program(self.spec, self.epochs, shapes, splits, alone=self.alone)
+            PROGRAMS[key] = compiled, time.perf_counter() - started
             self.compiles += 1
-            self.compile_seconds += time.perf_counter() - started
+            self.compile_seconds += PROGRAMS[key][1]
             if len(PROGRAMS) > MOST_PROGRAMS:
                 del PROGRAMS[next(iter(PROGRAMS))]
-        return PROGRAMS[key]
+        compiled, self.seconds_of[key] = PROGRAMS[key]
+        return compiled
 
 
 def shapes_of(tree: Any) -> Any:

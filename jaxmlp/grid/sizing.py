@@ -146,4 +146,4 @@ def _timed(spec: Spec, splits: Splits, devices: Devices, chunk: int, per_seed: i
     while scheduler.has_call and len(calls) < 4 and (len(calls) < 2 or time.perf_counter() - started < 1):
         call = scheduler.call()
         calls.append(call.seconds / call.epochs)
-    return min(calls), scheduler.programs.compile_seconds
+    return min(calls), sum(scheduler.programs.seconds_of.values())
