@@ -197,6 +197,15 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(tmp_path, small, capsys
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_says_what_compiling_took_where_the_process_had_compiled_before(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(groups.sizing, "PROBED_STEPS", 2)
+    for cache in ("first", "second"):
+        monkeypatch.setenv("JAXMLP_CACHE", str(tmp_path / cache))
+        assert sweep.main([*small, *GRID, "--dry-run"]) == 0
+        (probe,) = json.loads((tmp_path / cache / "chunks.json").read_text()).values()
+        assert probe[-1] > 0
+
+
 @pytest.mark.usefixtures("without_pictures")
 def test_a_finished_sweep_is_left_as_it_is(tmp_path, small, capsys):
     out = tmp_path / "sweep"
@@ -400,6 +409,22 @@ def test_a_changed_name_of_the_data_is_found_in_the_config(tmp_path, small, npz,
     )
     (out / "config.toml").write_text(text)
     assert sweep.main(["--out", str(out), "--resume", "--quiet"]) == 0
+
+
+def test_a_changed_name_of_the_data_of_a_finished_sweep_is_said(whole, tmp_path, npz, capsys):
+    out = shutil.copytree(whole, tmp_path / "sweep")
+    (out / "config.toml").write_text((out / "config.toml").read_text().replace(npz.name, "cl0uds.npz"))
+    assert sweep.main(["--out", str(out), "--resume"]) == 0
+    said = r"config.toml was changed since the run was begun: data.name \(was .*clouds.npz, now .*cl0uds.npz\)"
+    assert re.search(said, capsys.readouterr().out)
+
+
+def test_a_sweep_without_its_config_can_only_be_overwritten(whole, tmp_path):
+    out = shutil.copytree(whole, tmp_path / "sweep")
+    (out / "config.toml").unlink()
+    words = "bring it back from a copy, or begin anew with --overwrite"
+    refused(["holds no sweep to resume (config.toml is missing)", words], sweep.main, ["--out", str(out), "--resume"])
+    refused(["is not empty; replace it by --overwrite"], sweep.main, [*GRID, "--out", str(out)])
 
 
 def test_resuming_reads_the_config_once(whole, monkeypatch):
