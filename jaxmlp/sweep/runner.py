@@ -55,12 +55,12 @@ def run(
     terms = _terms(groups, path, devices, options, callbacks, run)
     environment.write(path, now)
     journal = _journal(path, groups, run, callbacks)
-    unit_groups = _unit_groups(sweep, groups, terms)
-    units = sum(len(cut(group, number, 0, 0, group.numbers)) for number, group in enumerate(unit_groups))
-    executor = Local(unit_groups, devices[:units], journal, options.checkpoint_seconds)
+    of_workers = unit_groups(sweep, groups, terms)
+    units = sum(len(cut(group, number, 0, 0, group.numbers)) for number, group in enumerate(of_workers))
+    executor = Local(of_workers, devices[:units], journal, options.checkpoint_seconds)
     try:
         configurations = sweep.trials.grid.configurations if sweep.prune else []
-        driver = Driver(unit_groups, executor, journal, callbacks, sweep.prune, configurations, resumable=True)
+        driver = Driver(of_workers, executor, journal, callbacks, sweep.prune, configurations, resumable=True)
         ended = driver.run()
     finally:
         executor.close()
@@ -99,7 +99,7 @@ def _journal(path: Path, groups: Sequence[SweepGroup], run: Identity, callbacks:
     return SweepJournal(path, [group.spec for group in groups], run, callbacks)
 
 
-def _unit_groups(sweep: Sweep, groups: Sequence[SweepGroup], terms: dict[str, Any]) -> list[Group]:
+def unit_groups(sweep: Sweep, groups: Sequence[SweepGroup], terms: dict[str, Any]) -> list[Group]:
     """What workers need of each group."""
     recorder = Recorder(sweep.trials, groups, test=terms["test_all"])
     packings = [Packing(**group["packing"]) for group in terms["groups"]]
@@ -118,14 +118,14 @@ def _terms(
     """
     terms = read_json(path / GROUPS, run)
     if terms is None:
-        terms = _begun(groups, devices, options, callbacks)
+        terms = begun(groups, devices, options, callbacks)
         write_json(path / GROUPS, terms, run)
     else:
         _check_same(terms, groups, options, path)
     return terms
 
 
-def _begun(groups: Sequence[SweepGroup], devices: Devices, options: Options, callbacks: Callbacks) -> dict[str, Any]:
+def begun(groups: Sequence[SweepGroup], devices: Devices, options: Options, callbacks: Callbacks) -> dict[str, Any]:
     """How each group is packed: as the options say, measured or guessed."""
     terms = []
     for group in groups:
