@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int
 from jaxmlp import display
 
 
+# `training.validation.NAMES` says for each key which registry the names that it accepts are the entries of.
 @dataclass(frozen=True)
 class Network:
     """The network: its hidden layers, functions and initial weights."""
@@ -19,13 +20,13 @@ class Network:
     hidden: tuple[Annotated[int, Ge(1)], ...] = (128,)
     """Units of each hidden layer; none at all is softmax regression."""
     activation: str = "relu"
-    """Of the hidden layers: identity, sigmoid, tanh, relu, arctan, leaky_relu, elu, softplus, silu, gelu."""
+    """Of the hidden layers."""
     output_activation: str = "identity"
-    """Of the output layer, under loss squared_error: any name that activation takes."""
+    """Of the output layer, under a loss that reads it."""
     loss: str = "softmax_cross_entropy"
-    """softmax_cross_entropy or squared_error."""
+    """Of each example."""
     init: str = "glorot_uniform"
-    """zeros, uniform (in +- hyper.init_scale), or {lecun,glorot,he}_{normal,uniform}."""
+    """Of the weights before training; uniform draws in ± hyper.init_scale."""
     dropout: bool = False
     """Whether hidden units are dropped in training, at hyper.dropout_rate."""
 
@@ -35,23 +36,23 @@ class Training:
     """The training: its update rule, its minibatches, and when it stops."""
 
     optimizer: str = "momentum"
-    """momentum (the report's), heavy_ball, nesterov, sgd, adam, adamw, rmsprop."""
+    """The update rule."""
     schedule: str = "constant"
-    """Of the learning rate: constant, exponential, cosine, step, inverse_scaling."""
+    """Of the learning rate, after the warm-up."""
     batch_size: Annotated[int, Ge(1)] = 128
     """Examples in a minibatch."""
     max_epochs: Annotated[int, Ge(1)] = 100
     """Epochs after which training ends, if it was not stopped before."""
     stop_rule: str = "no_improvement"
-    """Early stopping: no_improvement or consecutive_increase, over hyper.patience epochs."""
+    """What counts as an epoch without progress; hyper.patience of them stop the training."""
     monitor: str = "loss"
-    """What early stopping watches on the validation examples: loss, or objective (the loss plus the penalties)."""
+    """What early stopping watches on the validation examples; the objective is the loss plus the penalties."""
     gradient: str = "autodiff"
-    """autodiff, delta_rule, or both: train on autodiff, report the disagreement."""
+    """How it is computed; both trains on autodiff, and reports how far delta_rule is from it."""
     l1_step: str = "subgradient"
-    """How the L1 penalty moves the weights: subgradient (the report's) or proximal (a soft threshold: exact zeros)."""
+    """How the L1 penalty moves the weights; proximal is a soft threshold, and gives exact zeros."""
     matmul_precision: str = "highest"
-    """Of matrix products: default, high, highest. On a CPU all are float32; accelerators default to less."""
+    """Of matrix products. On a CPU all are float32; the default of accelerators is less."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +76,17 @@ class Hyper(NamedTuple):
     learning_rate: Annotated[float, Gt(0)] = 0.1
     """Step size, before the schedule."""
     momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.9
-    """Share of the last step that is kept (gamma): momentum, heavy_ball, nesterov."""
+    """Share gamma of the last step that is kept."""
     beta1: Annotated[float, Interval(ge=0, lt=1)] = 0.9
-    """Decay of the mean of gradients: adam, adamw."""
+    """Decay of the mean of gradients."""
     beta2: Annotated[float, Interval(ge=0, lt=1)] = 0.999
-    """Decay of the mean of squared gradients: adam, adamw."""
+    """Decay of the mean of squared gradients."""
     rms_decay: Annotated[float, Interval(ge=0, lt=1)] = 0.9
-    """Decay of the mean of squared gradients: rmsprop."""
+    """Decay of the mean of squared gradients."""
     epsilon: Annotated[float, Gt(0)] = 1e-8
-    """Added to the root of the mean square: adam, adamw, rmsprop."""
+    """Added to the root of the mean square."""
     weight_decay: Annotated[float, Ge(0)] = 1e-4
-    """Decoupled decay of the weights: adamw."""
+    """Decoupled decay of the weights."""
     l1: Annotated[float, Ge(0)] = 0.0
     """Factor of the penalty sum |w|."""
     l2: Annotated[float, Ge(0)] = 0.0
@@ -97,17 +98,17 @@ class Hyper(NamedTuple):
     warmup_epochs: Annotated[float, Ge(0)] = 0.0
     """Epochs over which the learning rate rises linearly, before the schedule."""
     decay_rate: Annotated[float, Interval(gt=0, le=1)] = 0.9
-    """Factor of the learning rate: each epoch (exponential), or each decay_epochs (step)."""
+    """Factor of the learning rate, each epoch or each decay_epochs."""
     decay_epochs: Annotated[float, Gt(0)] = 10.0
-    """Epochs between two drops of the learning rate: step."""
+    """Epochs between two drops of the learning rate."""
     decay_power: Annotated[float, Ge(0)] = 0.5
-    """p of learning_rate / (1 + epoch)^p: inverse_scaling."""
+    """p of learning_rate / (1 + epoch)^p."""
     final_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.0
-    """Share of the learning rate that is left at max_epochs: cosine."""
+    """Share of the learning rate that is left at max_epochs."""
     patience: Annotated[int, Ge(0)] = 3
     """Epochs without progress after which training stops; 0 never stops."""
     min_delta: Annotated[float, Ge(0)] = 0.0
-    """The watched value (training.monitor) must fall by more than this to count as progress: no_improvement."""
+    """The watched value (training.monitor) must fall by more than this to count as progress."""
 
 
 class Examples(NamedTuple):

@@ -13,7 +13,8 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 import tyro
 
 from jaxmlp.fields import annotations
-from jaxmlp.training.validation import NAMES
+from jaxmlp.spec import Hyper
+from jaxmlp.training.validation import NAMES, readers
 
 CHOICES = {key.split(".")[1]: names for key, names in NAMES.items()}  # of the keys that hold a name out of a registry
 
@@ -99,7 +100,7 @@ def _bare(hint: Any) -> Any:
 
 @cache
 def texts_of(kind: type) -> dict[str, str]:
-    """The docstrings below the fields of a class, and of those it inherits from."""
+    """The docstrings below the fields of a class and its bases; those of Hyper say which rules read them."""
     texts = {}
     for base in reversed(kind.__mro__):
         if not base.__module__.startswith("jaxmlp."):
@@ -110,4 +111,10 @@ def texts_of(kind: type) -> dict[str, str]:
             match field, text:
                 case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
                     texts[name] = " ".join(words.split())
+    if kind is Hyper:
+        texts = {name: f"{text.removesuffix('.')}{_read_by(name)}." for name, text in texts.items()}
     return texts
+
+
+def _read_by(field: str) -> str:
+    return f" ({', '.join(readers(field))})" if readers(field) else ""

@@ -22,11 +22,11 @@ def page(name: str, summary: str, known: Mapping[str, Flag], shown: Iterable[str
     usage = " ".join([typed(name), *(_usage(flag) for flag in positional), "[FLAG ...]"])
     lines = [f"usage: {usage}", "", *textwrap.wrap(summary, width), ""]
     for flag in [*positional, *(flag for flag in flags if flag not in keys)]:
-        lines += _described(flag, width)
+        lines += _flag_lines(flag, width)
     if keys:
         lines += ["", "keys, as in a config file:"]
         for flag in keys:
-            lines += _described(flag, width)
+            lines += _flag_lines(flag, width)
     lines += ["", f"--help-all shows all {len(known)} flags with their choices. Examples:"]
     return "\n".join([*lines, *(f"  {typed(name)} {example}".rstrip() for example in examples)])
 
@@ -35,12 +35,14 @@ def _usage(flag: Flag) -> str:
     return flag.name if flag.default is MISSING else f"[{flag.name}]"
 
 
-def _described(flag: Flag, width: int) -> list[str]:
+def _flag_lines(flag: Flag, width: int) -> list[str]:
     """A flag with its value, and at its right what it means and its default."""
     left = f"  {flag.name}{'' if flag.positional else _metavar(flag)}"
     default = ", ".join(map(str, flag.default)) if isinstance(flag.default, tuple) else str(flag.default)
     shown = not (flag.kind is bool or flag.default in (None, MISSING, ""))
-    right = textwrap.wrap(f"{flag.text}{f' [{default}]' if shown and default else ''}", width - LEFT)
+    named = flag.choices and not any(choice in left for choice in flag.choices)
+    text = f"{flag.text.removesuffix('.')}: {', '.join(flag.choices)}." if named else flag.text
+    right = textwrap.wrap(f"{text}{f' [{default}]' if shown and default else ''}", width - LEFT)
     if len(left) >= LEFT:
         return [left, *(" " * LEFT + line for line in right)]
     return [f"{left:{LEFT}}{right[0]}", *(" " * LEFT + line for line in right[1:])]

@@ -1,16 +1,17 @@
 """A command line as the command it describes, over a config file, over the defaults."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, Generic, TypeVar, get_origin
 
 from jaxmlp.cli import help as short_help
 from jaxmlp.cli import slips
-from jaxmlp.cli.flags import CHOICES, flags_of, texts_of, with_choices
+from jaxmlp.cli.flags import CHOICES, flags_of, is_section, texts_of, with_choices
 from jaxmlp.errors import UsageError
 from jaxmlp.fields import annotations, kind_of, value_of
 from jaxmlp.runs import config
 from jaxmlp.runs.config import AnyExperiment, Experiment
+from jaxmlp.spec import Hyper
 from jaxmlp.text import typed
 
 Kind = TypeVar("Kind")  # of flags
@@ -82,7 +83,7 @@ def registry() -> Any:
 
     @rules.struct_rule
     def _(info: constructors.StructTypeInfo) -> constructors.StructConstructorSpec | None:
-        if not is_dataclass(info.type) or not CHOICES.keys() & {field.name for field in fields(info.type)}:
+        if not is_section(info.type) or not (CHOICES.keys() | {*Hyper._fields}) & texts_of(info.type).keys():
             return None
         default = info.default if isinstance(info.default, info.type) else info.type()
         hints, texts = annotations(info.type), texts_of(info.type)
@@ -132,9 +133,9 @@ def read(
         keys |= in_file
     if under is not None:
         parsed = command.parse(arguments, over(command.kind, under))
-    described = experiment(parsed, kind)
-    config.check(described, keys)
-    return parsed, described
+    merged = experiment(parsed, kind)
+    config.check(merged, keys)
+    return parsed, merged
 
 
 def check_saving(command: Any, what: str) -> None:

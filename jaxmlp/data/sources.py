@@ -39,7 +39,7 @@ class Data:
     dir: str = ""
     """Folder with IDX files or an NPZ (mnist, fashion_mnist; beats the variable JAXMLP_DATA); data_dir (tfds:NAME)."""
     normalise: str = "per_image"
-    """per_image, unit, per_feature, global, none."""
+    """Of the pixels, by statistics of the training examples."""
     validation: Annotated[float, Interval(gt=0, lt=1), FLOAT64] = 0.2
     """Share of the training examples that is held out for validation."""
     split_seed: Annotated[int, Ge(0)] = 0
@@ -137,7 +137,7 @@ def _in_folders(data: Data) -> Dataset:
             if folder.name != data.name or folder.exists():
                 reasons.append(str(absent))
             continue
-        other = _identity(dataset.train_labels)
+        other = _set_with(dataset.train_labels)
         if other in (None, data.name):
             return dataset
         reasons.append(f"{folder} holds {other}")
@@ -162,7 +162,7 @@ def _read_path(path: Path, preferred: str = "") -> Dataset:
     raise _Absent(f"{path} holds no IDX files and {len(archives) or 'no'} NPZ files")
 
 
-def _identity(labels: np.ndarray) -> str | None:
+def _set_with(labels: np.ndarray) -> str | None:
     """Which of the sets with the same file names starts with these labels, if any."""
     opening = labels[:10].tolist() if labels.dtype.kind in "iu" else None
     return next((name for name, labels in OPENINGS.items() if opening == list(labels)), None)

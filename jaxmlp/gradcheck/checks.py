@@ -202,7 +202,7 @@ def epoch_times(
     """Seconds of the first epoch by each derived route, in float32, in turns, so that both see the same machine."""
     hyper, key, state = fitting.initial(spec, experiment.hyper, experiment.seed)
     specs = {name: replace(spec, training=replace(spec.training, gradient=name)) for name in ("autodiff", "delta_rule")}
-    programs = {name: fitting.compile_program(routed, hyper, key, splits, state)[0] for name, routed in specs.items()}
+    programs = {name: fitting.compile_epoch(routed, hyper, key, splits, state)[0] for name, routed in specs.items()}
     seconds: dict[str, list[float]] = {name: [] for name in specs}
     callbacks.on_part_begin("epochs", epochs)
     for turn in range(epochs):

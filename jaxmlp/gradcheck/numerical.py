@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from jaxmlp.nn.activations import activation
 from jaxmlp.nn.gradients import differences, perturbed
 from jaxmlp.nn.network import Params, record
 from jaxmlp.spec import Examples, Hyper, Spec
 
-KINKED = ("relu", "leaky_relu", "elu")  # the second derivative (elu), or already the first, jumps where z = 0
 BLOCK = 1024  # weights of one call: the only shape that is compiled
 
 compiled_differences = jax.jit(differences, static_argnums=0)
@@ -58,9 +58,7 @@ def crossings(
     There a central difference is the mean of two slopes, and measures neither. Kinks lie where the pre-activation of a unit
     with a kinked activation is 0 and, under an L1 penalty, where a weight is.
     """
-    network = problem.spec.network
-    kinked = (network.activation in KINKED and network.hidden) or network.output_activation in KINKED
-    if not kinked and np.asarray(problem.hyper.l1) == 0:
+    if not any(_kinked_layers(problem.spec)) and np.asarray(problem.hyper.l1) == 0:
         return np.zeros(len(coordinates), bool)
     crossed = [np.zeros(0, bool)]
     for block, steps, size in _blocks(coordinates, eps):
@@ -80,12 +78,18 @@ def _blocks(
     steps = np.broadcast_to(np.asarray(eps, float), coordinates.shape)
     for start in range(0, len(coordinates), BLOCK):
         block, part = coordinates[start : start + BLOCK], steps[start : start + BLOCK]
-        missing = BLOCK - len(block)
+        padding = BLOCK - len(block)
         yield (
-            np.concatenate([block, np.full(missing, block[0])]).astype(np.int32),
-            np.concatenate([part, np.full(missing, part[0])]),
+            np.concatenate([block, np.full(padding, block[0])]).astype(np.int32),
+            np.concatenate([part, np.full(padding, part[0])]),
             len(block),
         )
+
+
+def _kinked_layers(spec: Spec) -> tuple[bool, bool]:
+    """Whether the hidden layers, and whether the output layer, have an activation with a kink."""
+    network = spec.network
+    return bool(network.hidden) and activation(network.activation).kink, activation(network.output_activation).kink
 
 
 def _crossed(
@@ -100,9 +104,8 @@ def _crossed(
     def sides(params: Params) -> Float[Array, " U"]:
         """The sign of every pre-activation that meets a kink."""
         logits, tape = record(spec, hyper, params, batch.x, key)
-        kinked = [*tape.pre_activations] if spec.network.activation in KINKED else []
-        if spec.network.output_activation in KINKED:
-            kinked.append(logits)
+        hidden, output = _kinked_layers(spec)
+        kinked = [*(tape.pre_activations if hidden else ()), *([logits] if output else [])]
         return jnp.concatenate([jnp.sign(z).reshape(-1) for z in [*kinked, jnp.zeros(0, logits.dtype)]])
 
     eps = eps.astype(params[0].w.dtype)

@@ -120,6 +120,9 @@ class Driver:
                 left.append(unit)
             else:
                 waiting |= self._take(unit, done, fresh=False)
+        if left and units and units[0].stage == 0 and self.tally.rows:
+            finished = f"{len(self.tally.rows):,} of {self.tally.trials:,} trials had finished"
+            self.callbacks.on_message(f"going on after {self.tally.epochs:,} trial-epochs of whole units; {finished}")
         self._provide(left)
         for done in self._execute(left):
             waiting |= self._take(self._units[done.unit], done, fresh=True)

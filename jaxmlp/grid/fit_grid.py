@@ -23,7 +23,7 @@ from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.text import count
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Measured
-from jaxmlp.training.fitting import Fit, finished, measure
+from jaxmlp.training.fitting import Fit, fit_of, measure
 from jaxmlp.training.validation import check, check_chunk, check_data, check_section, counted
 
 MODES = ("packed", "sequential")
@@ -203,7 +203,7 @@ def fit_trials(
     for _, _, result in records:
         assert result is not None
         epochs, state = epochs_of(result.history, spec, splits), jax.device_put(result.state)
-        fit = finished(spec, state, epochs, splits, trained.compile_seconds)
+        fit = fit_of(spec, state, epochs, splits, trained.compile_seconds)
         fits.append(fit._replace(stop_reason=result.status))
     return fits
 

@@ -25,7 +25,8 @@ class Activation(NamedTuple):
 
     value: Callable[[Tensor], Tensor]
     derivative: Callable[[Tensor, Tensor], Tensor]  # (z, a) -> da/dz
-    targets: tuple[float, float] = (0.0, 1.0)  # (low, high) under squared error: the limits of its range, if it has any
+    targets: tuple[float, float] = (0.0, 1.0)  # (low, high) of an output unit: the limits of its range, if it has any
+    kink: bool = False  # whether the first or the second derivative jumps where z = 0
 
 
 def _silu_derivative(z: Tensor, a: Tensor) -> Tensor:
@@ -43,12 +44,12 @@ ACTIVATIONS: dict[str, Activation] = {
     "identity": Activation(lambda z: z, lambda z, a: jnp.ones_like(z)),
     "sigmoid": Activation(jax.nn.sigmoid, lambda z, a: a * (1 - a)),  # report eq. 8
     "tanh": Activation(jnp.tanh, lambda z, a: 1 - a * a, (-1.0, 1.0)),
-    "relu": Activation(jax.nn.relu, lambda z, a: (z > 0).astype(z.dtype)),  # report eq. 9
+    "relu": Activation(jax.nn.relu, lambda z, a: (z > 0).astype(z.dtype), kink=True),  # report eq. 9
     "arctan": Activation(jnp.arctan, lambda z, a: 1 / (1 + z * z), (-math.pi / 2, math.pi / 2)),
     "leaky_relu": Activation(
-        lambda z: jax.nn.leaky_relu(z, LEAK), lambda z, a: jnp.where(z >= 0, 1, LEAK).astype(z.dtype)
+        lambda z: jax.nn.leaky_relu(z, LEAK), lambda z, a: jnp.where(z >= 0, 1, LEAK).astype(z.dtype), kink=True
     ),
-    "elu": Activation(jax.nn.elu, lambda z, a: jnp.where(z > 0, 1, a + 1)),  # Clevert et al. 2016, alpha = 1
+    "elu": Activation(jax.nn.elu, lambda z, a: jnp.where(z > 0, 1, a + 1), kink=True),  # Clevert et al. 2016, alpha = 1
     "softplus": Activation(jax.nn.softplus, lambda z, a: jax.nn.sigmoid(z)),
     "silu": Activation(jax.nn.silu, _silu_derivative),
     "gelu": Activation(lambda z: jax.nn.gelu(z, approximate=False), _gelu_derivative),  # the exact one

@@ -1,4 +1,4 @@
-"""Three routes to the gradient of the objective, one signature.
+"""Three routes to the gradient of the objective, one signature: two that train, and central differences to check them.
 
 The objective of a batch is E = sum_n v_n loss_n / sum_n v_n + sum over layers of the penalty of w,
 where v_n is the weight of example n (1 for all where none are given). A batch whose weights are all 0 has E = penalty.
@@ -208,7 +208,7 @@ def _penalties(hyper: Hyper, like: Array) -> tuple[Array, Array]:
     return jnp.asarray(hyper.l1, like.dtype), jnp.asarray(hyper.l2, like.dtype)
 
 
-GRADIENTS: dict[str, Route] = {"autodiff": by_autodiff, "delta_rule": by_delta_rule, "differences": by_differences}
+GRADIENTS: dict[str, Route] = {"autodiff": by_autodiff, "delta_rule": by_delta_rule}  # those that can train
 
 
 def gradient(name: str) -> Route:

@@ -1,4 +1,7 @@
-"""Losses of an example: value and delta = dE/dz at the output side by side; and the penalties of the weights."""
+"""Losses of an example: value and delta = dE/dz at the output side by side; and the penalties of the weights.
+
+A new loss is an entry of LOSSES: training, help, messages and tests have it from there, and docs/config.md names it.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -71,8 +74,8 @@ def loss(name: str) -> Loss:
 def targets(labels: Int[Array, " N"], classes: int, loss: Loss, f: Activation, dtype: DTypeLike) -> Logits:
     """The target of every output [N, K]: high for the class of the example, low for the others.
 
-    Softmax cross-entropy takes 1 and 0; squared error the two limits of the output activation's range (the thread's
-    third answer), so that the error of an output is never more than the width of that range.
+    1 and 0; of a loss that reads the output activation the two limits of its range (the thread's third answer), so that
+    the error of an output is never more than the width of that range.
     """
     low, high = f.targets if loss.reads_output_activation else (0.0, 1.0)
     hot = labels[:, None] == jnp.arange(classes, dtype=labels.dtype)[None, :]  # [N, K]

@@ -115,7 +115,7 @@ def predictions(logits: Float[Array, "N K"]) -> Int[Array, " N"]:
 
 
 def outputs(network: Network, logits: Float[Array, "N K"]) -> Float[Array, "N K"]:
-    """The outputs of the network: probabilities softmax(z) under cross-entropy, f(z) under squared error."""
+    """The outputs of the network, as its loss has them: probabilities softmax(z), or f(z)."""
     f = activation(network.output_activation, "network.output_activation")
     return loss(network.loss).outputs(logits, f)
 

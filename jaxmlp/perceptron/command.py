@@ -83,7 +83,7 @@ def main(arguments: list[str]) -> int:
     bar.on_message(f"device: {choose_device(command.device)}")
     bar.on_message(f"reading {experiment.data.name}")
     data = read_data(experiment.in_common(), progress=not command.quiet and bar.console.is_terminal)
-    bar.on_message(data.described())
+    bar.on_message(data.origin_and_sizes())
     signals.set_last_line(f"nothing is kept; begin again with: {typed('perceptron', *arguments)}")
     try:
         fit = learn(experiment, data, command.seeds, bar)
@@ -149,8 +149,8 @@ def _print(bar: StepBar, out: Path, summary: dict[str, Any]) -> None:
     if "runs" in summary:
         steps, accuracy = summary["steps"], summary["test"]["accuracy"]
         bar.on_message(
-            f"{len(runs)} seeds: {steps['mean']:,.0f} +- {steps['std']:,.0f} steps,"
-            f" {100 * accuracy['mean']:.2f} +- {100 * accuracy['std']:.2f} %"
+            f"{len(runs)} seeds: {steps['mean']:,.0f} ± {steps['std']:,.0f} steps,"
+            f" {100 * accuracy['mean']:.2f} ± {100 * accuracy['std']:.2f} %"
             f" ({100 * accuracy['min']:.2f} to {100 * accuracy['max']:.2f} %)"
         )
     bar.on_message(f"{seconds['train']:.1f} s of learning, {seconds['compile']:.1f} s of compiling")

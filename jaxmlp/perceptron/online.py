@@ -16,6 +16,7 @@ from annotated_types import Ge, Gt
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from jaxmlp import xla_flags
 from jaxmlp.nn import losses, network
 from jaxmlp.nn.activations import activation
 from jaxmlp.nn.network import Layer, Params
@@ -187,6 +188,7 @@ def fit_online(
     for online, _ in trials:
         check_section("online", online)
     devices = jax.local_devices()[: len(trials)]
+    xla_flags.restore()  # there are devices, so XLA has read them
     share = -(-len(trials) // len(devices))  # of a device
     slots = [min(i, len(trials) - 1) for i in range(share * len(devices))]  # what pads the last device never runs
     online = Online._make(jnp.asarray([trials[i][0][n] for i in slots], dtype) for n, dtype in enumerate(_DTYPES))

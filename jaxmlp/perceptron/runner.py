@@ -25,9 +25,9 @@ class OneLayer:
     """The perceptron's only layer."""
 
     output_activation: str = "sigmoid"
-    """sigmoid, tanh, arctan, identity, or any other that train knows; the targets are the limits of its range."""
+    """Of the layer, which learns the limits of its range."""
     init: str = "uniform"
-    """zeros, uniform (in +- online.init_scale), or {lecun,glorot,he}_{normal,uniform}."""
+    """Of the weights before training; uniform draws in ± online.init_scale."""
 
 
 @dataclass(frozen=True)
@@ -103,15 +103,15 @@ def write_run(
 
     Model, metrics.jsonl (a line for each window of the curve) and pictures are those of the first seed.
     """
-    run = directory.experiment_identity(experiment, data.crc32)
-    environment.write(path, environment.current(experiment.in_common(), run, data.origin))
+    identity = directory.experiment_identity(experiment, data.crc32)
+    environment.write(path, environment.current(experiment.in_common(), identity, data.origin))
     first = fit.trials[0]
     lines = [json.dumps({"step": step, "error": error}) + "\n" for step, error in first.curve]
     files.write_atomically(path / directory.METRICS, "".join(lines))
     learnt = Model(spec_of(experiment, data), first.params, data.preparation)
-    model.save(path, learnt, run)
+    model.save(path, learnt, identity)
     summary = summarise(experiment, fit)
-    sealed.write_json(path / directory.SUMMARY, summary, run)
+    sealed.write_json(path / directory.SUMMARY, summary, identity)
     pictures.draw(path / directory.PLOTS, learnt, [], 0, data.splits, callbacks)
     errors = {experiment.network.output_activation: [trial.curve for trial in fit.trials]}
     picture = path / directory.PLOTS / directory.CURVES

@@ -18,10 +18,10 @@ from jaxmlp.plots.scale import Scale
 from jaxmlp.plots.trials import (
     LOSS,
     Rows,
+    best_label,
     best_of,
     ceiling,
     cut,
-    described,
     diverged,
     failure,
     logarithmic,
@@ -60,7 +60,7 @@ def learning_curves(rows: Rows, axes: Sequence[str], curves: Curves, best: int |
         if winner is not None:
             line, epoch = lines[shown.index(winner)].tolist(), winner["best_epoch"]
             if 1 <= epoch <= len(line) and math.isfinite(line[epoch - 1]):
-                text = f"{described([winner], axes)}; epoch {epoch}"
+                text = f"{best_label([winner], axes)}; epoch {epoch}"
                 ring(panel, epoch, line[epoch - 1], text, size=8, fill="white")
         if any(map(pruned, shown)):
             panel.plot([], [], color=PRUNED, lw=1.3, label="pruned", gid="pruned")
@@ -103,7 +103,7 @@ def parallel_coordinates(rows: Rows, axes: Sequence[str], best: int | None) -> P
     for index, scale in enumerate([*scales, last]):
         _upright(panel, index / len(scales), scale, letters=int(11 * spacing))
     if winner is not None:
-        panel.plot([], [], color=VALIDATION, lw=2.6, label=described([winner], axes))
+        panel.plot([], [], color=VALIDATION, lw=2.6, label=best_label([winner], axes))
     if any(map(diverged, shown)):
         style = {"clip_on": False, "gid": "diverged", "label": f"diverged ({sum(map(diverged, rows)):,})"}
         panel.plot([len(scales)], [1.12], "x", color=LOST, ms=7, mew=1.5, **style)

@@ -14,9 +14,9 @@ from jaxmlp.plots.picture import FOURTH, TRAIN, per_cent, powers, ring
 from jaxmlp.plots.trials import (
     LOSS,
     Rows,
+    best_label,
     best_of,
     ceiling,
-    described,
     diverged,
     logarithmic,
     measured,
@@ -87,7 +87,7 @@ def dots(panel: Axes, x: np.ndarray, rows: Rows, axes: Sequence[str], best: int 
     crosses(panel, x[lost])
     if winner := best_of(rows, best):
         index = list(rows).index(winner)
-        ring(panel, x[index], heights[index], described([winner], axes))
+        ring(panel, x[index], heights[index], best_label([winner], axes))
 
 
 def opacity(rows: Rows) -> float:

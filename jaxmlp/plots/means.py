@@ -22,9 +22,9 @@ from jaxmlp.plots.trials import (
     Row,
     Rows,
     best_group,
+    best_label,
     ceiling,
     cut,
-    described,
     diverged,
     failure,
     grouped,
@@ -32,7 +32,7 @@ from jaxmlp.plots.trials import (
     measured,
     pruned,
 )
-from jaxmlp.plots.values import distinct, identity, is_number, label, last, short
+from jaxmlp.plots.values import comparable, distinct, is_number, label, last, short
 
 WRITTEN = 12  # a map of more cells a side has no numbers in them
 HUES = (TRAIN, THIRD, FIFTH, SIXTH, INK, FOURTH)  # vermilion is the best
@@ -51,8 +51,8 @@ class Cells(NamedTuple):
         across, up = (distinct([row.get(key) for row in rows]) for key in axes)
         if not all(is_number(value) for value in up if value is not None):
             up.reverse()
-        columns, lines = ({identity(value): i for i, value in enumerate(levels)} for levels in (across, up))
-        cells = [(lines[identity(row.get(axes[1]))], columns[identity(row.get(axes[0]))]) for row in rows]
+        columns, lines = ({comparable(value): i for i, value in enumerate(levels)} for levels in (across, up))
+        cells = [(lines[comparable(row.get(axes[1]))], columns[comparable(row.get(axes[0]))]) for row in rows]
         return cls([short(label(v), 22) for v in across], [short(label(v), 22) for v in up], grouped(rows, cells))
 
     def means(self, key: str) -> np.ndarray:
@@ -79,7 +79,7 @@ def heat_map(rows: Rows, axes: Sequence[str], best: int | None) -> Picture:
     for panel, key, name in zip(panels, (LOSS, ACCURACY), ("Loss", "Accuracy"), strict=True):
         _map(panel, cells, key, (width / W, height / H))
         if framed is not None:
-            text = described(cells.trials[framed], axes)
+            text = best_label(cells.trials[framed], axes)
             frame = {"ec": VALIDATION, "fc": "none", "lw": 2.6, "zorder": 5, "clip_on": False, "gid": "best"}
             panel.add_patch(Rectangle((framed[1] - 0.5, framed[0] - 0.5), 1, 1, label=text, **frame))
         panel.set(title=name, xlabel=short(last(axes[0]), 40))
@@ -134,8 +134,8 @@ def lines_over_axis(rows: Rows, axis: str, best: int | None, by: str | None = No
     """
     scale = Scale.of(rows, axis)
     values = [row.get(by) if by else None for row in rows]
-    hues = {identity(value): value for value in distinct(values)}
-    groups = grouped(rows, list(zip(map(identity, values), scale.positions.tolist(), strict=True)))
+    hues = {comparable(value): value for value in distinct(values)}
+    groups = grouped(rows, list(zip(map(comparable, values), scale.positions.tolist(), strict=True)))
     ringed, losses, shares = best_group(groups, best), measured(rows, LOSS), measured(rows, "sparsity")
     names = {LOSS: "Validation loss", ACCURACY: "Validation accuracy"}
     names |= {"sparsity": "Sparsity: weights below 1e-3"} if shares.size and np.ptp(shares) > 0.01 else {}
@@ -155,7 +155,7 @@ def lines_over_axis(rows: Rows, axis: str, best: int | None, by: str | None = No
         if key == ACCURACY and any(map(pruned, rows)):
             panel.plot([], [], "o", mfc="white", mec=QUIET, ms=5, label="mean with pruned trials")
         if ringed is not None and math.isfinite(at := mean(groups[ringed], key)):
-            ring(panel, ringed[1], min(at, high), described(groups[ringed], [axis, by] if by else [axis]))
+            ring(panel, ringed[1], min(at, high), best_label(groups[ringed], [axis, by] if by else [axis]))
         scale.below(panel)
     if len(hues) > 1 and by:
         words = [short(label(value), 22) for value in hues.values()]

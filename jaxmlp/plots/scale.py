@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from jaxmlp.plots.picture import QUIET
 from jaxmlp.plots.trials import Rows
-from jaxmlp.plots.values import ABSENT, distinct, identity, is_number, label, last, short
+from jaxmlp.plots.values import ABSENT, comparable, distinct, is_number, label, last, short
 
 Kind = Literal["log", "linear", "text"]
 
@@ -31,18 +31,18 @@ class Scale(NamedTuple):
         real = [value for value in order if value is not None]
         kind = kind or _kind(real)
         if kind == "text":
-            positions = {identity(value): float(i) for i, value in enumerate(order)}
+            positions = {comparable(value): float(i) for i, value in enumerate(order)}
         else:
             positions = {value: float(value) for value in real if kind == "linear" or value > 0}
             low, high = min(positions.values()), max(positions.values())
-            for step, value in enumerate((value for value in order if identity(value) not in positions), 1):
+            for step, value in enumerate((value for value in order if comparable(value) not in positions), 1):
                 by = (low / high) ** 0.15 if low < high else 0.1
-                positions[identity(value)] = (
+                positions[comparable(value)] = (
                     low * by**step if kind == "log" else low - step * (0.15 * (high - low) or 1.0)
                 )
-        levels = {positions[identity(value)]: short(label(value), 22) for value in order}
+        levels = {positions[comparable(value)]: short(label(value), 22) for value in order}
         return cls(
-            last(key), kind, np.array([positions[identity(value)] for value in values]), dict(sorted(levels.items()))
+            last(key), kind, np.array([positions[comparable(value)] for value in values]), dict(sorted(levels.items()))
         )
 
     @property

@@ -17,10 +17,10 @@ from jaxmlp.plots.trials import (
     LOSS,
     Row,
     Rows,
+    best_label,
     best_of,
     ceiling,
     cut,
-    described,
     diverged,
     failure,
     measured,
@@ -125,7 +125,7 @@ def _heap(panel: Axes, values: np.ndarray, winner: Row | None, key: str) -> None
     panel.plot(x, y, "o", color=TRAIN, ms=size, mew=0, alpha=0.75)
     if winner is not None and math.isfinite(at := number(winner.get(key))):
         index = int(np.flatnonzero(values == at)[-1])
-        ring(panel, x[index], y[index], described([winner], []), size=max(size + 1.5, 7))
+        ring(panel, x[index], y[index], best_label([winner], []), size=max(size + 1.5, 7))
     rim = 0.08 * (statistics.max - statistics.min) or 0.01 * abs(statistics.mean) or 0.01
     panel.set(xlim=(statistics.min - rim, statistics.max + rim), ylim=(-0.8, max(190 / size - 1, y.max() + 0.8)))
     panel.set_title(f"mean {_plus_minus(values, key)}", loc="right", fontsize=10, color=TRAIN)

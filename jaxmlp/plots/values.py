@@ -24,12 +24,12 @@ def label(value: Any) -> str:
 
 def distinct(values: Sequence[Any]) -> list[Any]:
     """Every value once: numbers in order of size, anything else as it comes, None last."""
-    first = {identity(value): value for value in values if value is not None}
+    first = {comparable(value): value for value in values if value is not None}
     order = list(first.values())
     return (sorted(order) if all(map(is_number, order)) else order) + [None] * any(value is None for value in values)
 
 
-def identity(value: Any) -> Any:
+def comparable(value: Any) -> Any:
     """What makes two values of an axis the same."""
     return value if is_number(value) else label(value)
 

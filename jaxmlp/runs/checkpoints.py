@@ -1,8 +1,11 @@
-"""Pytrees on the disk: safetensors files that arrive whole, and whose every damaged byte is seen."""
+"""The checkpoints of a run: pytrees in safetensors files that arrive whole, and that are checked when they are read.
+
+`_read` notices damage, by the SHA-256 in the name, and `refusal` a checkpoint of another run. `restore` passes over both,
+takes the newest that is left, and returns a line for each that it passed over.
+"""
 
 import contextlib
 import hashlib
-import json
 import math
 import re
 from collections.abc import Callable
@@ -12,16 +15,15 @@ from urllib.parse import quote
 
 import jax
 import numpy as np
-import safetensors.numpy
 from jaxtyping import PyTree
-from safetensors import SafetensorError
 
 from jaxmlp.errors import RunError
 from jaxmlp.runs.files import cannot, make_directory, read_bytes, write_atomically
+from jaxmlp.runs.identity import Identity
+from jaxmlp.runs.sealed import DamageError, decode, encode
 
 KEPT = 2
 _NAME = re.compile(r"epoch-(\d{6,})\.([0-9a-f]{16})\.safetensors")  # checked with sha256sum
-_UNSEALED = "0" * 64
 
 
 class Checkpoint(NamedTuple):
@@ -38,10 +40,6 @@ Like = Callable[[dict[str, str]], PyTree]
 Refuse = Callable[[dict[str, str]], str | None]  # why a checkpoint of such metadata is not to be used
 
 
-class _DamageError(Exception):
-    """What is wrong with the bytes of a file."""
-
-
 def save(directory: Path, epoch: int, tree: PyTree, metadata: dict[str, str]) -> Path:
     """Write the tree's arrays to `epoch-<epoch>.<start of the SHA-256 of the file>.safetensors`; the last two are kept.
 
@@ -50,7 +48,7 @@ def save(directory: Path, epoch: int, tree: PyTree, metadata: dict[str, str]) ->
     """
     make_directory(directory)
     paths, leaves = _flatten(jax.device_get(tree))
-    blob = _encode(dict(zip(paths, leaves, strict=True)), _with(metadata, "epoch", str(epoch)))
+    blob = encode(dict(zip(paths, leaves, strict=True)), metadata, "epoch", str(epoch))
     path = directory / f"epoch-{epoch:06d}.{hashlib.sha256(blob).hexdigest()[:16]}.safetensors"
     write_atomically(path, blob)
     _prune(directory, path, epoch, metadata.get("identity"))
@@ -84,6 +82,26 @@ def restore(
     return None
 
 
+def refusal(identity: Identity, *, marked: bool) -> Refuse:
+    """Why a checkpoint is not of this run, by its metadata; one that does not say is taken, unless the run is `marked`."""
+
+    def refuse(metadata: dict[str, str]) -> str | None:
+        if "identity" not in metadata:
+            return "is of an earlier version, or another run" if marked else None
+        try:
+            differs = identity.differs(Identity.from_json(metadata["identity"]))
+        except ValueError as error:
+            return f"cannot be used: {error}"
+        return f"belongs to another run: {differs}" if differs else None
+
+    return refuse
+
+
+def refusal_of(identity: Identity | None) -> Refuse:
+    """The `refusal` for a run as it was begun; of one that has no identity, any checkpoint is taken."""
+    return (lambda _: None) if identity is None else refusal(identity, marked=True)
+
+
 def whole(directory: Path, refuse: Refuse = lambda _: None) -> tuple[list[int], list[str]]:
     """The epochs of the checkpoints that are whole, the newest first; and a line for each that cannot be used."""
     epochs, skipped = [], list[str]()
@@ -98,7 +116,7 @@ def _usable(path: Path, refuse: Refuse, skipped: list[str]) -> tuple[int, dict[s
     """What `_read` finds in a checkpoint; or None, and a line more in `skipped` that says why it cannot be used."""
     try:
         content = _read(path)
-    except _DamageError as damage:
+    except DamageError as damage:
         skipped.append(f"checkpoint {path} is damaged: {damage}")
         return None
     if reason := refuse(content[2]):
@@ -107,65 +125,24 @@ def _usable(path: Path, refuse: Refuse, skipped: list[str]) -> tuple[int, dict[s
     return content
 
 
-def save_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
-    """Write arrays to one safetensors file, sealed.
-
-    The seal is `sha256` in its metadata: the digest of the file with zeros instead of the seal.
-    """
-    blob = _encode(tensors, _with(metadata, "sha256", _UNSEALED))
-    seal = hashlib.sha256(blob).hexdigest()
-    write_atomically(path, blob.replace(_sealed(_UNSEALED), _sealed(seal), 1))
-
-
-def load_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The arrays and the metadata that `save_tensors` wrote. RunError if the file is missing or any byte is damaged."""
-    try:
-        return _open_sealed(read_bytes(path))
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror or error}; check the name of the run") from error
-    except _DamageError as damage:
-        raise RunError(f"{path} is damaged: {damage}; write it again, or bring a copy back") from damage
-
-
-def _open_sealed(blob: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    head, metadata = _header(blob)
-    seal = str(metadata.pop("sha256", None))
-    if not re.fullmatch("[0-9a-f]{64}", seal):
-        raise _DamageError("it carries no SHA-256 that jaxmlp could check")
-    if hashlib.sha256(head.replace(_sealed(seal), _sealed(_UNSEALED), 1) + blob[len(head) :]).hexdigest() != seal:
-        raise _DamageError("its bytes do not match the SHA-256 in its metadata")
-    return _decode(blob), metadata
-
-
-def _sealed(digest: str) -> bytes:
-    """As it stands in the header: once, for within other texts JSON escapes the quotation marks."""
-    return f'"sha256":"{digest}"'.encode()
-
-
-def _with(metadata: dict[str, str], key: str, value: str) -> dict[str, str]:
-    if key in metadata:
-        raise ValueError(f"the metadata key {key!r} is taken")
-    return metadata | {key: value}
-
-
 def _read(path: Path) -> tuple[int, dict[str, np.ndarray], dict[str, str]]:
-    """Epoch, arrays and metadata of a checkpoint; _DamageError unless its bytes match the digest in its name."""
+    """Epoch, arrays and metadata of a checkpoint; DamageError unless its bytes match the digest in its name."""
     name = _NAME.fullmatch(path.name)
     if name is None:
-        raise _DamageError("its name is not epoch-<number>.<16 hexadecimal digits>.safetensors")
+        raise DamageError("its name is not epoch-<number>.<16 hexadecimal digits>.safetensors")
     try:
         blob = read_bytes(path)
     except OSError as error:
-        raise _DamageError(f"it cannot be read ({error.strerror or error})") from error
+        raise DamageError(f"it cannot be read ({error.strerror or error})") from error
     if not blob:
-        raise _DamageError("it is empty")
+        raise DamageError("it is empty")
     digest = hashlib.sha256(blob).hexdigest()[:16]
     if digest != name[2]:
-        raise _DamageError(f"its SHA-256 starts with {digest}, not with what its name says")
-    _, metadata = _header(blob)
+        raise DamageError(f"its SHA-256 starts with {digest}, not with what its name says")
+    tensors, metadata = decode(blob)
     if metadata.pop("epoch", None) != str(int(name[1])):
-        raise _DamageError("it holds another epoch than its name says")
-    return int(name[1]), _decode(blob), metadata
+        raise DamageError("it holds another epoch than its name says")
+    return int(name[1]), tensors, metadata
 
 
 def _newest_first(directory: Path) -> list[Path]:
@@ -200,7 +177,7 @@ def _prune(directory: Path, newest: Path, epoch: int, identity: str | None) -> N
         if name is None or path == newest:
             continue
         if kept < KEPT and int(name[1]) < epoch:
-            with contextlib.suppress(_DamageError):
+            with contextlib.suppress(DamageError):
                 if _read(path)[2].get("identity") == identity:
                     kept += 1
                     continue
@@ -245,35 +222,3 @@ def _unflatten(path: Path, tensors: dict[str, np.ndarray], like: PyTree) -> PyTr
 
 def _shaped(array) -> str:
     return f"{np.dtype(array.dtype).name}{list(array.shape)}"
-
-
-def _encode(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
-    """A safetensors file; the same content gives the same bytes, which the library's own order of metadata does not."""
-    blob = safetensors.numpy.save({name: _plain(array) for name, array in tensors.items()})
-    head, _ = _header(blob)
-    header = {"__metadata__": dict(sorted(metadata.items()))} | json.loads(head[8:])
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + blob[len(head) :]
-
-
-def _plain(array: np.ndarray) -> np.ndarray:
-    """In the byte order and layout that safetensors takes for granted; unlike ascontiguousarray it leaves 0-d alone."""
-    array = np.asarray(array)
-    return np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
-
-
-def _header(blob: bytes) -> tuple[bytes, dict[str, str]]:
-    """The bytes before the first tensor (8 of length, then JSON), and the metadata in them."""
-    head = blob[: 8 + int.from_bytes(blob[:8], "little")]
-    try:
-        return head, dict(json.loads(head[8:]).get("__metadata__", {}))
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise _DamageError("its header cannot be read") from error
-
-
-def _decode(blob: bytes) -> dict[str, np.ndarray]:
-    try:
-        return safetensors.numpy.load(blob)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise _DamageError(f"it is no safetensors file ({error})") from error

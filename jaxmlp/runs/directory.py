@@ -3,7 +3,7 @@
 config.toml          the experiment, resolved; feeding it back gives the same run
 environment.json     versions, device, seed, PRNG implementation, where the data came from
 metrics.jsonl        a line an epoch
-checkpoints/         the state of training (see checkpoints.py)
+checkpoints/         the state of training (checkpoints.py)
 model.safetensors    the best weights, with what it takes to predict
 summary.json         how it ended
 plots/               pictures
@@ -12,7 +12,8 @@ plots/               pictures
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from itertools import count
@@ -23,7 +24,7 @@ from jaxmlp.errors import RunError, UsageError
 from jaxmlp.reading import read_toml
 from jaxmlp.runs import config, files, lock
 from jaxmlp.runs.config import AnyExperiment, Experiment
-from jaxmlp.runs.identity import Identity, identity
+from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import WAY_OUT, read_json
 from jaxmlp.training.schedules import schedule
 
@@ -175,13 +176,22 @@ def check_same(path: Path, experiment: Experiment) -> None:
         check_unchanged(path, experiment_identity(saved, begun.data), begun)
 
 
-def check_unchanged(path: Path, run: Identity, begun: Identity) -> None:
+def check_unchanged(path: Path, identity: Identity, begun: Identity) -> None:
     """Raise RunError naming the keys in which config.toml differs from what the run in `path` was begun with."""
-    if differs := run.differs(begun):
+    if differs := identity.differs(begun):
         raise RunError(
             f"{path / CONFIG} was changed since the run was begun, or {ENVIRONMENT} is of another run: {differs}; put it"
             " back, or begin a new run"
         )
+
+
+@contextmanager
+def data_of(path: Path | None) -> Iterator[None]:
+    """Name config.toml of the run at `path`, if there is one, where the data that it names are not found: RunError."""
+    try:
+        yield
+    except UsageError as error:
+        raise error if path is None else RunError(f"{path / CONFIG}: {error}; put it back, if it was changed") from None
 
 
 def _reads_max_epochs(experiment: Experiment) -> bool:
@@ -219,4 +229,4 @@ def identity_of(path: Path, environment: dict[str, Any] | None = None) -> Identi
 def experiment_identity(experiment: AnyExperiment, data: str) -> Identity:
     """The identity of an experiment on data of a checksum; more epochs are the same run, unless the schedule reads them."""
     free = isinstance(experiment, Experiment) and not _reads_max_epochs(experiment)
-    return identity(config.tree(experiment), data, without=("training.max_epochs",) if free else ())
+    return Identity.of(config.tree(experiment), data, without=("training.max_epochs",) if free else ())

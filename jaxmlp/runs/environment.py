@@ -18,7 +18,7 @@ from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks
 
 
-def current(experiment: Experiment, run: Identity, origin: str, *, data_parallel: bool = False) -> dict[str, Any]:
+def current(experiment: Experiment, identity: Identity, origin: str, *, data_parallel: bool = False) -> dict[str, Any]:
     """The content of environment.json, as it is now."""
     device = jax.devices()[0]
     return {
@@ -29,8 +29,8 @@ def current(experiment: Experiment, run: Identity, origin: str, *, data_parallel
         "seed": experiment.seed,
         "prng": fitting.PRNG,
         "matmul_precision": experiment.training.matmul_precision,
-        "data": {"origin": origin, "crc32": run.data},
-        "identity": run._asdict(),
+        "data": {"origin": origin, "crc32": identity.data},
+        "identity": identity._asdict(),
     }
 
 
@@ -46,7 +46,7 @@ def write(path: Path, now: dict[str, Any]) -> None:
         write_json(path / ENVIRONMENT, now)
 
 
-def check(path: Path, run: Identity, now: dict[str, Any], callbacks: Callbacks) -> bool:
+def check(path: Path, identity: Identity, now: dict[str, Any], callbacks: Callbacks) -> bool:
     """Compare with what the run was begun with; returns whether it was begun.
 
     Other versions and devices are a message. Raises RunError for other data, and for a config.toml that was changed.
@@ -67,7 +67,7 @@ def check(path: Path, run: Identity, now: dict[str, Any], callbacks: Callbacks) 
     if begun_with is None:
         callbacks.on_message(f"{path} was begun by an earlier version, which marked no file: it is taken on trust")
     else:
-        directory.check_unchanged(path, run, begun_with)
+        directory.check_unchanged(path, identity, begun_with)
     changed = [key for key in ("versions", "device", "machine") if before[key] != now[key]]
     if changed:
         callbacks.on_message(

@@ -111,10 +111,10 @@ def flush(path: Path) -> None:
 
 def make_directory(path: Path) -> None:
     """Make a folder and those above it, where they are missing, and put them on the disk. RunError if that fails."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
-        for folder in missing:
+        for folder in new:
             _sync_folder(folder.parent)
     except FileNotFoundError as error:  # it is no missing folder above, since those are made
         raise RunError(f"cannot make the folder {path}: nothing can be written there; give another --out") from error

@@ -1,6 +1,6 @@
 """What a run is: the keys that determine its results, and the data. Every state file carries it, or its digest.
 
-A file that belongs to another run, copied or left there, is told by it; and so is a config.toml that was changed.
+A file that belongs to another run, copied or left there, is recognised by it, and so is a config.toml that was changed.
 """
 
 import hashlib
@@ -18,6 +18,16 @@ class Identity(NamedTuple):
 
     keys: dict[str, Any]  # the resolved experiment and its options, by dotted key
     data: str  # CRC-32 of the images and labels as they were loaded
+
+    @classmethod
+    def of(cls, tree: Mapping[str, Any], data: str, without: Iterable[str] = ()) -> "Identity":
+        """The identity of an experiment as parsed TOML (`config.tree`), on data of a checksum.
+
+        `without` are keys that may change while the run goes on, beside the place of its data.
+        """
+        left_out = {*PLACES, *without}
+        keys = {key: value for key, value in flat(tree) if key not in left_out}
+        return cls(json.loads(json.dumps(keys)), data)
 
     @property
     def digest(self) -> str:
@@ -49,16 +59,6 @@ class Identity(NamedTuple):
             changed.append("the data")
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         return ", ".join(changed[:3]) + more if changed else None
-
-
-def identity(tree: Mapping[str, Any], data: str, without: Iterable[str] = ()) -> Identity:
-    """The identity of an experiment as parsed TOML (`config.tree`), on data of a checksum.
-
-    `without` are keys that may change while the run goes on, beside the place of its data.
-    """
-    left_out = {*PLACES, *without}
-    keys = {key: value for key, value in flat(tree) if key not in left_out}
-    return Identity(json.loads(json.dumps(keys)), data)
 
 
 def _shown(keys: Mapping[str, Any], name: str) -> str:

@@ -14,10 +14,11 @@ from jaxmlp import display
 from jaxmlp.data.preparing import NORMALISATIONS, Preparation
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.nn.network import Layer, Params, forward, outputs, predictions
-from jaxmlp.runs import checkpoints
-from jaxmlp.runs.directory import ENVIRONMENT, identity_of
+from jaxmlp.runs import sealed
+from jaxmlp.runs.directory import CONFIG, ENVIRONMENT, RUN, identity_of
 from jaxmlp.runs.identity import Identity
 from jaxmlp.spec import Hyper, Network, Spec, Training
+from jaxmlp.text import short_path, typed
 from jaxmlp.training.validation import check
 
 FILE = "model.safetensors"
@@ -51,7 +52,7 @@ class Model(NamedTuple):
         return np.asarray(compiled_forward(self.spec, self.params, jnp.asarray(self.preparation.apply(images))))
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """The outputs for each class [N, K]: probabilities, or under squared error f(z)."""
+        """The outputs for each class [N, K], as the loss has them: probabilities softmax(z), or f(z)."""
         return np.asarray(outputs(self.spec.network, jnp.asarray(self.logits(images))))
 
     def predict(self, images: np.ndarray) -> np.ndarray:
@@ -62,10 +63,10 @@ class Model(NamedTuple):
 compiled_forward = jax.jit(forward, static_argnums=0)
 
 
-def save(path: Path, model: Model, run: Identity | None = None) -> None:
+def save(path: Path, model: Model, identity: Identity | None = None) -> None:
     """Write `model.safetensors`: tensors w0, b0, w1, ... and the description as JSON in its metadata.
 
-    With the digest of the `run` that it belongs to.
+    With the digest of the `identity` of the run that it belongs to.
     """
     tensors = {"mean": model.preparation.mean, "deviation": model.preparation.std}
     for index, layer in enumerate(model.params):
@@ -77,8 +78,8 @@ def save(path: Path, model: Model, run: Identity | None = None) -> None:
         "classes": list(model.preparation.classes),
         "image_shape": list(model.preparation.image_shape),
     }
-    mark = {} if run is None else {"run": run.digest}
-    checkpoints.save_tensors(path / FILE, tensors, {"model": json.dumps(description)} | mark)
+    mark = {} if identity is None else {"run": identity.digest}
+    sealed.save_tensors(path / FILE, tensors, {"model": json.dumps(description)} | mark)
 
 
 def load(run: str | Path) -> Model:
@@ -98,11 +99,11 @@ def load(run: str | Path) -> Model:
         raise RunError(
             f"{path} does not exist; give the directory of a run that has ended (or resume it with --resume)"
         )
-    tensors, metadata = checkpoints.load_tensors(path)
+    tensors, metadata = sealed.load_tensors(path, f"bring a copy back, or {_again(path.parent)}")
     of_run = identity_of(path.parent) if Path(run).is_dir() else None
     if of_run is not None and metadata.get("run") != of_run.digest:
         raise RunError(
-            f"{path} belongs to another run than {ENVIRONMENT} beside it: remove it, and write it again with --resume"
+            f"{path} belongs to another run than {ENVIRONMENT} beside it; remove it, and {_again(path.parent)}"
         )
     try:
         description = json.loads(metadata["model"])
@@ -127,6 +128,17 @@ def load(run: str | Path) -> Model:
     if contradiction:
         raise RunError(f"{path} contradicts itself: {contradiction}; train it again")
     return Model(spec, params, preparation)
+
+
+def _again(folder: Path) -> str:
+    """How to write the model of a run again: by the command, where that can."""
+    try:
+        RUN.check(folder)
+    except UsageError:
+        return "train it again"
+    if not (folder / CONFIG).exists():
+        return "train it again"
+    return f"write it again by {typed('train', '--out', short_path(folder), '--resume')}"
 
 
 def _contradiction(spec: Spec, params: Params, preparation: Preparation, tensors: int) -> str | None:

@@ -1,8 +1,12 @@
-"""A run: an experiment trained in a run directory, from the data to the pictures, so that it can be stopped anywhere."""
+"""A run: an experiment trained in a run directory, from the data to the pictures, so that it can be stopped anywhere.
+
+`run` says what is written when. Each epoch: a line of metrics.jsonl; and, `checkpoint_seconds` after the last one, a
+checkpoint: the state, and the metrics of all its epochs. At the end: a checkpoint, model, summary and pictures.
+"""
 
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +48,7 @@ class Loaded(NamedTuple):
     crc32: str  # of the images and labels as they were loaded
     seconds: float  # that loading and preparing took
 
-    def described(self) -> str:
+    def origin_and_sizes(self) -> str:
         """A line: where the data came from, and how many examples there are."""
         return f"{self.origin}: {' / '.join(f'{len(split.x):,}' for split in self.splits)} train, validation, test examples"
 
@@ -79,33 +83,33 @@ def run(
     placement = fitting.placement_for(experiment.training, data_parallel=data_parallel)
     splits, preparation = data.splits, data.preparation
     spec = spec_of(experiment, splits, preparation)
-    callbacks.on_message(data.described())
-    run = directory.experiment_identity(experiment, data.crc32)
-    now = environment.current(experiment, run, data.origin, data_parallel=data_parallel)
-    begun = environment.check(path, run, now, callbacks)
+    callbacks.on_message(data.origin_and_sizes())
+    identity = directory.experiment_identity(experiment, data.crc32)
+    now = environment.current(experiment, identity, data.origin, data_parallel=data_parallel)
+    begun = environment.check(path, identity, now, callbacks)
 
     hyper, key, state = fitting.initial(spec, experiment.hyper, experiment.seed)
-    state, epochs = _resume(path, state, spec, splits, run, callbacks, begun=begun)
+    state, epochs = _resume(path, state, spec, splits, identity, callbacks, begun=begun)
     environment.write(path, now)  # what refuses to go on has not written it
     remove(path / SUMMARY)  # it is of fewer epochs
-    program, state = fitting.compile_program(spec, hyper, key, splits, state, placement, callbacks)
+    program, state = fitting.compile_epoch(spec, hyper, key, splits, state, placement, callbacks)
     saved, stop = time.monotonic(), False
     for done in fitting.train(program, state, callbacks):
         state, stop = done.state, done.stop
         epochs.append(done.epoch)
         metrics.append(path, done.epoch)
         if stop or time.monotonic() - saved >= checkpoint_seconds:
-            save(path, state, epochs, run)
+            save(path, state, epochs, identity)
             saved = time.monotonic()
     if stop:
         return Outcome(None, int(state.epoch))
 
-    save(path, state, epochs, run)
+    save(path, state, epochs, identity)
     state, splits = placement.fetch((state, program.splits))
-    trained, summary = finish(spec, path, state, epochs, splits, preparation, run)
+    trained, summary = write_model(spec, path, state, epochs, splits, preparation, identity)
     summary["seconds"]["compile"] = program.compile_seconds
     summary["seconds"]["total"] = data.seconds + time.perf_counter() - started
-    write_json(path / SUMMARY, summary, run)
+    write_json(path / SUMMARY, summary, identity)
     pictures.draw(path / PLOTS, trained, epochs, summary["best_epoch"], splits, callbacks)
     return Outcome(summary, int(state.epoch))
 
@@ -115,15 +119,15 @@ def spec_of(experiment: Experiment, splits: Splits, preparation: Preparation) ->
     return Spec(experiment.network, experiment.training, splits.train.x.shape[1], len(preparation.classes))
 
 
-def save(path: Path, state: TrainState, epochs: Sequence[Epoch], run: Identity) -> None:
+def save(path: Path, state: TrainState, epochs: Sequence[Epoch], identity: Identity) -> None:
     """Write a checkpoint: the state, and the metrics of its epochs, so that metrics.jsonl may be lost."""
     tree = {"state": state, "history": history_of(epochs)}
-    metadata = {"identity": run.to_json(), "epochs": str(len(epochs))}
+    metadata = {"identity": identity.to_json(), "epochs": str(len(epochs))}
     checkpoints.save(path / CHECKPOINTS, int(state.epoch), tree, metadata)
 
 
 def _resume(
-    path: Path, state: TrainState, spec: Spec, splits: Splits, run: Identity, callbacks: Callbacks, *, begun: bool
+    path: Path, state: TrainState, spec: Spec, splits: Splits, identity: Identity, callbacks: Callbacks, *, begun: bool
 ) -> tuple[TrainState, list[Epoch]]:
     """The state and the epochs to go on from: those of the newest whole checkpoint, or the beginning."""
 
@@ -135,7 +139,7 @@ def _resume(
 
     make_directory(path / CHECKPOINTS)
     marked = directory.identity_of(path) is not None
-    checkpoint = checkpoints.restore(path / CHECKPOINTS, like, refuse=refusal(run, marked=marked))
+    checkpoint = checkpoints.restore(path / CHECKPOINTS, like, refuse=checkpoints.refusal(identity, marked=marked))
     if checkpoint is None:
         if begun:
             lost = len(metrics.read(path))
@@ -159,29 +163,14 @@ def _resume(
     return jax.device_put(checkpoint.tree["state"]), epochs
 
 
-def refusal(run: Identity, *, marked: bool) -> checkpoints.Refuse:
-    """Why a checkpoint is not of this run, by its metadata; one that does not say is taken, unless the run is `marked`."""
-
-    def refuse(metadata: dict[str, str]) -> str | None:
-        if "identity" not in metadata:
-            return "is of an earlier version, or another run" if marked else None
-        try:
-            differs = run.differs(Identity.from_json(metadata["identity"]))
-        except ValueError as error:
-            return f"cannot be used: {error}"
-        return f"belongs to another run: {differs}" if differs else None
-
-    return refuse
-
-
-def finish(
+def write_model(
     spec: Spec,
     path: Path,
     state: TrainState,
     epochs: list[Epoch],
     splits: Splits,
     preparation: Preparation,
-    run: Identity,
+    identity: Identity,
 ) -> tuple[Model, dict[str, Any]]:
     """Write the model, evaluate the test examples once, and return the model and the summary.
 
@@ -189,7 +178,7 @@ def finish(
     """
     flush(path / METRICS)
     trained = Model(spec, jax.device_get(state.best_params), preparation)
-    model.save(path, trained, run)
+    model.save(path, trained, identity)
     validation, test = (fitting.measure(spec, state.best_params, split) for split in splits[1:])
     reason, seconds = fitting.stop_reason(spec, state), sum(epoch.seconds for epoch in epochs)
     summary = {
@@ -223,6 +212,15 @@ def missing(path: Path, summary: dict[str, Any]) -> str | None:
     names = [path / PLOTS / name for name in pictures.picture_names(trained)]
     absent = [name for name in names if not pictures.is_whole(name)]
     return f"{absent[0]} is missing or damaged" if absent else None
+
+
+def losses(path: Path, summary: dict[str, Any]) -> Iterator[str]:
+    """A line for each checkpoint of a run that has ended which cannot be used, and for what more epochs would cost then."""
+    epochs, skipped = checkpoints.whole(path / CHECKPOINTS, checkpoints.refusal_of(directory.identity_of(path)))
+    yield from skipped
+    newest = max(epochs, default=0)
+    if newest < summary["epochs_run"]:
+        yield f"{path} has no whole checkpoint of epoch {summary['epochs_run']}: more epochs would go on from epoch {newest}"
 
 
 def _checksum(dataset: Dataset) -> str:

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt
 from jaxmlp.cli import parsing
 from jaxmlp.cli.devices import Device, choose_device
 from jaxmlp.cli.signals import interruptible
-from jaxmlp.errors import UsageError
+from jaxmlp.errors import RunError, UsageError
 from jaxmlp.fields import value_of
 from jaxmlp.runs import config, directory, lock
 from jaxmlp.runs.config import Experiment
@@ -62,7 +62,7 @@ class SweepCommand(Experiment):
     quiet: bool = False
     """Print nothing but errors."""
     checkpoint_seconds: Annotated[float, Gt(0)] = CHECKPOINT_SECONDS
-    """Save the state at most so often."""
+    """Save the states of units at most so often. Not kept: --resume takes it anew."""
 
 
 COMMAND = parsing.Command(
@@ -85,14 +85,16 @@ def read(arguments: list[str]) -> tuple[SweepCommand, Sweep]:
     """The command line, over the file it names, over the defaults (or, to resume, the sweep that was begun)."""
     command = COMMAND.parse(arguments)
     _check(command)
+    if command.out is not None and not (command.resume or command.dry_run or command.distributed):
+        store.check_new(command.out, overwrite=command.overwrite)
+    in_file = None if command.config is None else sweep_config.read(command.config)
     if not command.resume or command.out is None:
-        return _described(command, command.config, arguments)
+        return _described(command, in_file, arguments)
     if command.out.is_dir() and not directory.is_begun(command.out) and (command.config or command.grid):
-        return _described(command, command.config, arguments)  # what was killed before it had begun
-    out = command.out
-    begun, options = store.reopen(out)
-    command = _with_options(command, options, out)
-    command, wanted = _described(command, command.config or out / directory.CONFIG, arguments)
+        return _described(command, in_file, arguments)  # what was killed before it had begun
+    begun, options, as_begun = store.reopen(command.out)
+    command = _with_options(command, options, command.out)
+    command, wanted = _described(command, in_file or as_begun, arguments)
     changed = config.changes(sweep_config.tree(begun), sweep_config.tree(wanted))
     if changed:
         listed = ", ".join(f"{key} (was {before}, now {after})" for key, (before, after) in changed.items())
@@ -116,15 +118,17 @@ def _with_options(command: SweepCommand, options: dict[str, Any], begun: Path | 
     return replace(command, **merged)
 
 
-def _described(command: SweepCommand, path: Path | None, arguments: list[str]) -> tuple[SweepCommand, Sweep]:
-    """The command and the sweep that it, over the file at `path`, describes."""
+def _described(
+    command: SweepCommand, in_file: sweep_config.Described | None, arguments: list[str]
+) -> tuple[SweepCommand, Sweep]:
+    """The command and the sweep that it, over a file, describes."""
     keys = parsing.given(arguments)
     tables: dict[str, Any] = {}
-    if path is not None:
-        in_file, keys_in_file, tables = sweep_config.read(path)
+    if in_file is not None:
+        experiment, keys_in_file, tables = in_file
         options = {} if command.resume else sweep_config.options_of(tables)
         kept = {name: getattr(command, name) for name in ("mode", "chunk", "resident", "test_all")}
-        command = replace(COMMAND.parse(arguments, parsing.over(SweepCommand, in_file)), **kept)
+        command = replace(COMMAND.parse(arguments, parsing.over(SweepCommand, experiment)), **kept)
         command = _with_options(command, options)
         keys |= keys_in_file
     sweep = sweep_config.sweep_of(parsing.experiment(command, Experiment), keys, tables, command.grid, command.seeds)
@@ -191,6 +195,11 @@ def _train(command: SweepCommand, sweep: Sweep, trials: SweepTrials, held: conte
         if absent is None:
             bar.on_message("this sweep had already ended; nothing was changed")
             return print_end(bar, out, summary, sweep)
+        if not (out / store.UNITS).is_dir():
+            raise RunError(
+                f"this sweep had already ended, but {absent}, and there is no {out / store.UNITS} to write it again from;"
+                " bring a copy back, or begin anew with --overwrite"
+            )
         bar.on_message(f"this sweep had already ended, but {absent}: writing it again")
     bar.on_message(f"device: {choose_device(command.device)}")
     for line in split_warning(sweep.axes):
@@ -201,7 +210,8 @@ def _train(command: SweepCommand, sweep: Sweep, trials: SweepTrials, held: conte
     from jaxmlp.sweep import estimate, runner
     from jaxmlp.sweep import groups as sweep_groups
 
-    groups = sweep_groups.groups_of(trials)
+    with directory.data_of(out if resumed else None):
+        groups = sweep_groups.groups_of(trials)
     estimate.check_memory(groups, local_workers(len(trials)), options)
     if command.dry_run:
         return _dry_run(options, sweep, groups, bar)

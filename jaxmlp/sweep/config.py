@@ -58,7 +58,10 @@ class Tables(dict[str, Any]):
     file: str = ""  # its name, for errors
 
 
-def read(path: Path) -> tuple[Experiment, frozenset[str], dict[str, Any]]:
+Described = tuple[Experiment, frozenset[str], dict[str, Any]]  # a file as `read` reads it
+
+
+def read(path: Path) -> Described:
     """The experiment a file describes, the names of the keys that it sets, and its tables grid, sample and prune, raw.
 
     Raises UsageError as `config.read` does.

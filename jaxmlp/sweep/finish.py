@@ -104,9 +104,10 @@ def missing(path: Path, summary: dict[str, Any]) -> str | None:
         if not (path / name).exists():
             return f"{path / name} is missing"
     run = directory.identity_of(path)
-    log = logs.read(path / store.RESULTS, run)
-    if log.damaged or logs.read(path / store.CURVES, run).damaged:
-        return f"{path / store.RESULTS} or {store.CURVES} is damaged"
+    log, curves = (logs.read(path / name, run) for name in (store.RESULTS, store.CURVES))
+    for name, read in ((store.RESULTS, log), (store.CURVES, curves)):
+        if read.damaged or sorted(trial for trial, _ in read.lines) != list(range(summary["trials"])):
+            return f"{path / name} is damaged"
     if files.read_bytes(path / store.TABLE).decode(errors="replace") != store.table_text(log.rows()):
         return f"{path / store.TABLE} is damaged"
     if summary["best"] is None:
@@ -144,7 +145,7 @@ def write_best(
     state = jax.device_put(result.state)
     runner.save(path, result.state, epochs, run)
     splits = jax.device_put(data.splits)
-    trained, summary = runner.finish(group.spec, path, state, epochs, splits, data.preparation, run)
+    trained, summary = runner.write_model(group.spec, path, state, epochs, splits, data.preparation, run)
     summary["stop_reason"] = result.status
     write_json(path / SUMMARY, summary, run)
     pictures.draw(path / PLOTS, trained, epochs, summary["best_epoch"], splits, callbacks)

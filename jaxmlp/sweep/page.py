@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from jaxmlp.plots import page as pages
 from jaxmlp.plots.trials import ACCURACY, LOSS, Row, Rows, diverged, grouped, measured, number
-from jaxmlp.plots.values import distinct, identity, is_number, label, last, short
+from jaxmlp.plots.values import comparable, distinct, is_number, label, last, short
 from jaxmlp.runs import directory, files, sealed
 from jaxmlp.runs.directory import ENVIRONMENT, PLOTS
 from jaxmlp.statistics import SeedStatistics, accuracy_interval
@@ -162,7 +162,7 @@ def doubt(rows: Rows, best: Row) -> dict[str, Any]:
 
 def configurations(rows: Rows, axes: Sequence[str]) -> list[Configuration]:
     """By mean validation loss, those of which a seed diverged after all that are whole; without those that all did."""
-    groups = grouped(rows, [tuple(identity(row.get(key)) for key in axes) for row in rows])
+    groups = grouped(rows, [tuple(comparable(row.get(key)) for key in axes) for row in rows])
     ranked = []
     for trials in groups.values():
         losses = measured(trials, LOSS).tolist()

@@ -50,7 +50,9 @@ def run(
     started = time.perf_counter()
     run = store.sweep_identity(sweep, options, [group.crc32 for group in groups])
     now = environment.current(sweep.experiment, run, groups[0].data().origin)
-    environment.check(path, run, now, callbacks)
+    begun = environment.check(path, run, now, callbacks)
+    if begun and not (path / GROUPS).exists():
+        callbacks.on_message(f"{path / GROUPS} is missing: how trials are packed is decided again")
     devices = local_workers(len(sweep.trials))
     terms = _terms(groups, path, devices, options, callbacks, run)
     environment.write(path, now)

@@ -21,7 +21,7 @@ from typing import Any
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.runs import directory, files, lock
 from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, PLOTS, SUMMARY, RunKind
-from jaxmlp.runs.identity import Identity, identity
+from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import read_json
 from jaxmlp.sweep import config, logs
 from jaxmlp.sweep.config import Sweep
@@ -59,14 +59,14 @@ def create(path: Path, sweep: Sweep, options: Options, *, overwrite: bool) -> No
     files.write_atomically(path / CONFIG, config.write(sweep) + config.write_options(options))
 
 
-def reopen(path: Path) -> tuple[Sweep, dict[str, Any]]:
-    """The sweep that was begun in `path`, and its options. Raises UsageError if there is none."""
+def reopen(path: Path) -> tuple[Sweep, dict[str, Any], config.Described]:
+    """The sweep that was begun in `path`, its options, and its config.toml as read. Raises UsageError if there is none."""
     if not (path / CONFIG).exists():
         raise UsageError(f"{path} holds no sweep to resume ({CONFIG} is missing); leave out --resume to begin one")
     try:
-        experiment, keys, tables = config.read(path / CONFIG)
-        if tables:
-            return config.sweep_of(experiment, keys, tables), config.options_of(tables)
+        described = config.read(path / CONFIG)
+        if described[2]:
+            return config.sweep_of(*described), config.options_of(described[2]), described
     except UsageError as error:
         raise RunError(f"{error}; {directory.NO_CONFIG}") from None
     raise UsageError(f"{path} holds a single run, not a sweep: resume it with {typed('train')}")
@@ -75,7 +75,7 @@ def reopen(path: Path) -> tuple[Sweep, dict[str, Any]]:
 def sweep_identity(sweep: Sweep, options: Options, data: Sequence[str]) -> Identity:
     """What determines the results of a sweep, on data of these checksums."""
     tested = {"mode": options.mode or MODES[0], "test_all": options.test_all}
-    return identity(config.tree(sweep) | {"options": tested}, " ".join(data))
+    return Identity.of(config.tree(sweep) | {"options": tested}, " ".join(data))
 
 
 def ended(path: Path) -> dict[str, Any] | None:

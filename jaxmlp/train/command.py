@@ -37,7 +37,7 @@ class Train(Experiment):
     quiet: bool = False
     """Print nothing but errors."""
     checkpoint_seconds: Annotated[float, Gt(0)] = 5.0
-    """Save the state at most so often; a checkpoint of 784-128-10 takes 4 to 7 ms."""
+    """Save the state at most so often; a checkpoint of 784-128-10 takes 4 to 7 ms. Not kept: --resume takes it anew."""
 
 
 COMMAND = parsing.Command(
@@ -72,17 +72,17 @@ def main(arguments: list[str]) -> int:
     bar = progress.Bar(quiet=command.quiet)
     with contextlib.ExitStack() as held:
         if command.out is not None:
-            described = bool(command.config or parsing.given(arguments) & KEYS)
-            _check_out(command, command.out, experiment, bar, described=described)
+            names_keys = bool(command.config or parsing.given(arguments) & KEYS)
+            _check_out(command, command.out, experiment, bar, names_keys=names_keys)
             held.enter_context(lock.locked(command.out))
         return _train(command, experiment, held, bar)
 
 
-def _check_out(command: Train, out: Path, experiment: Experiment, bar: progress.Bar, *, described: bool) -> None:
+def _check_out(command: Train, out: Path, experiment: Experiment, bar: progress.Bar, *, names_keys: bool) -> None:
     """Refuse a directory that the command cannot go on with, or begin in. Raises UsageError."""
     if not command.resume:
         directory.check_new(out, overwrite=command.overwrite)
-    elif out.is_dir() and not directory.is_begun(out) and described:
+    elif out.is_dir() and not directory.is_begun(out) and names_keys:
         bar.on_message(f"{out} holds no run yet: it is begun")
     else:
         directory.check_same(out, experiment)
@@ -96,10 +96,12 @@ def _train(command: Train, experiment: Experiment, held: contextlib.ExitStack, b
         directory.check_same(out, experiment)
         summary = directory.ended(out, experiment)
         if summary is not None:
-            from jaxmlp.runs.runner import missing
+            from jaxmlp.runs.runner import losses, missing
 
             absent = missing(out, summary)
             if absent is None:
+                for line in losses(out, summary):
+                    bar.on_message(line)
                 bar.on_message(f"this run had already ended ({summary['stop_reason']}); nothing was changed")
                 return _end(bar, out, summary)
             bar.on_message(f"this run had already ended, but {absent}: writing it again")
@@ -111,7 +113,8 @@ def _train(command: Train, experiment: Experiment, held: contextlib.ExitStack, b
     if command.data_parallel:
         bar.on_message(f"every minibatch is split over {mesh_for(experiment.training).size} devices")
     bar.on_message(f"reading {experiment.data.name}")
-    data = read_data(experiment, progress=not command.quiet and bar.console.is_terminal)
+    with directory.data_of(out if resumed else None):
+        data = read_data(experiment, progress=not command.quiet and bar.console.is_terminal)
     if out is None:
         out = directory.fresh(experiment)
         held.enter_context(lock.locked(out))

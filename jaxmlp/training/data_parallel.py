@@ -53,16 +53,16 @@ def shard_over(mesh: Mesh) -> ShardBatch:
 
 @lru_cache
 def compiled_advance(mesh: Mesh) -> jax.stages.Wrapped:
-    """`advance`, compiled for a mesh: once for each spec. Its arguments must be `everywhere`; its results are."""
+    """`advance`, compiled for a mesh: once for each spec. Its arguments must be `replicated`; its results are."""
     program, on_every_device = partial(advance, shard=shard_over(mesh)), NamedSharding(mesh, PartitionSpec())
     return jax.jit(program, static_argnums=0, static_argnames="epochs", out_shardings=on_every_device)
 
 
-def everywhere(mesh: Mesh, tree: Tree) -> Tree:
+def replicated(mesh: Mesh, tree: Tree) -> Tree:
     """A copy of every array on every device."""
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
 
 def on_the_first(tree: Tree) -> Tree:
-    """Of arrays that lie everywhere, the copy on the first device; nothing is moved."""
+    """Of arrays that are replicated, the copy on the first device; nothing is moved."""
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)

@@ -108,14 +108,14 @@ def fit(
     callbacks = callbacks or Callbacks()
     placement = placement_for(spec.training, data_parallel=data_parallel)
     hyper, key, state = initial(spec, hyper, seed)
-    program, state = compile_program(spec, hyper, key, splits, state, placement, callbacks)
+    program, state = compile_epoch(spec, hyper, key, splits, state, placement, callbacks)
     epochs, stop = [], False
     for done in train(program, state, callbacks):
         state, stop = done.state, done.stop
         epochs.append(done.epoch)
     stopped = stop and bool(running(spec, program.hyper, state))
     state, splits = placement.fetch((state, program.splits))
-    result = finished(spec, state, epochs, splits, program.compile_seconds)
+    result = fit_of(spec, state, epochs, splits, program.compile_seconds)
     return result._replace(stop_reason="stopped") if stopped else result
 
 
@@ -124,7 +124,7 @@ def placement_for(training: Training, *, data_parallel: bool) -> Placement:
     if not data_parallel:
         return ONE_DEVICE
     mesh = parallel.mesh_for(training)
-    return Placement(parallel.compiled_advance(mesh), partial(parallel.everywhere, mesh), parallel.on_the_first)
+    return Placement(parallel.compiled_advance(mesh), partial(parallel.replicated, mesh), parallel.on_the_first)
 
 
 def traced(hyper: Hyper) -> Hyper:
@@ -156,7 +156,7 @@ class Program(NamedTuple):
     compile_seconds: float
 
 
-def compile_program(
+def compile_epoch(
     spec: Spec,
     hyper: Hyper,
     key: jax.Array,
@@ -214,7 +214,7 @@ def epoch_row(spec: Spec, splits: Splits, log: EpochLog, index: int, epoch: int,
     return Epoch(epoch, float(log.learning_rate[index]), train, validation, seconds, disagreement)
 
 
-def finished(spec: Spec, state: TrainState, epochs: list[Epoch], splits: Splits, compile_seconds: float) -> Fit:
+def fit_of(spec: Spec, state: TrainState, epochs: list[Epoch], splits: Splits, compile_seconds: float) -> Fit:
     """The result of a training that has reached `state`: its best parameters, evaluated once on the test examples."""
     return Fit(
         params=state.best_params,

@@ -9,6 +9,7 @@ from jaxmlp.data.preparing import NORMALISATIONS
 from jaxmlp.errors import UsageError, unknown
 from jaxmlp.fields import LARGEST, annotations, different, kind_of, shown, value_of
 from jaxmlp.nn.activations import ACTIVATIONS, activation
+from jaxmlp.nn.gradients import GRADIENTS
 from jaxmlp.nn.losses import L1_STEPS, LOSSES
 from jaxmlp.nn.network import INITS
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
@@ -18,7 +19,7 @@ from jaxmlp.training.stopping import STOP_RULES, stop_rule
 
 MONITORS = ("loss", "objective")
 PRECISIONS = ("default", "high", "highest")
-TRAINING_GRADIENTS = ("autodiff", "delta_rule", "both")
+TRAINING_GRADIENTS = (*GRADIENTS, "both")
 NAMES: dict[str, Collection[str]] = {  # that a key accepts
     "network.activation": ACTIVATIONS,
     "network.output_activation": ACTIVATIONS,
@@ -70,9 +71,10 @@ def check_together(network: Network, training: Training) -> None:
     if training.l1_step == "proximal":
         effective_rate(training.optimizer)
     if not LOSSES[network.loss].reads_output_activation and network.output_activation != "identity":
+        others = ", ".join(name for name, loss in LOSSES.items() if loss.reads_output_activation)
         raise UsageError(
-            f"network.output_activation {network.output_activation!r} is not read by network.loss {network.loss!r}, which"
-            " takes the softmax of the pre-activation: leave it out, or take squared_error"
+            f"network.output_activation {network.output_activation!r} is not read by network.loss {network.loss!r}: leave"
+            f" it out, or take a loss that reads it ({others})"
         )
     if network.dropout and not network.hidden:
         raise UsageError(
@@ -90,6 +92,15 @@ def reads(network: Network, training: Training) -> frozenset[str]:
         | (frozenset({"dropout_rate"}) if network.dropout else frozenset())
         | (frozenset({"init_scale"}) if network.init == "uniform" else frozenset())
     )
+
+
+def readers(field: str) -> list[str]:
+    """The update rules, schedules and stopping rules that read a field of Hyper which not all of their kind read."""
+    names: list[str] = []
+    for registry in (OPTIMIZERS, SCHEDULES, STOP_RULES):
+        reading = [name for name, entry in registry.items() if field in entry.reads]
+        names += reading if len(reading) < len(registry) else []
+    return names
 
 
 def refuse_unread(network: Network, training: Training, fields: Iterable[str]) -> None:

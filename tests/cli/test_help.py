@@ -9,8 +9,9 @@ import pytest
 
 from jaxmlp.__main__ import COMMANDS
 from jaxmlp.cli import slips
-from jaxmlp.cli.flags import CHOICES, flags_of
+from jaxmlp.cli.flags import CHOICES, flags_of, texts_of
 from jaxmlp.runs import config
+from jaxmlp.spec import Hyper
 
 
 def command_of(name):
@@ -57,6 +58,21 @@ def test_each_flag_has_words_in_the_full_help(capsys, monkeypatch, command):
         assert len(re.sub(r"[A-Z_]{2,}", "", flag.text).split()) >= 2, flag
         assert re.search(rf"{re.escape(flag.name)}(?!\w)", text), flag
         assert " ".join(flag.text.split()[:3]) in text, flag
+
+
+def test_each_choice_of_what_matters_is_in_the_short_help(capsys, monkeypatch):
+    text = " ".join("".join(printed(capsys, monkeypatch, "train", "--help")).split())
+    for key in ("activation", "optimizer", "schedule"):
+        assert ", ".join(CHOICES[key]) in text
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [("epsilon", "adam, adamw, rmsprop"), ("decay_rate", "exponential, step"), ("min_delta", "no_improvement")],
+)
+def test_a_hyperparameter_says_which_rules_read_it(field, expected):
+    assert texts_of(Hyper)[field].endswith(f" ({expected}).")
+    assert "(" not in texts_of(Hyper)["patience"]  # all of them do
 
 
 @pytest.mark.parametrize("key", CHOICES)

@@ -14,8 +14,10 @@ from helpers import users_environment
 from jaxmlp.cli import parsing
 from jaxmlp.perceptron import command as perceptron
 from jaxmlp.perceptron.runner import PerceptronExperiment
+from jaxmlp.spec import Hyper
 from jaxmlp.sweep import command as sweep
 from jaxmlp.train import command as train
+from jaxmlp.training.validation import NAMES
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -74,6 +76,19 @@ def test_files_that_pages_show_are_accepted(page, number, read, tmp_path):
     file = tmp_path / "shown.toml"
     file.write_text(blocks(ROOT / "docs" / page, "toml")[number])
     read(arguments=[str(file)])
+
+
+@pytest.mark.parametrize("key", [key for key in NAMES if key != "network.output_activation"])
+def test_the_page_of_the_config_names_all_that_a_key_accepts(key):
+    (line,) = re.findall(rf"^{key.split('.')[1]} = .*$", (ROOT / "docs" / "config.md").read_text(), re.MULTILINE)
+    missing = [name for name in NAMES[key] if not re.search(rf"\b{name}\b", line)]
+    assert not missing, f"docs/config.md: name {', '.join(missing)} in the comment of {key}"
+
+
+def test_the_page_of_the_config_names_every_hyperparameter():
+    text = (ROOT / "docs" / "config.md").read_text()
+    missing = [field for field in Hyper._fields if f"`{field}`" not in text and f"\n{field} = " not in text]
+    assert not missing, f"docs/config.md: list {', '.join(missing)} among the hyperparameters"
 
 
 def commands(page: Path) -> list[list[str]]:

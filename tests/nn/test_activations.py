@@ -28,6 +28,13 @@ def test_derivative_at_the_kink(name, derivative):
     assert jax.grad(ACTIVATIONS[name].value)(z) == derivative
 
 
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_kink_says_whether_a_derivative_jumps_at_zero(name):
+    first = jax.grad(ACTIVATIONS[name].value)
+    jumps = [abs(f(1e-9) - f(-1e-9)) > 1e-3 for f in (first, jax.grad(first))]
+    assert any(jumps) == ACTIVATIONS[name].kink
+
+
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_value_and_derivative_keep_the_dtype(name, dtype):

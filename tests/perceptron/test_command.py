@@ -46,8 +46,9 @@ def test_a_run_leaves_what_train_leaves(tmp_path):
     assert int(np.sum(found == labels)) == summary["test"]["correct"]
 
 
-def test_many_seeds_have_a_mean_and_a_standard_deviation(tmp_path):
-    assert perceptron.main([*QUICK, "--out", str(tmp_path), "--seeds", "3", "--seed", "5"]) == 0
+def test_many_seeds_have_a_mean_and_a_standard_deviation(tmp_path, capsys):
+    flags = [flag for flag in QUICK if flag != "--quiet"]
+    assert perceptron.main([*flags, "--out", str(tmp_path), "--seeds", "3", "--seed", "5"]) == 0
     summary = summary_of(tmp_path)
     assert [run["seed"] for run in summary["runs"]] == [5, 6, 7]
     steps = [run["steps"] for run in summary["runs"]]
@@ -56,6 +57,7 @@ def test_many_seeds_have_a_mean_and_a_standard_deviation(tmp_path):
     assert summary["test"]["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
     assert summary["test"]["accuracy"]["std"] == pytest.approx(np.std(accuracies, ddof=1))
     assert summary["test"]["count"] == summary["runs"][0]["test"]["count"]
+    assert f"3 seeds: {np.mean(steps):,.0f} ± {np.std(steps, ddof=1):,.0f} steps" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from jaxmlp.plots.trials import best_group, configuration, described, diverged, pruned
+from jaxmlp.plots.trials import best_group, best_label, configuration, diverged, pruned
 
 
 def row(trial, loss, status="max_epochs"):
@@ -34,8 +34,10 @@ def test_a_trial_is_described_by_what_it_reads():
     found = row(3, 0.25) | {"hyper.learning_rate": 0.3, "network.hidden": [64, 32]}
     assert configuration(found, axes) == "learning_rate 0.3, hidden 64-32"
     assert configuration(found, []) == "seed 7"
-    assert described([found], axes[:1]) == "best: loss 0.25, accuracy 50.00 % (trial 3): learning_rate 0.3"
-    assert described([found, row(4, 0.35)], axes[:1]).startswith("best: loss 0.3, accuracy 50.00 % (mean of 2 seeds): ")
+    assert best_label([found], axes[:1]) == "best: loss 0.25, accuracy 50.00 % (trial 3): learning_rate 0.3"
+    assert best_label([found, row(4, 0.35)], axes[:1]).startswith(
+        "best: loss 0.3, accuracy 50.00 % (mean of 2 seeds): "
+    )
 
 
 @pytest.mark.parametrize(

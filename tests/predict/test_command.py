@@ -226,6 +226,28 @@ def test_what_is_no_model_is_told_in_one_line(digits, pictures, tmp_path):
         main([str(pictures[0]), str(pictures[0])])
 
 
+@pytest.mark.parametrize(
+    ("table", "way_out"),
+    [
+        ("hyper", "bring a copy back, or write it again by python -m jaxmlp.train --out 'a; b' --resume"),
+        ("online", "bring a copy back, or train it again"),
+        (None, "bring a copy back, or train it again"),
+    ],
+)
+def test_a_damaged_model_of_a_run_is_written_again_by_a_line_that_is_told(
+    digits, pictures, tmp_path, monkeypatch, table, way_out
+):
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "a; b"
+    run.mkdir()
+    if table is not None:
+        (run / "config.toml").write_text(f"[{table}]\n")
+    (run / "model.safetensors").write_bytes((digits / "model.safetensors").read_bytes()[:-9])
+    with pytest.raises(RunError, match="is damaged") as refusal:
+        main([str(run), str(pictures[0])])
+    assert str(refusal.value).endswith(f"; {way_out}")
+
+
 def test_wrong_usage_is_told(digits, pictures):
     for arguments, words in (
         ([digits], "no image is given"),

@@ -19,7 +19,8 @@ from helpers import failing, files, flipped, refused
 from hypothesis import given, settings
 
 from jaxmlp.errors import RunError
-from jaxmlp.runs.checkpoints import load_tensors, restore, save, save_tensors
+from jaxmlp.runs.checkpoints import restore, save
+from jaxmlp.runs.sealed import load_tensors, save_tensors
 
 DTYPES = [np.bool_, np.int32, np.uint32, np.float32, np.float64]
 

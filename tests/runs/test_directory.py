@@ -12,7 +12,7 @@ from jaxmlp.data.sources import Data
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.runs import config, directory, metrics, sealed
 from jaxmlp.runs.config import Experiment
-from jaxmlp.runs.identity import identity
+from jaxmlp.runs.identity import Identity
 from jaxmlp.spec import Hyper, Training
 from jaxmlp.training.epochs import Epoch, Measured
 
@@ -276,7 +276,7 @@ SUMMARY = {"loss": 0.25, "name": "ü", "parts": {"a": [1, None]}}
 
 @pytest.mark.parametrize("change", [0x01, 0x20, 0xFF])
 def test_every_flipped_byte_of_a_json_file_is_seen(tmp_path, change):
-    path, run = tmp_path / "file.json", identity({"seed": 1}, "")
+    path, run = tmp_path / "file.json", Identity.of({"seed": 1}, "")
     sealed.write_json(path, SUMMARY, run)
     assert sealed.read_json(path, run) == SUMMARY
     content = path.read_bytes()
@@ -286,8 +286,8 @@ def test_every_flipped_byte_of_a_json_file_is_seen(tmp_path, change):
 
 
 def test_a_json_file_of_another_run_is_refused(tmp_path):
-    sealed.write_json(tmp_path / "file.json", SUMMARY, identity({"seed": 1}, ""))
-    other = identity({"seed": 2}, "")
+    sealed.write_json(tmp_path / "file.json", SUMMARY, Identity.of({"seed": 1}, ""))
+    other = Identity.of({"seed": 2}, "")
     refused(["belongs to another run"], sealed.read_json, tmp_path / "file.json", other, error=RunError)
 
 

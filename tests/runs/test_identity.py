@@ -3,10 +3,10 @@
 import pytest
 from helpers import refused
 
-from jaxmlp.runs.identity import Identity, identity
+from jaxmlp.runs.identity import Identity
 
 TREE = {"seed": 0, "data": {"name": "digits", "dir": ""}, "hyper": {"learning_rate": 0.1}, "network": {"hidden": [8]}}
-RUN = identity(TREE, "0123abcd")
+RUN = Identity.of(TREE, "0123abcd")
 OTHERS = {
     "a key": (TREE | {"seed": 1}, "0123abcd", "seed (0 here, 1 there)"),
     "a key less": (TREE | {"hyper": {}}, "0123abcd", "hyper.learning_rate (0.1 here, not set there)"),
@@ -17,13 +17,13 @@ OTHERS = {
 
 @pytest.mark.parametrize(("tree", "data", "words"), OTHERS.values(), ids=OTHERS)
 def test_another_run_differs_and_says_in_what(tree, data, words):
-    other = identity(tree, data)
+    other = Identity.of(tree, data)
     assert RUN.differs(other) == words
     assert other.digest != RUN.digest
 
 
 def test_a_run_survives_writing_and_moving_its_data():
-    moved = identity(TREE | {"data": {"name": "/elsewhere/digits.npz", "dir": "/mnt"}}, "0123abcd")
+    moved = Identity.of(TREE | {"data": {"name": "/elsewhere/digits.npz", "dir": "/mnt"}}, "0123abcd")
     for same in (Identity.from_json(RUN.to_json()), moved):
         assert same == RUN
         assert same.digest == RUN.digest
@@ -31,7 +31,7 @@ def test_a_run_survives_writing_and_moving_its_data():
 
 
 def test_many_differences_are_one_short_line():
-    line = identity({"s": dict.fromkeys(map(str, range(1000)), "x" * 1000)}, "").differs(identity({}, ""))
+    line = Identity.of({"s": dict.fromkeys(map(str, range(1000)), "x" * 1000)}, "").differs(Identity.of({}, ""))
     assert line is not None
     assert line.endswith("and 997 more")
     assert len(line) < 400

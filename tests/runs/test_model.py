@@ -13,8 +13,8 @@ from jaxmlp.data.preparing import NORMALISATIONS, prepare
 from jaxmlp.data.sources import Data, Dataset
 from jaxmlp.errors import DataError, RunError, UsageError
 from jaxmlp.nn.network import forward, init
-from jaxmlp.runs import checkpoints, model
-from jaxmlp.runs.identity import identity
+from jaxmlp.runs import model, sealed
+from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.model import Model
 from jaxmlp.runs.sealed import write_json
 from jaxmlp.spec import Hyper, Network, Spec, Training
@@ -95,15 +95,15 @@ def test_a_folder_above_a_run_names_the_run(tmp_path):
 def test_a_whole_file_that_is_no_model_is_refused(tmp_path, key):
     path = tmp_path / "model.safetensors"
     model.save(tmp_path, untrained(hidden=(2,)))
-    tensors, metadata = checkpoints.load_tensors(path)
+    tensors, metadata = sealed.load_tensors(path)
     description = json.loads(metadata["model"])
     del description[key]
     for texts in ({"model": json.dumps(description)}, {"model": "[]"}, {"model": "{"}, {}):
-        checkpoints.save_tensors(path, tensors, texts)
+        sealed.save_tensors(path, tensors, texts)
         with pytest.raises(RunError, match="is not a model of this version of jaxmlp"):
             jaxmlp.load(tmp_path)
     without = {name: tensor for name, tensor in tensors.items() if name != "b1"}
-    checkpoints.save_tensors(path, without, metadata)
+    sealed.save_tensors(path, without, metadata)
     with pytest.raises(RunError, match="is not a model"):
         jaxmlp.load(tmp_path)
 
@@ -143,9 +143,9 @@ STRANGE = {  # what somebody else's file may say, sealed as it should be: keys o
 @pytest.mark.parametrize(("keys", "changed"), STRANGE.values(), ids=STRANGE)
 def test_a_file_that_contradicts_itself_is_refused(tmp_path, keys, changed):
     model.save(tmp_path, untrained(hidden=(5,)))
-    tensors, metadata = checkpoints.load_tensors(tmp_path / model.FILE)
+    tensors, metadata = sealed.load_tensors(tmp_path / model.FILE)
     description = json.dumps(json.loads(metadata["model"]) | keys)
-    checkpoints.save_tensors(tmp_path / model.FILE, tensors | changed, {"model": description})
+    sealed.save_tensors(tmp_path / model.FILE, tensors | changed, {"model": description})
     refused([model.FILE], jaxmlp.load, tmp_path, error=RunError)
 
 
@@ -157,7 +157,7 @@ def test_a_normalisation_that_cannot_be_is_refused(tmp_path, std):
 
 
 def test_a_model_of_another_run_is_refused(tmp_path):
-    run, other = identity({"seed": 1}, ""), identity({"seed": 2}, "")
+    run, other = Identity.of({"seed": 1}, ""), Identity.of({"seed": 2}, "")
     write_json(tmp_path / "environment.json", {"identity": run._asdict()})
     model.save(tmp_path, untrained(), run)
     jaxmlp.load(tmp_path)

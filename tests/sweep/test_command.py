@@ -206,6 +206,7 @@ def test_a_finished_sweep_is_left_as_it_is(tmp_path, small, capsys):
     assert "this sweep had already ended; nothing was changed" in capsys.readouterr().out
     for wrong, words in (
         ([*small, *GRID, "--out", str(out)], "is not empty"),
+        (["--out", str(out)], "is not empty; go on with the run in it by --resume"),
         (["--out", str(out), "--resume", "--hyper.l2", "0.1"], r"hyper.l2 \(was 0.0, now 0.1\)"),
         (["--out", str(out), "--resume", "--seeds", "3"], r"grid.seeds \(was 1, now 3\)"),
     ):
@@ -372,6 +373,40 @@ def test_options_are_kept_from_the_first_moment_on(tmp_path, small, monkeypatch)
     assert all(row["test_count"] for row in rows_of(out))
 
 
+@pytest.mark.usefixtures("without_pictures")
+def test_packing_that_is_lost_is_said_to_be_decided_again(tmp_path, small, capfd, signalled):
+    out = tmp_path / "sweep"
+    signalled(signal.SIGTERM)
+    assert sweep.main([*small, *GRID, "--chunk", "1", "--out", str(out), "--quiet"]) == 143
+    (out / "groups.json").unlink()
+    assert sweep.main(["--out", str(out), "--resume"]) == 0
+    assert f"{out / 'groups.json'} is missing: how trials are packed is decided again" in capfd.readouterr().out
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_changed_name_of_the_data_is_found_in_the_config(tmp_path, small, npz, signalled):
+    out = tmp_path / "sweep"
+    signalled(signal.SIGTERM)
+    assert sweep.main([*small, *GRID, "--chunk", "1", "--out", str(out), "--quiet"]) == 143
+    text = (out / "config.toml").read_text()
+    (out / "config.toml").write_text(text.replace(npz.name, "cl0uds.npz"))
+    refused(
+        [f"{out / 'config.toml'}: data.name", "cl0uds.npz", "put it back"],
+        sweep.main,
+        ["--out", str(out), "--resume"],
+        error=RunError,
+    )
+    (out / "config.toml").write_text(text)
+    assert sweep.main(["--out", str(out), "--resume", "--quiet"]) == 0
+
+
+def test_resuming_reads_the_config_once(whole, monkeypatch):
+    read, paths = sweep.sweep_config.read, []
+    monkeypatch.setattr(sweep.sweep_config, "read", lambda path: paths.append(path) or read(path))
+    sweep.read(["--out", str(whole), "--resume"])
+    assert paths == [whole / "config.toml"]
+
+
 def killing(*_, **__):
     raise KeyboardInterrupt
 
@@ -385,6 +420,37 @@ def test_what_a_finished_sweep_lacks_is_written_again(tmp_path, small, file):
     (out / file).unlink()
     assert sweep.main(["--out", str(out), "--resume", "--quiet"]) == 0
     assert file == "sweep.html" or (out / file).read_bytes() == before
+
+
+DAMAGES = {  # of a sweep that has ended: what is done to the lines of a file, and what is said of it
+    "a curve lost": (
+        "curves.jsonl",
+        lambda lines: lines[1:],
+        "lacks the curves of 1 trial, the first of trial {first}",
+    ),
+    "a curve twice": ("curves.jsonl", lambda lines: [lines[0], *lines], "curves.jsonl is damaged: writing it again"),
+    "a checkpoint damaged": ("checkpoints/*/*", lambda lines: [*lines, b"x"], "safetensors is damaged: its SHA-256"),
+    "all checkpoints lost": ("checkpoints/*/*", None, "has no checkpoint that can be used"),
+}
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize(("files", "damage", "words"), DAMAGES.values(), ids=DAMAGES)
+def test_what_a_finished_sweep_has_lost_is_said(whole, tmp_path, capsys, files, damage, words):
+    out = shutil.copytree(whole, tmp_path / "sweep")
+    paths = sorted(out.glob(files))
+    lines = paths[-1].read_bytes().splitlines(keepends=True)
+    if damage is None:
+        for path in paths:
+            path.unlink()
+    else:
+        paths[-1].write_bytes(b"".join(damage(lines)))
+    assert sweep.main(["--out", str(out), "--resume"]) == 0
+    first = json.loads(lines[0])["trial"] if damage and files == "curves.jsonl" else None
+    assert words.format(first=first) in capsys.readouterr().out
+    assert store.results(out) == store.results(whole)
+    curves = [row["trial"] for row in json_lines(out / "curves.jsonl")]
+    assert sorted(curves) == [trial for trial in range(16) if trial != first or "lacks" not in words]
 
 
 @pytest.mark.parametrize(("trials", "words"), [([0, 2], "lacks trial 1"), ([0, 1, 1, 2], "more than once")])

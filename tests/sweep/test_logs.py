@@ -5,10 +5,10 @@ import json
 import pytest
 from helpers import flipped
 
-from jaxmlp.runs.identity import identity
+from jaxmlp.runs.identity import Identity
 from jaxmlp.sweep import logs
 
-RUN = identity({"seed": 1}, "")
+RUN = Identity.of({"seed": 1}, "")
 ROWS = [{"trial": i, "loss": i / 3, "name": 'ü, "crc32": "0'} for i in range(3)]
 
 
@@ -49,5 +49,5 @@ def test_logs_without_checks_are_taken_on_trust(tmp_path):
 
 
 def test_the_lines_of_another_run_are_no_lines(tmp_path):
-    logs.write(tmp_path / "log", ROWS, identity({"seed": 2}, ""))
+    logs.write(tmp_path / "log", ROWS, Identity.of({"seed": 2}, ""))
     assert read(tmp_path / "log") == ([], [1, 2, 3])

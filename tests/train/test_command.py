@@ -13,7 +13,7 @@ from helpers import (
 )
 
 from jaxmlp.cli import progress
-from jaxmlp.errors import JaxmlpError, UsageError
+from jaxmlp.errors import JaxmlpError, RunError, UsageError
 from jaxmlp.runs import config
 from jaxmlp.train import command as train
 
@@ -130,6 +130,36 @@ def test_a_finished_run_is_left_as_it_is(tmp_path, small, capsys):
     with pytest.raises(UsageError, match=r"hyper.learning_rate \(was 0.1, now 0.2\)"):
         train.main(["--out", str(out), "--resume", "--hyper.learning-rate", "0.2"])
     assert contents(out) == before
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize(
+    ("kept", "from_epoch", "words"),
+    [(0, 0, []), (1, 2, []), (2, 2, ["is damaged: it is empty", "nothing was changed"])],
+)
+def test_lost_checkpoints_of_a_finished_run_are_said(tmp_path, small, capsys, kept, from_epoch, words):
+    train.main([*small, "--out", str(tmp_path), "--quiet", "--checkpoint-seconds", "1e-6"])
+    paths = sorted((tmp_path / "checkpoints").iterdir())
+    for path in paths[kept:]:
+        path.unlink()
+    if kept == 2:
+        paths[-1].write_bytes(b"")
+    assert train.main(["--out", str(tmp_path), "--resume"]) == 0
+    out = capsys.readouterr().out
+    assert f"no whole checkpoint of epoch 3: more epochs would go on from epoch {from_epoch}" in out
+    assert all(word in out for word in words)
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_changed_name_of_the_data_is_found_in_the_config(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(progress.Bar, "on_epoch_end", signalling(signal.SIGTERM))
+    assert train.main([*small, "--out", str(tmp_path), "--quiet"]) == 143
+    text = (tmp_path / "config.toml").read_text()
+    (tmp_path / "config.toml").write_text(text.replace("small.npz", "sm4ll.npz"))
+    words = [f"{tmp_path / 'config.toml'}: data.name", "sm4ll.npz", "put it back"]
+    refused(words, train.main, ["--out", str(tmp_path), "--resume"], error=RunError)
+    (tmp_path / "config.toml").write_text(text)
+    assert train.main(["--out", str(tmp_path), "--resume", "--quiet"]) == 0
 
 
 @pytest.mark.usefixtures("without_pictures")

@@ -75,7 +75,7 @@ def test_compiling_runs_nothing_and_a_second_fit_compiles_nothing(monkeypatch):
     monkeypatch.setattr(loop, "epoch", epoch)
     spec = spec_of(max_epochs=3, batch_size=7)
     hyper, key, state = fitting.initial(spec, HYPER, 0)
-    program, _ = fitting.compile_program(spec, hyper, key, SPLITS, state)
+    program, _ = fitting.compile_epoch(spec, hyper, key, SPLITS, state)
     assert len(traces) == 1
     first = fit(spec, HYPER, SPLITS)
     fit(spec, HYPER._replace(learning_rate=0.1, patience=2), SPLITS, seed=1)

@@ -123,12 +123,7 @@ CASES = {
     "deep, falling rate": (spec_of((5, 3), schedule="exponential"), splits_of()),
     "no hidden layer, by hand-derived gradient": (spec_of((), gradient="delta_rule"), splits_of()),
 }
-AT_THE_FLAGS_OF_USERS = {
-    "ragged last batch",
-    "weights",
-    "deep, falling rate",
-    "no hidden layer, by hand-derived gradient",
-}
+AT_THE_FLAGS_OF_USERS = {"weights", "deep, falling rate", "no hidden layer, by hand-derived gradient"}
 
 
 @pytest.mark.parametrize("name", for_users(CASES, AT_THE_FLAGS_OF_USERS))
@@ -200,8 +195,7 @@ def test_state_and_log_keep_their_types():
     assert all(row.shape == (2,) and not row.weak_type for row in log)
 
 
-@pytest.mark.users_flags
-@pytest.mark.parametrize("rule", STOP_RULES)
+@pytest.mark.parametrize("rule", for_users(STOP_RULES, ["no_improvement"]))
 def test_early_stop_keeps_the_best_and_then_leaves_all_as_it_is(rule):
     """Noise is learnt until the validation loss rises; the epochs are those of a plain count over the log."""
     spec, hyper, splits = spec_of((16,), stop_rule=rule), hyper_of(learning_rate=2.0, patience=2), splits_of(noise=2.0)
@@ -423,7 +417,6 @@ def test_the_order_is_a_new_one_in_every_epoch(monkeypatch):
     assert sorted(asked) == sorted((N, tuple(np.asarray(data).tolist())) for data in expected)
 
 
-@pytest.mark.users_flags
 def test_trials_of_a_grid_equal_their_solo_runs():
     """vmap over the numbers, with one key and one trace; also where one trial stops before the others."""
     spec, splits = spec_of(max_epochs=12), splits_of(noise=2.0)

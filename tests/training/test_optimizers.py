@@ -176,6 +176,11 @@ def by_numpy(name, hyper=NUMBERS, rates=CONSTANT, dtype=np.float64):
     return tuple(path)
 
 
+def test_every_optimizer_has_a_formula():
+    missing = OPTIMIZERS.keys() - RULES
+    assert not missing, f"write the step of {', '.join(missing)} in NumPy into RULES"
+
+
 @pytest.mark.parametrize("rates", RATES)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_step_follows_the_formula(name, rates):

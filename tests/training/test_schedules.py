@@ -59,6 +59,11 @@ def by_hand(name, h, max_epochs=MAX_EPOCHS, steps=STEPS, epochs=8):
     return np.asarray(rates)
 
 
+def test_every_schedule_has_a_formula():
+    missing = SCHEDULES.keys() - FORMULAS
+    assert not missing, f"write the factor of {', '.join(missing)} in NumPy into FORMULAS"
+
+
 @pytest.mark.parametrize(("warmup", "steps"), [(0.0, 4), (1.0, 4), (2.0, 4), (2.25, 4), (20.0, 4), (2.0, 1), (0.0, 8)])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_step_by_step(name, warmup, steps):

@@ -24,7 +24,7 @@ from battery.jobs import shared_out
 from battery.outcomes import Outcome, Tally, table
 from battery.world import World, prepare
 
-COUNTS = {"kills": 200, "powercut": 40, "overlaps": 40, "refusals": 500, "damage": 5000}
+COUNTS = {"kills": 200, "powercut": 20, "overlaps": 40, "refusals": 500, "damage": 5000}
 ALWAYS = ("train", "sweep")
 SUBJECTS = dict.fromkeys(COUNTS, ALWAYS) | {"kills": (*ALWAYS, "perceptron", "report")}
 
@@ -43,10 +43,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--folder", type=Path, help="where to work; a folder that is removed, without it")
     options = parser.parse_args(arguments)
     kinds = dict(_kind(word, options.scale) for word in options.kinds or COUNTS)
-    letters = "".join(
-        Random().choices("abcdefgh", k=8)
-    )  # no digits: damage finds those of a config, the path of data too
-    folder = Path(options.folder or tempfile.gettempdir()) / f"battery-{letters}"
+    letters = Random().choices("abcdefgh", k=8)  # not more digits than the data have: damage finds those in a config
+    folder = Path(options.folder or tempfile.gettempdir()) / f"battery-{''.join(letters)}"
     folder.mkdir()
     os.environ["JAXMLP_CACHE"] = str(folder / "cache")
     try:
@@ -57,10 +55,10 @@ def main(arguments: list[str]) -> int:
             cases = [options.case] if options.case is not None else range(count)
             tally, started = Tally(kind), time.monotonic()
             for number, outcome in shared_out(cases, options.jobs, partial(run, kind, options.seed, folder, world)):
-                tally.add(f"{kind} --seed {options.seed} --case {number}", outcome)
+                failure = tally.add(f"{kind} --seed {options.seed} --case {number}", outcome)
+                if failure is not None:
+                    print(failure, file=sys.stderr, flush=True)
             print(f"{kind}: {tally.tried:,} in {time.monotonic() - started:.0f} s", file=sys.stderr)
-            for failure in tally.failures:
-                print(failure, file=sys.stderr)
             tallies.append(tally)
         print(table(tallies))
     finally:

@@ -1,37 +1,25 @@
-"""Attacks side by side: each job is a fork that makes every n-th of them."""
+"""Attacks side by side: each job is a fork that takes the next one until all are made."""
 
-import os
-import pickle
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 
 from battery.outcomes import TRACEBACK, Outcome
 
+Attack = Callable[[int], Outcome]
+_attacks: list[Attack] = []  # of a job: the one that it makes
 
-def shared_out(cases: Sequence[int], jobs: int, attack: Callable[[int], Outcome]) -> Iterator[tuple[int, Outcome]]:
-    """Make the attacks in forks of this process; yields the number and the outcome of each."""
-    pipes = []
-    for job in range(jobs):
-        reading, writing = os.pipe()
-        if os.fork() == 0:
-            os.close(reading)
-            with os.fdopen(writing, "wb") as file:
-                for number in cases[job::jobs]:
-                    try:
-                        outcome = attack(number)
-                    except Exception:
-                        outcome = Outcome(TRACEBACK, "the battery itself", traceback.format_exc())
-                    pickle.dump((number, outcome), file)
-                    file.flush()
-            os._exit(0)
-        os.close(writing)
-        pipes.append(reading)
-    for reading in pipes:
-        with os.fdopen(reading, "rb") as file:
-            while True:
-                try:
-                    yield pickle.load(file)
-                except EOFError:
-                    break
-    for _ in pipes:
-        os.wait()
+
+def shared_out(cases: Sequence[int], jobs: int, attack: Attack) -> Iterator[tuple[int, Outcome]]:
+    """Make the attacks in forks of this process; yields the number and the outcome of each, as they end."""
+    with ProcessPoolExecutor(jobs, get_context("fork"), _attacks.append, (attack,)) as pool:
+        futures = [pool.submit(_outcome, number) for number in cases]
+        yield from (future.result() for future in as_completed(futures))
+
+
+def _outcome(number: int) -> tuple[int, Outcome]:
+    try:
+        return number, _attacks[-1](number)
+    except Exception:
+        return number, Outcome(TRACEBACK, "the battery itself", traceback.format_exc())

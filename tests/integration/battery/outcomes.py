@@ -25,19 +25,21 @@ class Outcome(NamedTuple):
 
 @dataclass
 class Tally:
-    """How many attacks of a kind ended in which way, and the failures in words."""
+    """How many attacks of a kind ended in which way."""
 
     kind: str
     tried: int = 0
     counts: dict[str, int] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
+    failures: int = 0
 
-    def add(self, case: str, outcome: Outcome) -> None:
-        """Count one more; `case` is what repeats it."""
+    def add(self, case: str, outcome: Outcome) -> str | None:
+        """Count one more; `case` is what repeats it. Returns a failure in words."""
         self.tried += 1
         self.counts[outcome.name] = self.counts.get(outcome.name, 0) + 1
-        if outcome.name in FAILURES:
-            self.failures.append(f"{outcome.name}: {case}: {outcome.what}: {outcome.seen}")
+        if outcome.name not in FAILURES:
+            return None
+        self.failures += 1
+        return f"{outcome.name}: {case}: {outcome.what}: {outcome.seen}"
 
 
 def table(tallies: Sequence[Tally]) -> str:

@@ -36,7 +36,7 @@ class Subject:
 
 def subjects(folder: Path) -> dict[str, Subject]:
     """The commands by name, on data that are written to the folder."""
-    data = folder / "clouds.npz"
+    data = folder / "clouds3.npz"  # damage finds its digit in a config
     if not data.exists():
         generator = np.random.default_rng(0)
         labels = generator.integers(0, 3, 80).astype(np.int32)
