@@ -1,11 +1,12 @@
 """Ray, for a sweep: a cluster of this process alone, or one that is there; and what each worker takes of it."""
 
 import contextlib
+import logging
 import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ ENVIRONMENT = {
     "RAY_AUTH_MODE": "token",  # else whoever reaches a port of Ray runs code here
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # says how it will be, and spares a warning
 }
-RESOURCES = {"gpu": "GPU", "tpu": "TPU"}
+RESOURCES: dict[Device, str] = {"gpu": "GPU", "tpu": "TPU", "cpu": "CPU"}  # the best first
 CONNECT_SECONDS = 10.0
 LOCAL = {"include_dashboard": False, "object_store_memory": 2**28}  # what has come of a unit is small
 
@@ -65,14 +66,15 @@ def connected(request: Request) -> Iterator[Cluster]:
         os.environ.setdefault(name, value)
     try:
         import ray
+        from ray.exceptions import RayError
     except ImportError:
         raise JaxmlpError("--engine ray needs Ray: pip install 'jaxmlp[ray]', or leave --engine out") from None
     address = request.address or os.environ.get("RAY_ADDRESS") or None
-    options = _local(request) if address is None else {"address": _reached(address)}
+    options: dict[str, Any] = _local(request) if address is None else {"address": _reached(address)}
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        ray.init(**options, log_to_driver=False, logging_level="error")
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, RuntimeError, ValueError, RayError) as error:
         where = "cannot start Ray here" if address is None else f"cannot connect to Ray at {address}"
         raise JaxmlpError(f"{where}: {line_of(error)}") from None
     finally:
@@ -84,13 +86,12 @@ def connected(request: Request) -> Iterator[Cluster]:
         ray.shutdown()
 
 
-def _offered(request: Request, resources: dict[str, float]) -> Cluster:
+def _offered(request: Request, resources: Mapping[str, float]) -> Cluster:
     """The workers for which there is room now, or as many as are asked for: then some may start later."""
-    device: Device = request.device
-    if device == "auto":
-        device = next((kind for kind, name in RESOURCES.items() if resources.get(name)), "cpu")
+    there: list[Device] = [kind for kind, name in RESOURCES.items() if kind == "cpu" or resources.get(name)]
+    device = there[0] if request.device == "auto" else request.device
     cpus = request.cpus if request.cpus is not None else int(device == "cpu")
-    name, each = ("CPU", cpus) if device == "cpu" else (RESOURCES[device], 1)
+    name, each = RESOURCES[device], cpus if device == "cpu" else 1
     room = int(resources.get(name, 0) // each)
     if not room and request.workers is None:
         raise JaxmlpError(

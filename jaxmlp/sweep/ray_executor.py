@@ -14,7 +14,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from jaxmlp.errors import JaxmlpError, line_of
-from jaxmlp.grid.executors import Event, Failed, Lost, Stopped
+from jaxmlp.grid.executors import Event, Lost, Stopped
 from jaxmlp.grid.units import Done, Unit
 from jaxmlp.grid.worker import States
 
@@ -50,7 +50,6 @@ class RayExecutor:
         job: What each is told first, by `hello(job)`.
         check: Raises JaxmlpError for what a worker answers to that.
         on_message: Takes a line for the user.
-        states: Of units, where they are carried; None where the workers share a folder.
         pulse_seconds: How often a worker is asked for a pulse, and after how long a unit may get a second copy.
         silence_seconds: After so long without one a worker is given up.
     """
@@ -63,15 +62,15 @@ class RayExecutor:
         check: Callable[[Any], str],
         on_message: Callable[[str], None],
         *,
-        states: States | None = None,
         pulse_seconds: float = PULSE_SECONDS,
         silence_seconds: float = SILENCE_SECONDS,
     ) -> None:
-        self.workers, self.states = workers, states
+        self.workers = workers
         self._actor, self._job, self._check, self._on_message = actor, job, check, on_message
         self._pulse_seconds, self._silence_seconds = pulse_seconds, silence_seconds
         self._hired = [self._hire() for _ in range(workers)]
         self._plan: Any = None
+        self._states: States | None = None
         self._queue: list[Unit] = []
         self._events: list[Event] = []
         self._stopped = False
@@ -94,9 +93,17 @@ class RayExecutor:
                 patient = True
                 self._on_message(f"waiting for a worker: the cluster has {_resources()}, of which nothing is free")
 
-    def begin(self, plan: Any) -> None:
-        """Give all workers a plan: what they need beside `job` to train units."""
-        self._plan = ray.put(plan)
+    def begin(self, plan: Any, units: int, states: States | None = None) -> None:
+        """Give the workers a plan: what they need beside `job` to train units; and keep as many of them as there are units.
+
+        `states` are those of units, where they are carried to the workers and back; else these share a folder.
+        """
+        self._plan, self._states = ray.put(plan), states
+        self._hired.sort(key=lambda worker: worker.hello is not None)  # those that are ready first
+        for worker in self._hired[units:]:
+            ray.kill(worker.actor)
+        del self._hired[units:]
+        self.workers = len(self._hired)
 
     def submit(self, units: Sequence[Unit]) -> None:
         self._queue += units
@@ -156,8 +163,8 @@ class RayExecutor:
 
     def _give(self, worker: _Hired, unit: Unit) -> None:
         carried = {}
-        if self.states is not None:
-            saved = {name: self.states.load(name) for name in (unit.name, *unit.sources)}
+        if self._states is not None:
+            saved = {name: self._states.load(name) for name in (unit.name, *unit.sources)}
             carried = {name: state for name, state in saved.items() if state is not None}
         worker.run = worker.actor.run.remote(unit, self._plan, carried)
         worker.unit, worker.group, worker.dropped = unit, unit.group, False
@@ -167,7 +174,11 @@ class RayExecutor:
         """Wait so long at most for answers, and take all that are there."""
         answers = {}
         for worker in self._hired:
-            for take, answer in ((self._take_hello, worker.hello), (self._take, worker.run), (self._hear, worker.pulse)):
+            for take, answer in (
+                (self._take_hello, worker.hello),
+                (self._take, worker.run),
+                (self._hear, worker.pulse),
+            ):
                 if answer is not None:
                     answers[answer] = take, worker
         if not answers:
@@ -196,8 +207,8 @@ class RayExecutor:
         worker.unit = worker.run = None
         if worker.dropped or (isinstance(event, Stopped) and others):
             return
-        if answer.saved is not None and self.states is not None:
-            self.states.save(unit, answer.saved)
+        if answer.saved is not None and self._states is not None:
+            self._states.save(unit, answer.saved)
         self._events.append(event)
         if isinstance(event, Done):
             for other in others:
@@ -233,7 +244,9 @@ class RayExecutor:
             self._hired[place] = self._hire(worker.starts + 1)
         else:
             del self._hired[place]
-            self._on_message(f"a worker has died {STARTS} times as it started: going on with {len(self._hired)} of them")
+            self._on_message(
+                f"a worker has died {STARTS} times as it started: going on with {len(self._hired)} of them"
+            )
             if not self._hired:
                 raise JaxmlpError(
                     f"no worker is left: each has died {STARTS} times as it started ({_reason(worker.hello)})"

@@ -9,6 +9,7 @@ import pickle
 import platform
 import socket
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,8 @@ from jaxmlp.sweep.journal import UnitStates
 from jaxmlp.sweep.options import Options
 from jaxmlp.training.callbacks import Callbacks
 
+SHARED_SECONDS = 5.0  # for a file to be seen by other hosts
+
 
 class Job(NamedTuple):
     """A sweep, as a worker makes it for itself; it reads the data itself, too."""
@@ -48,7 +51,8 @@ class Facts(NamedTuple):
     pid: int
     versions: dict[str, str]
     platform: str
-    kind: str  # of its device; of a CPU, its model
+    kind: str  # of its device
+    model: str  # of its CPU, where that is the device: XLA compiles for it
     data: str  # the checksums of all data sets
     shares: bool  # whether it sees the folder of the sweep
 
@@ -101,25 +105,23 @@ class RayWorker:
             self.groups = sweep_groups.groups_of(self.sweep.trials)
         except JaxmlpError as error:
             raise type(error)(f"on {socket.gethostname()}: {error}") from None
-        holder = b""
-        with contextlib.suppress(OSError):
-            holder = files.read_bytes(job.path / HOLDER)
         device = jax.local_devices()[0]
         return Facts(
             socket.gethostname(),
             os.getpid(),
             environment.versions(),
             device.platform,
-            _cpu_model() if device.platform == "cpu" else device.device_kind,
+            device.device_kind,
+            _cpu_model() if device.platform == "cpu" else "",
             " ".join(group.crc32 for group in self.groups),
-            holder == job.holder,
+            _shares(job),
         )
 
     def terms(self) -> dict[str, Any]:
         """How trials are packed: as the options say, measured here or guessed. JaxmlpError where memory is too little."""
         devices = jax.local_devices()[:1]
         estimate.check_memory(self.groups, devices, self.job.options)
-        return runner.begun(self.groups, devices, self.job.options, Callbacks())
+        return runner.terms_of(self.groups, devices, self.job.options, Callbacks())
 
     def run(self, unit: Unit, plan: Plan, states: dict[str, Saved]) -> Answer:
         """Train a unit, from the states in the folder of the sweep, or from these where they are carried."""
@@ -129,7 +131,9 @@ class RayWorker:
                 worker.states = Carried(states)
             done = worker.run(unit, self._emit, lambda: self._stopped or self._is_abandoned(unit))
             needed = plan.carry and (done is None or bool(done.waiting))
-            return Answer(Stopped(unit.name) if done is None else done, worker.states.load(unit.name) if needed else None)
+            return Answer(
+                Stopped(unit.name) if done is None else done, worker.states.load(unit.name) if needed else None
+            )
         except Exception as error:
             return Answer(Failed(unit.name, _portable(error)))
 
@@ -180,8 +184,20 @@ class _Folder(UnitStates):
             super().save(unit, saved)
 
 
+def _shares(job: Job) -> bool:
+    """Whether this process sees the folder of the sweep: what is new in it may take its time over a network."""
+    until = time.monotonic() + SHARED_SECONDS
+    while True:
+        with contextlib.suppress(OSError):
+            if files.read_bytes(job.path / HOLDER) == job.holder:
+                return True
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.5)
+
+
 def _cpu_model() -> str:
-    """XLA compiles for the model of the CPU that it runs on."""
+    """What the system calls the CPU."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
