@@ -15,7 +15,7 @@ os.environ["MPLBACKEND"] = "agg"
 # compile quickly, and what computes is shown to hold for users as well: the tests that are marked `users_flags` run a
 # second time as XLA compiles by itself (integration/test_users_flags.py), and commands that tests start as processes run
 # so always (helpers.start). These share one cache of programs, as the same ones are compiled again and again: a sweep of
-# integration/test_sweep_processes.py takes 8.0 s of CPU time where it compiles all, 3.5 s where all is in the cache (4.5 s
+# integration/test_sweep_kills.py takes 8.0 s of CPU time where it compiles all, 3.5 s where all is in the cache (4.5 s
 # at the flags below), and gives the same bits. Within one process each program is another one, and nothing would be saved.
 FLAGS = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
 if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):  # later there is no choice, and no such flag
@@ -43,7 +43,7 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 def pytest_collection_modifyitems(items):
     """The longest first: then no worker is left with one of them at the end."""
-    items.sort(key=lambda item: not re.search(r"test_(notebooks|users_flags|sweep_processes|kills)", item.nodeid))
+    items.sort(key=lambda item: not re.search(r"test_(notebooks|users_flags|sweep_kills|kills)", item.nodeid))
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -214,12 +213,6 @@ def signalling(number, at=1):
             os.kill(os.getpid(), number)
 
     return send
-
-
-def free_port():
-    """A port of this machine that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def loaded_after(code):

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from jaxmlp.data.bundled import with_test_rows
+from jaxmlp.data.bundled import with_test_examples
 from jaxmlp.data.npz import Four, cached
 from jaxmlp.errors import DataError, UsageError, nearest
+from jaxmlp.reading import PILLOW_MODES
 
 NAME = re.compile(r"(?P<set>\w+)(/(?P<config>[\w.-]+))?(:(?P<version>\d+\.\d+\.\d+))?", re.ASCII)
 VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names for so many channels of 8 bits
 
 
 def home(given: str = "") -> Path:
@@ -97,7 +97,7 @@ def _decode_set(prepared: Path) -> Four:
             images, labels = _decode_split(builder, "train")
             if test := next((split for split in ("test", "validation") if split in splits), None):
                 return images, labels, *_decode_split(builder, test)
-            return with_test_rows(images, labels)
+            return with_test_examples(images, labels)
     except DataError:
         raise
     except ImportError as error:
@@ -123,7 +123,7 @@ def _decode_split(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray]:
     if missing := {"image", "label"} - set(features):
         raise DataError(f"{where}: no feature {' and '.join(sorted(missing))} (found: {', '.join(features)})")
     image, label = features["image"], features["label"]
-    mode = MODES.get(image.shape[-1] if image.shape else 1, "RGB")
+    mode = PILLOW_MODES.get(image.shape[-1] if image.shape else 1, "RGB")
     packed = bool(isinstance(image, tensorflow_datasets.features.Image) and image.np_dtype == np.uint8)
     decoders: dict[str, Any] = {"image": tensorflow_datasets.decode.SkipDecoding()} if packed else {}
     source = builder.as_data_source(split=split, decoders=decoders)

@@ -231,9 +231,8 @@ class Driver:
         if result is None:
             self._provide([unit])
             for done in self._execute([unit]):
-                result = done.best
-        if result is None:
-            result = self._waiting_result(unit, row)
+                pruned = done.best is None or done.best.trial != row["trial"]
+                result = self._waiting_result(unit, row) if pruned else done.best
         if result is not None:
             self.best = Best(unit.group, result)
             self.journal.keep_best(self.best)

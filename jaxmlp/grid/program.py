@@ -155,7 +155,8 @@ def compile_call(spec: Spec, epochs: int, shapes: TrialBatch, splits: Splits, *,
     return jax.jit(call).lower(shapes, splits, until).compile()
 
 
-PROGRAMS: dict[Hashable, Future[jax.stages.Compiled]] = {}  # of this process, for all its threads
+Compiled = tuple[jax.stages.Compiled, float]  # and the seconds it took to compile
+PROGRAMS: dict[Hashable, Future[Compiled]] = {}  # of this process, for all its threads
 MOST_PROGRAMS = 128  # the oldest is dropped
 
 
@@ -168,7 +169,8 @@ class Programs:
         self.spec, self.device, self.epochs, self.alone = spec, device, epochs, alone
         self.on_compile = on_compile or (lambda _: None)
         self.compiles = 0
-        self.compile_seconds = 0.0
+        self.compile_seconds = 0.0  # spent here
+        self.seconds_of: dict[Hashable, float] = {}  # that compiling took, of each program that was called
         self._splits: Splits | None = None
 
     def load(self, splits: Splits) -> None:
@@ -192,22 +194,24 @@ class Programs:
     def _program(self, shapes: TrialBatch, splits: Splits) -> jax.stages.Compiled:
         """The program for these shapes; compiled, unless this process has compiled it before, or another thread does now."""
         key = (self.spec, self.epochs, shapes, splits, self.alone)
-        own: Future[jax.stages.Compiled] = Future()
+        own: Future[Compiled] = Future()
         program = PROGRAMS.setdefault(key, own)
         if program is own:
             self.on_compile("-".join(map(str, self.spec.sizes)))
             started = time.perf_counter()
             try:
-                own.set_result(compile_call(self.spec, self.epochs, shapes, splits, alone=self.alone))
+                compiled = compile_call(self.spec, self.epochs, shapes, splits, alone=self.alone)
+                own.set_result((compiled, time.perf_counter() - started))
             except BaseException as error:
                 del PROGRAMS[key]
                 own.set_exception(error)
                 raise
             self.compiles += 1
-            self.compile_seconds += time.perf_counter() - started
+            self.compile_seconds += own.result()[1]
             if len(PROGRAMS) > MOST_PROGRAMS:
                 PROGRAMS.pop(next(iter(PROGRAMS)), None)
-        return program.result()
+        compiled, self.seconds_of[key] = program.result()
+        return compiled
 
 
 def shapes_of(tree: Any) -> Any:

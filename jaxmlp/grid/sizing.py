@@ -161,4 +161,4 @@ def _timed(spec: Spec, splits: Splits, devices: Devices, chunk: int, per_seed: i
 
     with ThreadPoolExecutor(len(devices)) as threads:
         seconds = max(threads.map(on_device, programs))
-    return seconds, max(device_programs.compile_seconds for device_programs in programs)
+    return seconds, sum(programs[0].seconds_of.values())

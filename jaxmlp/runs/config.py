@@ -1,5 +1,6 @@
 """An experiment as a file: its TOML, the keys a command line sets, and what is refused."""
 
+import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, is_dataclass
@@ -110,7 +111,10 @@ def locate(path: Path) -> Path:
     )
     kind = "is a directory" if path.is_dir() else "is no regular file"
     what = kind if exists(path) else "does not exist"
-    raise UsageError(f"config file {path} {what}; {nearest(path.as_posix(), known)}")
+    likest = difflib.get_close_matches(path.as_posix()[-100:], known, n=3, cutoff=0)
+    raise UsageError(
+        f"config file {path} {what}; of the {len(known)} that are shipped the nearest are {', '.join(likest)}"
+    )
 
 
 def parse(tree: Mapping[str, Any], file: str, kind: type[Kind] = Experiment) -> tuple[Kind, frozenset[str]]:

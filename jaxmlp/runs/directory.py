@@ -1,13 +1,13 @@
 """The run directory: what is in it, how it is opened, and how it is read back.
 
-config.toml          the experiment, resolved; feeding it back gives the same run
-environment.json     versions, device, seed, PRNG implementation, where the data came from
-metrics.jsonl        a line an epoch
+config.toml          the experiment, resolved; feeding it back gives the same run (config.py)
+environment.json     versions, device, seed, PRNG implementation, where the data came from (environment.py)
+metrics.jsonl        a line an epoch (metrics.py)
 checkpoints/         the state of training (checkpoints.py)
-model.safetensors    the best weights, with what it takes to predict
-summary.json         how it ended
-plots/               pictures
-.lock                held by the process that writes; .holder.json says which it is
+model.safetensors    the best weights, with what it takes to predict (model.py)
+summary.json         how it ended (runner.py)
+plots/               pictures (pictures.py)
+.lock                held by the process that writes; .holder.json says which it is (lock.py)
 """
 
 import json
@@ -110,9 +110,8 @@ def check_new(path: Path, kind: RunKind = RUN, *, overwrite: bool) -> list[Path]
     if foreign:
         raise UsageError(f"{path} holds {foreign[0]!r}, which no run writes: give another --out")
     if is_begun(path) and not overwrite:
-        raise UsageError(
-            f"{path} is not empty; go on with the run in it by --resume, replace it by --overwrite, or give another --out"
-        )
+        go_on = "go on with the run in it by --resume, " if (path / CONFIG).exists() else ""
+        raise UsageError(f"{path} is not empty; {go_on}replace it by --overwrite, or give another --out")
     return present
 
 
@@ -183,6 +182,18 @@ def check_unchanged(path: Path, identity: Identity, begun: Identity) -> None:
             f"{path / CONFIG} was changed since the run was begun, or {ENVIRONMENT} is of another run: {differs}; put it"
             " back, or begin a new run"
         )
+
+
+def moved(path: Path, experiment: Experiment) -> str | None:
+    """A line, where the data lie elsewhere by config.toml than when the run in `path` was begun; else None."""
+    begun = (read_json(path / ENVIRONMENT) or {}).get("data", {})
+    now = config.tree(experiment)["data"]
+    changes = [
+        f"data.{key} (was {begun[key]}, now {now[key]})"
+        for key in ("name", "dir")
+        if key in begun and begun[key] != now[key]
+    ]
+    return f"{path / CONFIG} was changed since the run was begun: {', '.join(changes)}" if changes else None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import jax
 
 import jaxmlp
 from jaxmlp.errors import RunError
-from jaxmlp.runs import directory
+from jaxmlp.runs import config, directory
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.directory import ENVIRONMENT
 from jaxmlp.runs.identity import Identity
@@ -20,7 +20,7 @@ from jaxmlp.training.callbacks import Callbacks
 
 def current(experiment: Experiment, identity: Identity, origin: str, *, data_parallel: bool = False) -> dict[str, Any]:
     """The content of environment.json, as it is now."""
-    device = jax.devices()[0]
+    device, data = jax.devices()[0], config.tree(experiment)["data"]
     return {
         "versions": versions(),
         "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()}
@@ -29,7 +29,7 @@ def current(experiment: Experiment, identity: Identity, origin: str, *, data_par
         "seed": experiment.seed,
         "prng": fitting.PRNG,
         "matmul_precision": experiment.training.matmul_precision,
-        "data": {"origin": origin, "crc32": identity.data},
+        "data": {"name": data["name"], "dir": data["dir"], "origin": origin, "crc32": identity.data},
         "identity": identity._asdict(),
     }
 

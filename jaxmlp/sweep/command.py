@@ -209,6 +209,8 @@ def _train(command: SweepCommand, sweep: Sweep, trials: SweepTrials, held: conte
     resumed = out is not None and command.resume and directory.is_begun(out)
     if out is not None and resumed and (begun := directory.identity_of(out)):
         directory.check_unchanged(out, store.sweep_identity(sweep, options, [begun.data]), begun)
+        if line := directory.moved(out, sweep.experiment):
+            bar.on_message(line)
     summary = store.ended(out) if out is not None and resumed else None
     if out is not None and summary is not None:
         from jaxmlp.sweep import finish

@@ -62,7 +62,8 @@ def create(path: Path, sweep: Sweep, options: Options, *, overwrite: bool) -> No
 def reopen(path: Path) -> tuple[Sweep, dict[str, Any], config.Described]:
     """The sweep that was begun in `path`, its options, and its config.toml as read. Raises UsageError if there is none."""
     if not (path / CONFIG).exists():
-        raise UsageError(f"{path} holds no sweep to resume ({CONFIG} is missing); leave out --resume to begin one")
+        way_out = directory.NO_CONFIG if directory.is_begun(path) else "leave out --resume to begin one"
+        raise UsageError(f"{path} holds no sweep to resume ({CONFIG} is missing); {way_out}")
     try:
         described = config.read(path / CONFIG)
         if described[2]:

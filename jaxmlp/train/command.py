@@ -94,6 +94,8 @@ def _train(command: Train, experiment: Experiment, held: contextlib.ExitStack, b
     resumed = out is not None and command.resume and directory.is_begun(out)
     if out is not None and resumed:
         directory.check_same(out, experiment)
+        if line := directory.moved(out, experiment):
+            bar.on_message(line)
         summary = directory.ended(out, experiment)
         if summary is not None:
             from jaxmlp.runs.runner import losses, missing

@@ -1,6 +1,6 @@
 """Early stopping by the watched value of each epoch (`training.monitor`): its state, and one pure transition.
 
-Who stops a training: the rule here, by `patience`, or a loss that is not finite; `loop.running` at `max_epochs`; the
+What stops a training: the rule here, by `patience`, or a loss that is not finite; `loop.running` at `max_epochs`; the
 callbacks of the host (`fitting.train`); in a grid also a rung (`grid.pruning.survivors`).
 """
 

@@ -7,6 +7,8 @@ import pytest
 
 from jaxmlp.grid.progress import Tally
 from jaxmlp.grid.results import COLUMNS, TrialResult, rank, sparsity
+from jaxmlp.grid.units import Record
+from jaxmlp.grid.worker import Pulse
 from jaxmlp.nn.network import Layer
 from jaxmlp.training.loop import TrainState
 from jaxmlp.training.stopping import Stopping
@@ -90,12 +92,28 @@ def test_a_trial_without_a_finite_loss_is_never_the_best():
     assert tally.best is None
 
 
-def test_the_time_left_follows_from_the_trials_that_were_not_pruned():
-    tally = Tally(trials=10, max_epochs=8, epochs=12, seconds=3.0)
-    assert tally.progress(running=10).seconds_left == (10 * 8 - 12) / 4
+def test_the_time_left_follows_from_the_trials_that_were_not_pruned(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("jaxmlp.grid.progress.time.monotonic", lambda: now[0])
+    tally = Tally(trials=10, max_epochs=8, workers=2)
+    tally.add_pulse(Pulse("a", epochs=0, finished=0, running=10, best=None))
+    now[0] += 3
+    tally.add_pulse(Pulse("a", epochs=12, finished=0, running=10, best=None))
+    progress = tally.progress()
+    assert (progress.rate, progress.seconds_left, progress.running) == (4.0, (10 * 8 - 12) / 4, 10)
     row = {"validation_loss": 1.0}
+    tally.end("a")
+    tally.add_work(12, 6.0)
     tally.add_rows([{"trial": i, "status": "pruned", "epochs_run": 1} | row for i in range(4)])
     tally.add_rows([{"trial": 5, "status": "early_stopping", "epochs_run": 4} | row])
-    progress = tally.progress(running=5)
+    progress = tally.progress()
     assert (progress.finished, progress.by_status) == (5, {"early_stopping": 1, "pruned": 4})
-    assert (progress.rate, progress.seconds_left) == (4.0, (4 * 6 - 12) / 4)
+    assert (progress.rate, progress.seconds_left, tally.seconds) == (4.0, (4 * 6 - 12) / 4, 3.0)
+
+
+def test_the_best_of_a_running_unit_is_shown_before_it_is_done():
+    tally = Tally(trials=10, max_epochs=8)
+    leading = Record({"trial": 3, "status": "max_epochs", "validation_loss": 0.5}, {})
+    tally.add_pulse(Pulse("a", epochs=4, finished=1, running=3, best=leading))
+    assert tally.progress().best == leading.row
+    assert (tally.best, tally.progress().finished) == (None, 1)

@@ -43,22 +43,13 @@ def test_the_configurations_are_the_product_without_what_is_not_read(trials):
 
 def test_each_group_has_its_trials_with_all_seeds(trials):
     assert [base.described for base in trials.bases] == ["adam", "sgd"]
-    scheduled = [trials.scheduled(group) for group in range(2)]
-    assert [list(found) for found in scheduled] == [[0, 1, 8, 9], [*range(2, 8), *range(10, 16)]]
-    for group in scheduled:
-        for number, trial in group.items():
-            configuration, seed = trials.split(number)
-            values = {key[6:]: value for key, value in trials.values(configuration).items() if "hyper." in key}
-            assert trial == Trial(Hyper(l1=0.5)._replace(**values), seed)
-            assert seed == (7, 3)[number % 2]
-
-
-@pytest.mark.parametrize("processes", [1, 2, 3])
-def test_processes_share_the_trials_out(trials, processes):
-    parts = [trials.scheduled(1, process, processes) for process in range(processes)]
-    together = {number: trial for part in parts for number, trial in part.items()}
-    assert together == trials.scheduled(1)
-    assert sum(map(len, parts)) == len(together)
+    numbers = [trials.numbers(group) for group in range(2)]
+    assert numbers == [[0, 1, 8, 9], [*range(2, 8), *range(10, 16)]]
+    for number in range(16):
+        configuration, seed = trials.split(number)
+        values = {key[6:]: value for key, value in trials.values(configuration).items() if "hyper." in key}
+        assert trials.trial(number) == Trial(Hyper(l1=0.5)._replace(**values), seed)
+        assert seed == trials.seed(number) == (7, 3)[number % 2]
 
 
 def test_a_group_has_in_common_what_all_its_configurations_have(trials):

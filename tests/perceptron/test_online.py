@@ -10,8 +10,9 @@ from helpers import assert_same, counting, refused
 
 from jaxmlp.nn import losses
 from jaxmlp.nn.activations import ACTIVATIONS
-from jaxmlp.perceptron import online
-from jaxmlp.perceptron.online import BLOCK, Online, fit_online, one_layer
+from jaxmlp.perceptron import fitting, online
+from jaxmlp.perceptron.fitting import fit_online
+from jaxmlp.perceptron.online import BLOCK, Online, one_layer
 from jaxmlp.spec import Examples, Splits
 
 D, K, N = 12, 4, 300
@@ -186,7 +187,7 @@ TRIALS = [
 
 @pytest.mark.parametrize(("name", "together"), [("sigmoid", 1), ("sigmoid", 2), ("identity", 16)])
 def test_trials_equal_their_solo_runs(name, together, monkeypatch):
-    monkeypatch.setattr(online, "TOGETHER", together)
+    monkeypatch.setattr(fitting, "TOGETHER", together)
     spec = one_layer(name, "uniform", D, K)
     found = fit_online(spec, TRIALS, splits()).trials
     for trial, one in zip(TRIALS, found, strict=True):

@@ -1,4 +1,4 @@
-"""`python -m jaxmlp.sweep` as a user meets it: what is left, refusals, exit codes, kills, and several processes."""
+"""`python -m jaxmlp.sweep` as a user meets it: what is left, refusals, exit codes, and how it is gone on with."""
 
 import csv
 import json
@@ -14,7 +14,6 @@ from helpers import (
     json_lines,
     refused,
     save_clouds,
-    signalling,
     summary_of,
     sweep_of,
 )
@@ -26,6 +25,7 @@ from jaxmlp.sweep import finish, groups, progress, store
 from jaxmlp.train import command as train
 
 GRID = ["--grid", "learning_rate = [0.03, 0.1, 0.3]", "momentum = [0.0, 0.9]"]
+LONG = ["--training.max-epochs", "300", "--hyper.patience", "0"]  # long enough to be interrupted
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +197,15 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(tmp_path, small, capsys
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_says_what_compiling_took_where_the_process_had_compiled_before(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(groups.sizing, "PROBED_STEPS", 2)
+    for cache in ("first", "second"):
+        monkeypatch.setenv("JAXMLP_CACHE", str(tmp_path / cache))
+        assert sweep.main([*small, *GRID, "--dry-run"]) == 0
+        (probe,) = json.loads((tmp_path / cache / "chunks.json").read_text()).values()
+        assert probe[-1] > 0
+
+
 @pytest.mark.usefixtures("without_pictures")
 def test_a_finished_sweep_is_left_as_it_is(tmp_path, small, capsys):
     out = tmp_path / "sweep"
@@ -239,8 +248,6 @@ def test_a_finished_sweep_is_left_as_it_is(tmp_path, small, capsys):
         ([*GRID, "--resume"], ["--out"]),
         ([*GRID, "--resume", "--overwrite", "--out", "x"], ["--resume", "--overwrite"]),
         (["--resume", "--out", "nowhere"], ["nowhere holds no sweep"]),
-        ([*GRID, "--coordinator", "localhost:1"], ["--coordinator", "--distributed"]),
-        ([*GRID, "--distributed"], ["--distributed", "--out"]),
         (["nowhere.toml"], ["nowhere.toml does not exist"]),
         ([*GRID, "--data.name", "mnst"], ["mnst", "mnist"]),
     ],
@@ -254,9 +261,17 @@ def test_wrong_usage_is_refused_before_anything_is_written(tmp_path, monkeypatch
 
 @pytest.fixture
 def signalled(monkeypatch):
-    """Sends this process a signal in the middle of a sweep, once."""
+    """Sends this process a signal once two trials of a sweep have finished."""
 
-    return lambda number: monkeypatch.setattr(progress.SweepBar, "on_call_end", signalling(number, at=2))
+    def at_the_second_trial(number):
+        def on_call_end(_, told):
+            if sum(told.by_status.values()) >= 2:
+                monkeypatch.undo()
+                signal.raise_signal(number)
+
+        monkeypatch.setattr(progress.SweepBar, "on_call_end", on_call_end)
+
+    return at_the_second_trial
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -264,7 +279,7 @@ def signalled(monkeypatch):
 def test_an_interrupted_sweep_saves_and_says_how_to_go_on(tmp_path, small, capfd, signalled, number):
     out = tmp_path / "sweep"
     signalled(number)
-    flags = [*small, *GRID, "--chunk", "1", "--out", str(out)]
+    flags = [*small, *GRID, *LONG, "--chunk", "1", "--out", str(out)]
     assert sweep.main(flags) == 128 + number
     said = capfd.readouterr()
     assert f"go on with: python -m jaxmlp.sweep --out {out} --resume" in said.out
@@ -286,7 +301,7 @@ def test_an_interrupted_sweep_saves_and_says_how_to_go_on(tmp_path, small, capfd
 
 @pytest.mark.usefixtures("without_pictures")
 def test_mode_and_test_all_are_kept_for_going_on(tmp_path, small, signalled):
-    out, flags = tmp_path / "sweep", [*small, *GRID, "--mode", "sequential", "--test-all", "--quiet", "--out"]
+    out, flags = tmp_path / "sweep", [*small, *GRID, *LONG, "--mode", "sequential", "--test-all", "--quiet", "--out"]
     signalled(signal.SIGTERM)
     assert sweep.main([*flags, str(out)]) == 143
     assert sweep.main(["--out", str(out), "--resume", "--quiet"]) == 0
@@ -300,7 +315,7 @@ def test_other_data_are_refused(tmp_path, small, npz, signalled):
     out = tmp_path / "sweep"
     signalled(signal.SIGTERM)
     before = npz.read_bytes()
-    assert sweep.main([*small, *GRID, "--chunk", "1", "--out", str(out), "--quiet"]) == 143
+    assert sweep.main([*small, *GRID, *LONG, "--chunk", "1", "--out", str(out), "--quiet"]) == 143
     try:
         with np.load(npz) as data:
             np.savez(npz, **{name: data[name] + (name == "x_train") for name in data})
@@ -342,21 +357,17 @@ LOSSES = {  # what becomes of the lines of a log
 @pytest.mark.parametrize("damage", LOSSES.values(), ids=LOSSES)
 @pytest.mark.parametrize("log", ["results.jsonl", "curves.jsonl"])
 def test_a_damaged_log_costs_no_trial(tmp_path, small, capfd, signalled, log, damage):
-    out, flags = tmp_path / "sweep", [*small, *GRID, "--chunk", "1", "--quiet", "--out"]
+    out, flags = tmp_path / "sweep", [*small, *GRID, *LONG, "--chunk", "1", "--quiet", "--out"]
     signalled(signal.SIGTERM)
     assert sweep.main([*flags, str(out)]) == 143
     lines = (out / log).read_bytes().splitlines(keepends=True)
     assert len(lines) > 1
     (out / log).write_bytes(b"".join(damage(lines)))
     assert sweep.main(["--out", str(out), "--resume"]) == 0
-    damaged = damage(lines) != [*lines, lines[0]]
-    assert (("trained again" if log == "results.jsonl" else "left out") in capfd.readouterr().out) == damaged
+    said = f"{out / log} is damaged in line 1: written again from units/" in capfd.readouterr().out
+    assert said == (damage is LOSSES["a digit"])
     assert sweep.main([*flags, str(tmp_path / "whole")]) == 0
-    found, expected = store.results(out), store.results(tmp_path / "whole")
-    assert [row["trial"] for row in found] == list(range(6))
-    for row, other in zip(found, expected, strict=True):
-        assert row["validation_correct"] == other["validation_correct"]
-        assert row["validation_loss"] == pytest.approx(other["validation_loss"], rel=1e-4)
+    assert sweep_of(out) == sweep_of(tmp_path / "whole")
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -377,7 +388,7 @@ def test_options_are_kept_from_the_first_moment_on(tmp_path, small, monkeypatch)
 def test_packing_that_is_lost_is_said_to_be_decided_again(tmp_path, small, capfd, signalled):
     out = tmp_path / "sweep"
     signalled(signal.SIGTERM)
-    assert sweep.main([*small, *GRID, "--chunk", "1", "--out", str(out), "--quiet"]) == 143
+    assert sweep.main([*small, *GRID, *LONG, "--chunk", "1", "--out", str(out), "--quiet"]) == 143
     (out / "groups.json").unlink()
     assert sweep.main(["--out", str(out), "--resume"]) == 0
     assert f"{out / 'groups.json'} is missing: how trials are packed is decided again" in capfd.readouterr().out
@@ -387,7 +398,7 @@ def test_packing_that_is_lost_is_said_to_be_decided_again(tmp_path, small, capfd
 def test_a_changed_name_of_the_data_is_found_in_the_config(tmp_path, small, npz, signalled):
     out = tmp_path / "sweep"
     signalled(signal.SIGTERM)
-    assert sweep.main([*small, *GRID, "--chunk", "1", "--out", str(out), "--quiet"]) == 143
+    assert sweep.main([*small, *GRID, *LONG, "--chunk", "1", "--out", str(out), "--quiet"]) == 143
     text = (out / "config.toml").read_text()
     (out / "config.toml").write_text(text.replace(npz.name, "cl0uds.npz"))
     refused(
@@ -398,6 +409,22 @@ def test_a_changed_name_of_the_data_is_found_in_the_config(tmp_path, small, npz,
     )
     (out / "config.toml").write_text(text)
     assert sweep.main(["--out", str(out), "--resume", "--quiet"]) == 0
+
+
+def test_a_changed_name_of_the_data_of_a_finished_sweep_is_said(whole, tmp_path, npz, capsys):
+    out = shutil.copytree(whole, tmp_path / "sweep")
+    (out / "config.toml").write_text((out / "config.toml").read_text().replace(npz.name, "cl0uds.npz"))
+    assert sweep.main(["--out", str(out), "--resume"]) == 0
+    said = r"config.toml was changed since the run was begun: data.name \(was .*clouds.npz, now .*cl0uds.npz\)"
+    assert re.search(said, capsys.readouterr().out)
+
+
+def test_a_sweep_without_its_config_can_only_be_overwritten(whole, tmp_path):
+    out = shutil.copytree(whole, tmp_path / "sweep")
+    (out / "config.toml").unlink()
+    words = "bring it back from a copy, or begin anew with --overwrite"
+    refused(["holds no sweep to resume (config.toml is missing)", words], sweep.main, ["--out", str(out), "--resume"])
+    refused(["is not empty; replace it by --overwrite"], sweep.main, [*GRID, "--out", str(out)])
 
 
 def test_resuming_reads_the_config_once(whole, monkeypatch):
@@ -423,34 +450,29 @@ def test_what_a_finished_sweep_lacks_is_written_again(tmp_path, small, file):
 
 
 DAMAGES = {  # of a sweep that has ended: what is done to the lines of a file, and what is said of it
-    "a curve lost": (
-        "curves.jsonl",
-        lambda lines: lines[1:],
-        "lacks the curves of 1 trial, the first of trial {first}",
-    ),
+    "a curve lost": ("curves.jsonl", lambda lines: lines[1:], "curves.jsonl is damaged: writing it again"),
     "a curve twice": ("curves.jsonl", lambda lines: [lines[0], *lines], "curves.jsonl is damaged: writing it again"),
-    "a checkpoint damaged": ("checkpoints/*/*", lambda lines: [*lines, b"x"], "safetensors is damaged: its SHA-256"),
-    "all checkpoints lost": ("checkpoints/*/*", None, "has no checkpoint that can be used"),
+    "a row changed": (
+        "results.jsonl",
+        lambda lines: [lines[0].replace(b"0", b"1", 1), *lines[1:]],
+        "results.jsonl is damaged: writing it again",
+    ),
 }
 
 
 @pytest.mark.usefixtures("without_pictures")
-@pytest.mark.parametrize(("files", "damage", "words"), DAMAGES.values(), ids=DAMAGES)
-def test_what_a_finished_sweep_has_lost_is_said(whole, tmp_path, capsys, files, damage, words):
+@pytest.mark.parametrize(("file", "damage", "words"), DAMAGES.values(), ids=DAMAGES)
+def test_what_a_finished_sweep_has_lost_is_written_again_from_its_units(whole, tmp_path, capsys, file, damage, words):
     out = shutil.copytree(whole, tmp_path / "sweep")
-    paths = sorted(out.glob(files))
-    lines = paths[-1].read_bytes().splitlines(keepends=True)
-    if damage is None:
-        for path in paths:
-            path.unlink()
-    else:
-        paths[-1].write_bytes(b"".join(damage(lines)))
+    (out / file).write_bytes(b"".join(damage((out / file).read_bytes().splitlines(keepends=True))))
+    shutil.copytree(out, tmp_path / "without")
     assert sweep.main(["--out", str(out), "--resume"]) == 0
-    first = json.loads(lines[0])["trial"] if damage and files == "curves.jsonl" else None
-    assert words.format(first=first) in capsys.readouterr().out
-    assert store.results(out) == store.results(whole)
-    curves = [row["trial"] for row in json_lines(out / "curves.jsonl")]
-    assert sorted(curves) == [trial for trial in range(16) if trial != first or "lacks" not in words]
+    assert words in capsys.readouterr().out
+    assert sweep_of(out) == sweep_of(whole)
+    shutil.rmtree(tmp_path / "without/units")
+    refused(
+        ["no", "units", "--overwrite"], sweep.main, ["--out", str(tmp_path / "without"), "--resume"], error=RunError
+    )
 
 
 @pytest.mark.parametrize(("trials", "words"), [([0, 2], "lacks trial 1"), ([0, 1, 1, 2], "more than once")])

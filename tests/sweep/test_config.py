@@ -5,6 +5,7 @@ import tomllib
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from helpers import refused
 from hypothesis import given as over
@@ -442,8 +443,8 @@ def unchanged(sweep):
 
 numbers = st.floats(1e-6, 0.9)
 lists = {
-    "hyper.learning_rate": st.lists(numbers, min_size=1, max_size=3, unique=True),
-    "hyper.momentum": st.lists(numbers, min_size=1, max_size=3, unique=True),
+    "hyper.learning_rate": st.lists(numbers, min_size=1, max_size=3, unique_by=np.float32),
+    "hyper.momentum": st.lists(numbers, min_size=1, max_size=3, unique_by=np.float32),
     "hyper.patience": st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True),
     "network.hidden": st.lists(st.lists(st.integers(1, 9), max_size=2), min_size=1, max_size=3, unique_by=tuple),
     "network.activation": st.lists(st.sampled_from(["relu", "tanh", "elu"]), min_size=1, unique=True),

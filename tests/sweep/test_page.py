@@ -47,7 +47,7 @@ def summary_of(rows, best=None, **more):
         "trial_epochs": 12345,
         "trial_epochs_per_second": 2345.6,
         "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
-        "processes": 2,
+        "workers": 2,
         "best": None,
     }
     if best is not None:
@@ -87,7 +87,7 @@ def test_the_facts_are_there(page, tmp_path):
     text, _ = page(rows, 3)
     assert "Sweep over learning_rate, on digits" in text
     facts = "trials 4 groups 3 compiled programs 5 trial-epochs 12,345 trial-epochs a second 2,346"
-    assert f"{facts} training 42.2 s compiling 7.5 s processes 2" in text
+    assert f"{facts} training 42.2 s compiling 7.5 s workers 2" in text
     assert "digits of <scikit-learn>" in text
     assert "max epochs 4 trained for all epochs" in text
     assert "1,000 training, 100 validation and 200 test examples" in text

@@ -55,6 +55,7 @@ def small(tmp_path_factory):
         (["--checkpoint-seconds", "0"], ["--checkpoint-seconds"]),
         (["--checkpoint-seconds", "nan"], ["--checkpoint-seconds"]),
         (["nowhere.toml"], ["nowhere.toml does not exist"]),
+        (["f" * 5000], ["does not exist"]),
         (["one.toml", "two.toml"], ["two.toml"]),
         (["--resume"], ["--out"]),
         (["--resume", "--overwrite", "--out", "x"], ["--resume", "--overwrite"]),
@@ -151,7 +152,7 @@ def test_lost_checkpoints_of_a_finished_run_are_said(tmp_path, small, capsys, ke
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_a_changed_name_of_the_data_is_found_in_the_config(tmp_path, small, monkeypatch):
+def test_a_changed_name_of_the_data_is_found_in_the_config(tmp_path, small, monkeypatch, capsys):
     monkeypatch.setattr(progress.Bar, "on_epoch_end", signalling(signal.SIGTERM))
     assert train.main([*small, "--out", str(tmp_path), "--quiet"]) == 143
     text = (tmp_path / "config.toml").read_text()
@@ -160,6 +161,11 @@ def test_a_changed_name_of_the_data_is_found_in_the_config(tmp_path, small, monk
     refused(words, train.main, ["--out", str(tmp_path), "--resume"], error=RunError)
     (tmp_path / "config.toml").write_text(text)
     assert train.main(["--out", str(tmp_path), "--resume", "--quiet"]) == 0
+    (tmp_path / "config.toml").write_text(text.replace("small.npz", "sm4ll.npz"))
+    assert train.main(["--out", str(tmp_path), "--resume"]) == 0
+    assert re.search(
+        r"config.toml was changed .*: data.name \(was .*small.npz, now .*sm4ll.npz\)", capsys.readouterr().out
+    )
 
 
 @pytest.mark.usefixtures("without_pictures")

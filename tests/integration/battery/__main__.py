@@ -24,9 +24,9 @@ from battery.jobs import shared_out
 from battery.outcomes import Outcome, Tally, table
 from battery.world import World, prepare
 
-COUNTS = {"kills": 200, "powercut": 20, "overlaps": 40, "refusals": 500, "damage": 5000}
+COUNTS = {"kills": 200, "powercut": 20, "overlaps": 40, "refusals": 500, "damage": 5000, "inputs": 60_000}
 ALWAYS = ("train", "sweep")
-SUBJECTS = dict.fromkeys(COUNTS, ALWAYS) | {"kills": (*ALWAYS, "perceptron", "report")}
+SUBJECTS = dict.fromkeys(COUNTS, ALWAYS) | {"kills": (*ALWAYS, "perceptron", "report"), "inputs": ()}
 
 
 def main(arguments: list[str]) -> int:

@@ -16,12 +16,17 @@ from typing import Any
 from battery import processes
 from battery.layer import Counts, Ending, Layer
 from battery.outcomes import LOST, REFUSED, RIGHT, SAID, WRONG, Outcome, broken, compared, is_one_line
+from battery.processes import Ended
 from battery.subjects import Subject
 from battery.world import Reference, World
 
 SUBJECTS = ("train", "sweep")
+OWN = 0.1  # of the commands are processes of their own; the others run in a server
 WITHOUT_STATE = re.compile(r".*(\.png|\.html|\.csv|\.svg|\.lock|\.tmp)|best/(?!model).*")  # no command reads them
 SOURCES = re.compile(r"config\.toml|.*/epoch-.*")  # what cannot be made again from the rest
+
+
+Call = Callable[..., Ended]
 
 
 @dataclass(frozen=True)
@@ -50,15 +55,16 @@ def attack(random: Random, folder: Path, world: World) -> Outcome:
         damage = "flip"
         _flip(random, out / file, out)
     what = f"{state} {name}, {file}: {damage}"
+    call = processes.call if random.random() < OWN else processes.served
     if "model.safetensors" in file and random.random() < 0.5:
-        return _predict(out, file, reference, what)
-    return _resume(out, file, reference, what)
+        return _predict(out, file, reference, what, call)
+    return _resume(out, file, reference, what, call)
 
 
-def _resume(out: Path, file: str, reference: Reference, what: str) -> Outcome:
+def _resume(out: Path, file: str, reference: Reference, what: str, call: Call) -> Outcome:
     """Resume; where that is refused, do as the line says, and see that it helps."""
     subject = reference.subject
-    ended, steps = processes.call(*subject.go_on(out)), []
+    ended, steps = call(*subject.go_on(out)), []
     while (failure := broken(ended, what)) is None and ended.code != 0:
         line = ended.error.strip().splitlines()[-1:]
         what += f"; {line}"
@@ -72,7 +78,7 @@ def _resume(out: Path, file: str, reference: Reference, what: str) -> Outcome:
         steps.append(step)
         if step == "remove":
             _remove(out / file)
-        ended = processes.call(
+        ended = call(
             *{"begin": subject.begin(out), "overwrite": [*subject.begin(out), "--overwrite"]}.get(
                 step, subject.go_on(out)
             )
@@ -90,10 +96,10 @@ def _resume(out: Path, file: str, reference: Reference, what: str) -> Outcome:
     return outcome
 
 
-def _predict(out: Path, file: str, reference: Reference, what: str) -> Outcome:
+def _predict(out: Path, file: str, reference: Reference, what: str, call: Call) -> Outcome:
     """Predict with the damaged model."""
     run = "best" if reference.subject.command == "sweep" else "."
-    wanted, ended = (processes.call("predict", at / run, _image(out), "--json") for at in (reference.out, out))
+    wanted, ended = (call("predict", at / run, _image(out), "--json") for at in (reference.out, out))
     what += ", predict"
     failure = broken(ended, what)
     if failure is not None:

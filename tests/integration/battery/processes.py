@@ -1,7 +1,8 @@
 """Commands as processes that start in milliseconds: forked from one that has imported everything and computed nothing.
 
 A process of its own takes 1.6 s of CPU time to import jax; a fork takes none of it and calls the command as `python -m`
-does, so signals, exit codes, standard error and the files are those of the command.
+does, so signals, exit codes, standard error and the files are those of the command. Where only those count, a server runs
+one command after another, so that JAX starts once.
 """
 
 import os
@@ -13,8 +14,10 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from battery.layer import Layer
 
@@ -73,24 +76,12 @@ class Process:
         """In the child: call the command, and never return."""
         code = 70
         try:
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            os.dup2(self._out.fileno(), 1)
-            os.dup2(self._error.fileno(), 2)
             if not pictures:
                 _draw_nothing()
             if layer is not None:
                 layer.install()
-            from jaxmlp.cli import main
-
-            main.run(f"jaxmlp.{name}.command", arguments)
-        except SystemExit as exit:
-            code = exit.code if isinstance(exit.code, int) else 1
-        except BaseException:
-            traceback.print_exc()
-            code = 1
+            code = _run(name, arguments, self._out.fileno(), self._error.fileno())
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
             os._exit(code)
 
     def running(self) -> bool:
@@ -118,17 +109,94 @@ class Process:
         return Ended(self.code, *self._said())
 
     def _said(self) -> tuple[str, str]:
-        texts = []
-        for file in (self._out, self._error):
-            file.seek(0)
-            texts.append(file.read().decode(errors="replace"))
-            file.close()
-        return texts[0], texts[1]
+        texts = _read(self._out), _read(self._error)
+        self._out.close()
+        self._error.close()
+        return texts
 
 
 def call(*words: object, layer: Layer | None = None, pictures: bool = False) -> Ended:
     """Run a command to its end."""
     return Process(words, layer, pictures=pictures).end()
+
+
+class Server:
+    """A child of this process that runs one command after another, and draws no pictures."""
+
+    def __init__(self) -> None:
+        self._out, self._error = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+        context = get_context("fork")
+        self._pipe, other = context.Pipe()
+        self._child = context.Process(target=self._serve, args=(other,), daemon=True)
+        self._child.start()
+        other.close()
+
+    def _serve(self, pipe: Connection) -> None:
+        _draw_nothing()
+        while True:
+            name, *arguments = pipe.recv()
+            pipe.send(_run(name, arguments, self._out.fileno(), self._error.fileno()))
+
+    def call(self, words: Sequence[object]) -> Ended:
+        """Run a command to its end; one that takes too long is killed, with the child."""
+        for file in (self._out, self._error):
+            file.seek(0)  # the child's position too
+            file.truncate()
+        self._pipe.send([str(word) for word in words])
+        try:
+            code = self._pipe.recv() if self._pipe.poll(HANG) else None
+        except EOFError:
+            self._child.join()
+            return Ended(self._child.exitcode, _read(self._out), _read(self._error))
+        if code is None:
+            self.end()
+        return Ended(code, _read(self._out), _read(self._error))
+
+    @property
+    def running(self) -> bool:
+        """Whether it takes another command."""
+        return self._child.is_alive()
+
+    def end(self) -> None:
+        """End it, whatever it does."""
+        self._child.kill()
+        self._child.join()
+
+
+_servers: dict[tuple[int, bool], Server] = {}  # by the process, and whether it runs sweeps: those use more devices
+
+
+def served(*words: object) -> Ended:
+    """Run a command to its end in a server."""
+    key = os.getpid(), words[0] == "sweep"
+    if key not in _servers or not _servers[key].running:
+        _servers[key] = Server()
+    return _servers[key].call(words)
+
+
+def _run(name: str, arguments: list[str], out: int, error: int) -> int:
+    """Call a command in this process, with these files as standard output and standard error; returns its exit code."""
+    with Path(os.devnull).open("rb") as nothing:
+        for number, standard in ((nothing.fileno(), 0), (out, 1), (error, 2)):
+            os.dup2(number, standard)
+    code = 1
+    try:
+        from jaxmlp.cli import main
+
+        main.run(f"jaxmlp.{name}.command", arguments)
+    except SystemExit as exit:
+        code = exit.code if isinstance(exit.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return code
+
+
+def _read(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
 
 
 def _draw_nothing() -> None:
