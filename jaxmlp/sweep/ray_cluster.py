@@ -133,7 +133,7 @@ def _reached(address: str) -> str:
     if host_port == "auto":
         return address  # Ray looks for its processes
     host, _, port = host_port.rpartition(":")
-    if not host or "/" in host or not port.isdecimal():
+    if not host or "/" in host or not port.isdecimal() or int(port) > 65535:
         raise UsageError(f"--address is {address}; accepted are auto and HOST:PORT, as in 10.0.0.1:6379")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS):

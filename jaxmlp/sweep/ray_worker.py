@@ -100,7 +100,7 @@ class RayWorker:
         """Choose the device and read the data. Raises DataError where they cannot be read here, and JaxmlpError."""
         try:
             choose_device(job.device)
-            experiment, keys, tables = config.parse(job.tree, "the sweep")
+            experiment, keys, tables = config.parse(dict(job.tree), "the sweep")
             self.job, self.sweep = job, config.sweep_of(experiment, keys, tables)
             self.groups = sweep_groups.groups_of(self.sweep.trials)
         except JaxmlpError as error:
