@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxmlp.data.bundled import with_test_examples
 from jaxmlp.data.npz import Four, cached
-from jaxmlp.errors import DataError, UsageError, nearest
+from jaxmlp.errors import DataError, UsageError, line_of, nearest
 from jaxmlp.reading import PILLOW_MODES
 
 NAME = re.compile(r"(?P<set>\w+)(/(?P<config>[\w.-]+))?(:(?P<version>\d+\.\d+\.\d+))?", re.ASCII)
@@ -72,7 +72,7 @@ def _prepare(name: str, folder: Path) -> None:
 
             tensorflow_datasets.data_source(name, data_dir=folder)
     except Exception as error:  # whatever a dataset's own script raises
-        raise DataError(f"tfds:{name} could not be prepared in {folder}: {_one_line(error)}") from error
+        raise DataError(f"tfds:{name} could not be prepared in {folder}: {line_of(error, named=True)}") from error
 
 
 def read(prepared: Path) -> Four:
@@ -101,14 +101,14 @@ def _decode_set(prepared: Path) -> Four:
     except DataError:
         raise
     except ImportError as error:
-        raise DataError(f"{prepared}: {_one_line(error)}; pip install 'jaxmlp[tfds]'") from error
+        raise DataError(f"{prepared}: {line_of(error, named=True)}; pip install 'jaxmlp[tfds]'") from error
     except NotImplementedError as error:
         raise DataError(
             f"{prepared}: prepared in a file format that only TensorFlow reads; remove it and prepare it "
             f"as array_record: {how_to_prepare(prepared.parent.name, prepared.parent.parent)}"
         ) from error
     except Exception as error:  # files, protocol buffers and codecs of three packages: any of their errors
-        raise DataError(f"{prepared}: cannot be read ({_one_line(error)})") from error
+        raise DataError(f"{prepared}: cannot be read ({line_of(error, named=True)})") from error
 
 
 def _decode_split(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -164,7 +164,3 @@ def _stack(images: list, mode: str | None, where: str) -> np.ndarray:
         stacked[index] = image
     assert stacked is not None
     return stacked[..., 0] if stacked.ndim == 4 and stacked.shape[-1] == 1 else stacked
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

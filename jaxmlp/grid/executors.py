@@ -1,16 +1,25 @@
 """Executors hand units to workers, and tell the driver what happens; the one here has threads of this process."""
 
+import contextlib
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 
 from jaxmlp.grid.program import Device
 from jaxmlp.grid.units import Done, Group, Unit
 from jaxmlp.grid.worker import Compiling, Pulse, States, Worker
+
+
+SETTINGS = {  # of JAX, that a caller may have set for its own thread: workers take them over
+    "jax_enable_x64": jax.enable_x64,
+    "jax_numpy_dtype_promotion": jax.numpy_dtype_promotion,
+    "jax_numpy_rank_promotion": jax.numpy_rank_promotion,
+    "jax_default_matmul_precision": jax.default_matmul_precision,
+}
 
 
 class Stopped(NamedTuple):
@@ -81,9 +90,11 @@ class Local:
         self._units: SimpleQueue[Unit | None] = SimpleQueue()
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._stop = threading.Event()
-        wide = bool(jax.numpy.zeros(()).dtype == float)  # which may be set for this thread alone
+        settings = [(context, getattr(jax.config, name)) for name, context in SETTINGS.items()]
         self._threads = [
-            threading.Thread(target=self._serve, args=(Worker(groups, device, states, save_seconds), wide), daemon=True)
+            threading.Thread(
+                target=self._serve, args=(Worker(groups, device, states, save_seconds), settings), daemon=True
+            )
             for device in devices
         ]
         for thread in self._threads:
@@ -112,8 +123,10 @@ class Local:
         for thread in self._threads:
             thread.join()
 
-    def _serve(self, worker: Worker, wide: bool) -> None:
-        with jax.enable_x64(wide):
+    def _serve(self, worker: Worker, settings: Sequence[tuple[Callable[..., Any], Any]]) -> None:
+        with contextlib.ExitStack() as stack:
+            for context, value in settings:
+                stack.enter_context(context(value))
             while (unit := self._units.get()) is not None:
                 try:
                     done = worker.run(unit, self._events.put, self._stop.is_set)

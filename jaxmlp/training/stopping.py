@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxmlp.errors import unknown
+from jaxmlp.errors import entry
 from jaxmlp.spec import Hyper
 
 
@@ -56,9 +56,7 @@ STOP_RULES: dict[str, StopRule] = {
 
 def stop_rule(name: str) -> StopRule:
     """The rule called `name`; UsageError lists the known ones."""
-    if name not in STOP_RULES:
-        raise unknown("training.stop_rule", name, STOP_RULES)
-    return STOP_RULES[name]
+    return entry("training.stop_rule", name, STOP_RULES)
 
 
 def after_epoch(
