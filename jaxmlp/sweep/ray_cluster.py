@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,11 @@ from jaxmlp.text import count
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",  # else whoever reaches a port of Ray runs code here
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # says how it will be, and spares a warning
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # how it will be: spares a warning
 }
 RESOURCES: dict[Device, str] = {"gpu": "GPU", "tpu": "TPU", "cpu": "CPU"}  # the best first
 CONNECT_SECONDS = 10.0
+WAY_OUT = "start one with `ray start --head`, or leave --address and RAY_ADDRESS out for workers on this machine alone"
 LOCAL = {"include_dashboard": False, "object_store_memory": 2**28}  # what has come of a unit is small
 
 
@@ -73,9 +75,12 @@ def connected(request: Request) -> Iterator[Cluster]:
     options: dict[str, Any] = _local(request) if address is None else {"address": _reached(address)}
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+        with _silent():
+            ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError, RayError) as error:
-        where = "cannot start Ray here" if address is None else f"cannot connect to Ray at {address}"
+        where = (
+            "cannot start Ray here" if address is None else f"cannot connect to Ray at {address}, with the token here"
+        )
         raise JaxmlpError(f"{where}: {line_of(error)}") from None
     finally:
         for number, handler in handlers.items():  # Ray has installed its own
@@ -84,6 +89,20 @@ def connected(request: Request) -> Iterator[Cluster]:
         yield _offered(request, ray.cluster_resources())
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing on standard error: Ray's native part prints a line a second where it is refused, whatever it is told."""
+    sys.stderr.flush()
+    before = os.dup(2)
+    with Path(os.devnull).open("wb") as null:
+        os.dup2(null.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
 
 
 def _offered(request: Request, resources: Mapping[str, float]) -> Cluster:
@@ -124,22 +143,23 @@ def _reached(address: str) -> str:
 
     Raises UsageError for what is no address, and JaxmlpError where nothing answers.
     """
-    _has_token()
     host_port = address
     if address == "auto":
         host_port = os.environ.get("RAY_ADDRESS", "auto")
         with contextlib.suppress(OSError):  # where `ray start` notes it
             host_port = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray/ray_current_cluster").read_text().strip()
     if host_port == "auto":
-        return address  # Ray looks for its processes
+        raise JaxmlpError(f"no Ray cluster runs here: {WAY_OUT}")
     host, _, port = host_port.rpartition(":")
     if not host or "/" in host or not port.isdecimal() or int(port) > 65535:
         raise UsageError(f"--address is {address}; accepted are auto and HOST:PORT, as in 10.0.0.1:6379")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS):
-            return address
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
     except OSError as error:
+        raise JaxmlpError(f"no Ray cluster answers at {host_port} ({error.strerror or error}): {WAY_OUT}") from None
+    if os.environ["RAY_AUTH_MODE"] == "token" and not _has_token():
         raise JaxmlpError(
-            f"no Ray cluster answers at {host_port} ({error.strerror or error}): start one with `ray start --head`, or leave"
-            " --address out for workers on this machine alone"
-        ) from None
+            f"there is no token for the Ray cluster at {host_port}: bring that of its hosts to ~/.ray/auth_token, or set"
+            " RAY_AUTH_TOKEN_PATH, or RAY_AUTH_MODE=disabled where it has none"
+        )
+    return address

@@ -249,7 +249,8 @@ class RayExecutor:
             )
             if not self._hired:
                 raise JaxmlpError(
-                    f"no worker is left: each has died {STARTS} times as it started ({_reason(worker.hello)})"
+                    f"no worker is left: each has died {STARTS} times as it started ({_reason(worker.hello)}); see"
+                    " /tmp/ray/session_latest/logs on its host, and whether RAY_AUTH_MODE is the same on all hosts"
                 )
 
     def _others(self, worker: _Hired) -> list[_Hired]:

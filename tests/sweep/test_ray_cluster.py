@@ -49,6 +49,13 @@ def test_where_nothing_answers(place, monkeypatch, tmp_path):
     refused([address, "no Ray cluster answers", "ray start"], connect, argument, error=JaxmlpError)
 
 
+def test_where_there_is_no_cluster_or_no_token(monkeypatch):
+    refused(["no Ray cluster runs here", "ray start"], connect, "auto", error=JaxmlpError)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        words = ["no token", "~/.ray/auth_token"]
+        refused(words, connect, f"127.0.0.1:{server.getsockname()[1]}", error=JaxmlpError)
+
+
 def test_where_ray_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     refused(["pip install 'jaxmlp[ray]'"], connect, None, error=JaxmlpError)
