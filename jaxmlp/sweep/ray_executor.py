@@ -6,8 +6,9 @@ another is started in its place. Where workers are idle, they train second copie
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -38,7 +39,7 @@ class _Hired:
     heard: float = 0.0
     pulse: Any = None  # the answer to come
     group: int | None = None  # whose programs it has
-    dropped: bool = field(default=False)  # whether another attempt at its unit was faster
+    dropped: bool = False  # whether another attempt at its unit was faster
 
 
 class RayExecutor:
@@ -86,8 +87,8 @@ class RayExecutor:
                     return ray.get(getattr(worker.actor, method).remote())
                 except RayTaskError as error:
                     raise _cause(error) from None
-                except RayError:
-                    self._lose(worker, "has died")
+                except RayError as error:
+                    self._lose(worker, "has died", error)
             self._listen(1.0)
             if not patient and time.monotonic() - begun > self._silence_seconds / 2:
                 patient = True
@@ -155,11 +156,13 @@ class RayExecutor:
 
     def _oldest(self) -> Unit | None:
         """The unit that has been training for longest, if it has no second copy yet, and for longer than a pulse."""
-        at_work = [worker for worker in self._hired if worker.unit is not None and not worker.dropped]
-        names = [worker.unit.name for worker in at_work if worker.unit is not None]
+        begun = [
+            (worker.begun, worker.unit) for worker in self._hired if worker.unit is not None and not worker.dropped
+        ]
+        attempts = Counter(unit.name for _, unit in begun)
         before = time.monotonic() - self._pulse_seconds
-        alone = [w for w in at_work if w.unit is not None and names.count(w.unit.name) == 1 and w.begun < before]
-        return min(alone, key=lambda worker: worker.begun).unit if alone else None
+        alone = [(since, unit) for since, unit in begun if attempts[unit.name] == 1 and since < before]
+        return min(alone)[1] if alone else None
 
     def _give(self, worker: _Hired, unit: Unit) -> None:
         carried = {}
@@ -172,15 +175,10 @@ class RayExecutor:
 
     def _listen(self, seconds: float) -> None:
         """Wait so long at most for answers, and take all that are there."""
-        answers = {}
+        answers: dict[Any, tuple[Callable[[_Hired, Any], None], _Hired]] = {}
         for worker in self._hired:
-            for take, answer in (
-                (self._take_hello, worker.hello),
-                (self._take, worker.run),
-                (self._hear, worker.pulse),
-            ):
-                if answer is not None:
-                    answers[answer] = take, worker
+            takes = {worker.hello: self._take_hello, worker.run: self._take, worker.pulse: self._hear}
+            answers |= {answer: (take, worker) for answer, take in takes.items() if answer is not None}
         if not answers:
             time.sleep(seconds)
             return
@@ -193,8 +191,8 @@ class RayExecutor:
                 take(worker, ray.get(answer))
             except RayTaskError as error:
                 raise _cause(error) from None
-            except RayError:
-                self._lose(worker, "has died")
+            except RayError as error:
+                self._lose(worker, "has died", error)
 
     def _take_hello(self, worker: _Hired, facts: Any) -> None:
         worker.host = self._check(facts)
@@ -232,7 +230,7 @@ class RayExecutor:
             elif worker.pulse is None and now - worker.heard > self._pulse_seconds:
                 worker.pulse = worker.actor.pulse.remote()
 
-    def _lose(self, worker: _Hired, why: str) -> None:
+    def _lose(self, worker: _Hired, why: str, error: RayError | None = None) -> None:
         """Give a worker up, and start another one in its place; its unit is lost if no other worker trains it."""
         ray.kill(worker.actor)
         place = self._hired.index(worker)
@@ -244,31 +242,23 @@ class RayExecutor:
             self._hired[place] = self._hire(worker.starts + 1)
         else:
             del self._hired[place]
-            self._on_message(
-                f"a worker has died {STARTS} times as it started: going on with {len(self._hired)} of them"
-            )
+            line = f"a worker has died {STARTS} times as it started"
             if not self._hired:
                 raise JaxmlpError(
-                    f"no worker is left: each has died {STARTS} times as it started ({_reason(worker.hello)}); see"
-                    " /tmp/ray/session_latest/logs on its host, and whether RAY_AUTH_MODE is the same on all hosts"
+                    f"{line}, and none is left ({line_of(error or JaxmlpError(why))}); see /tmp/ray/session_latest/logs on"
+                    " its host, and whether RAY_AUTH_MODE is the same on all hosts"
                 )
+            self._on_message(f"{line}: going on with {len(self._hired)} others")
 
     def _others(self, worker: _Hired) -> list[_Hired]:
         """Other workers that train the unit of this one."""
         name = None if worker.unit is None else worker.unit.name
-        return [other for other in self._hired if other is not worker and other.unit and other.unit.name == name]
+        at_work = [other for other in self._hired if other is not worker and not other.dropped]
+        return [other for other in at_work if other.unit is not None and other.unit.name == name]
 
 
 def _cause(error: RayTaskError) -> BaseException:
     return error.cause if isinstance(error.cause, BaseException) else RuntimeError(line_of(error))
-
-
-def _reason(answer: Any) -> str:
-    try:
-        ray.get(answer)
-    except RayError as error:
-        return line_of(error)
-    return "no reason is known"
 
 
 def _resources() -> str:
