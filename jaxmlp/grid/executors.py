@@ -13,7 +13,6 @@ from jaxmlp.grid.program import Device
 from jaxmlp.grid.units import Done, Group, Unit
 from jaxmlp.grid.worker import Compiling, Pulse, States, Worker
 
-
 SETTINGS = {  # of JAX, that a caller may have set for its own thread: workers take them over
     "jax_enable_x64": jax.enable_x64,
     "jax_numpy_dtype_promotion": jax.numpy_dtype_promotion,

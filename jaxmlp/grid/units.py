@@ -108,4 +108,4 @@ def cut(
 def size(trials: int, packing: Packing) -> int:
     """Trials of a unit: an even share of PIECES, but not so few that calls are narrow, nor more than `packing.unit`."""
     narrow = min(packing.chunk, max(8, packing.chunk // PIECES))
-    return max(1, min(packing.unit, max(narrow, -(-trials // PIECES))))
+    return max(1, min(trials, packing.unit, max(narrow, -(-trials // PIECES))))

@@ -57,7 +57,7 @@ def test_a_dry_run_warns_where_all_that_it_counts_does_not_fit(small, monkeypatc
     monkeypatch.setattr(estimate.psutil.Process, "memory_info", lambda _: type("info", (), {"rss": 100 * MIB})())
     assert sweep.main([*small, *GRID, "--network.hidden", "4", "--dry-run"]) == 0
     assert "too little memory" not in capsys.readouterr().out
-    free(monkeypatch, MIB // 8)
+    free(monkeypatch, MIB // 64)
     assert sweep.main([*small, *GRID, "--network.hidden", "4", "--dry-run"]) == 0
     assert (
         "warning: too little memory: this sweep takes 100 MiB or more, 100 MiB are free here" in capsys.readouterr().out
