@@ -66,7 +66,7 @@ class SweepCommand(Experiment):
     checkpoint_seconds: Annotated[float, Gt(0)] = CHECKPOINT_SECONDS
     """Save the states of units at most so often. Not kept: --resume takes it anew."""
     engine: Literal["local", "ray"] = "local"
-    """local: threads of this process, on all its devices; ray: processes on any hosts (docs/clusters.md)."""
+    """local: on this machine; ray: on many."""
     address: str | None = None
     """The Ray cluster: auto or HOST:PORT; without it RAY_ADDRESS, or else a cluster of this process alone."""
     workers: int | None = None
