@@ -188,6 +188,21 @@ def wait_until(process, condition, seconds=60):
         time.sleep(0.01)
 
 
+def processes_of(folder):
+    """The processes that name a folder in their command or their environment, but for this one."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = [*process.cmdline(), process.environ().get("RAY_TMPDIR", "")]
+        except psutil.Error:
+            continue
+        if process.pid != os.getpid() and any(folder in word for word in words):
+            found.append(process)
+    return found
+
+
 def signalling(number, at=1):
     """A function of any arguments that sends this process a signal at one of its calls."""
     calls = []

@@ -22,8 +22,7 @@ def current(experiment: Experiment, identity: Identity, origin: str, *, data_par
     """The content of environment.json, as it is now."""
     device, data = jax.devices()[0], config.tree(experiment)["data"]
     return {
-        "versions": {"jaxmlp": jaxmlp.__version__, "python": platform.python_version()}
-        | {name: version(name) for name in ("jax", "jaxlib", "optax", "numpy")},
+        "versions": versions(),
         "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()}
         | ({"data_parallel": True} if data_parallel else {}),
         "machine": platform.platform(),
@@ -33,6 +32,12 @@ def current(experiment: Experiment, identity: Identity, origin: str, *, data_par
         "data": {"name": data["name"], "dir": data["dir"], "origin": origin, "crc32": identity.data},
         "identity": identity._asdict(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Of all that computes."""
+    computing = {name: version(name) for name in ("jax", "jaxlib", "optax", "numpy")}
+    return {"jaxmlp": jaxmlp.__version__, "python": platform.python_version()} | computing
 
 
 def write(path: Path, now: dict[str, Any]) -> None:

@@ -29,6 +29,8 @@ from jaxmlp.training.validation import check_chunk
 if TYPE_CHECKING:
     from jaxmlp.sweep.groups import SweepGroup
 
+RAY_FLAGS = ("address", "workers", "cpus_per_worker", "mixed_devices", "carry_states")
+
 
 @dataclass(frozen=True)
 class SweepCommand(Experiment):
@@ -63,13 +65,25 @@ class SweepCommand(Experiment):
     """Print nothing but errors."""
     checkpoint_seconds: Annotated[float, Gt(0)] = CHECKPOINT_SECONDS
     """Save the states of units at most so often. Not kept: --resume takes it anew."""
+    engine: Literal["local", "ray"] = "local"
+    """local: on this machine; ray: on many."""
+    address: str | None = None
+    """The Ray cluster: auto or HOST:PORT; without it RAY_ADDRESS, or else a cluster of this process alone."""
+    workers: int | None = None
+    """Workers on Ray, some of which may start later; without it, as many as there is room for."""
+    cpus_per_worker: int | None = None
+    """CPU cores of each; 1 by default, where it has no accelerator."""
+    mixed_devices: bool = False
+    """Take workers with devices of several kinds: the last bits of a trial depend on which one trains it."""
+    carry_states: bool = False
+    """Take workers that do not see --out: states are sent to them and back; a unit whose worker dies begins anew."""
 
 
 COMMAND = parsing.Command(
     "sweep",
     SweepCommand,
     (
-        *("grid", "seeds", "out", "resume", "overwrite", "dry-run", "mode", "chunk", "device", "quiet"),
+        *("grid", "seeds", "out", "resume", "overwrite", "dry-run", "mode", "chunk", "device", "engine", "quiet"),
         *("data.name", "network.hidden", "training.optimizer", "training.max-epochs"),
         *("hyper.learning-rate", "hyper.patience", "seed"),
     ),
@@ -153,6 +167,14 @@ def _check(command: SweepCommand) -> None:
         raise UsageError("--chunk puts trials side by side, --mode sequential does not: take one of them")
     if command.resident is not None:
         value_of("--resident", command.resident, Annotated[int, Ge(1)])
+    for name in RAY_FLAGS:
+        value, flag = getattr(command, name), f"--{name.replace('_', '-')}"
+        if value not in (None, False) and command.engine != "ray":
+            raise UsageError(f"{flag} is for workers on Ray: add --engine ray, or leave {flag} out")
+        if type(value) is int:
+            value_of(flag, value, Annotated[int, Ge(1)])
+    if command.engine == "ray" and command.dry_run:
+        raise UsageError("--dry-run measures on this machine: leave --engine ray out")
 
 
 def main(arguments: list[str]) -> int:
@@ -203,7 +225,16 @@ def _train(command: SweepCommand, sweep: Sweep, trials: SweepTrials, held: conte
                 " bring a copy back, or begin anew with --overwrite"
             )
         bar.on_message(f"this sweep had already ended, but {absent}: writing it again")
-    bar.on_message(f"device: {choose_device(command.device)}")
+    cluster = None
+    if command.engine == "ray":
+        from jaxmlp.sweep import ray_cluster
+
+        request = ray_cluster.Request(command.address, command.workers, command.cpus_per_worker, command.device)
+        cluster = held.enter_context(ray_cluster.connected(request))
+        choose_device("cpu")  # accelerators are for the workers
+        bar.on_message(f"device: {cluster}")
+    else:
+        bar.on_message(f"device: {choose_device(command.device)}")
     for line in split_warning(sweep.axes):
         bar.on_message(line)
     bar.on_message("reading data")
@@ -214,7 +245,8 @@ def _train(command: SweepCommand, sweep: Sweep, trials: SweepTrials, held: conte
 
     with directory.data_of(out if resumed else None):
         groups = sweep_groups.groups_of(trials)
-    estimate.check_memory(groups, local_workers(len(trials)), options)
+    if cluster is None:
+        estimate.check_memory(groups, local_workers(len(trials)), options)
     if command.dry_run:
         return _dry_run(options, sweep, groups, bar)
     if out is None:
@@ -222,9 +254,15 @@ def _train(command: SweepCommand, sweep: Sweep, trials: SweepTrials, held: conte
         held.enter_context(lock.locked(out))
     if not resumed:
         store.create(out, sweep, options, overwrite=command.overwrite)
+    crew = None
+    if cluster is not None:
+        from jaxmlp.sweep.ray_crew import RayCrew
+
+        mixed, carry = command.mixed_devices, command.carry_states
+        crew = RayCrew(cluster, sweep, groups, options, out, bar.on_message, mixed_devices=mixed, carry_states=carry)
     with interruptible("saving after this call") as interruption:
         bar.interruption = interruption
-        outcome = runner.run(sweep, groups, out, bar, options)
+        outcome = runner.run(sweep, groups, out, bar, options, crew)
     bar.clear()
     if outcome.summary is None:
         done = f"{outcome.finished:,} of {len(trials):,} trials have ended"

@@ -66,7 +66,11 @@ def read(path: Path) -> Described:
 
     Raises UsageError as `config.read` does.
     """
-    tree, file = config.load(path)
+    return parse(*config.load(path))
+
+
+def parse(tree: dict[str, Any], file: str) -> tuple[Experiment, frozenset[str], dict[str, Any]]:
+    """As `read`, of parsed TOML, such as `tree` makes of a sweep; `file` names it in errors."""
     known = [*SECTIONS, "seed", *TABLES]
     for name in tree:
         if name not in known:

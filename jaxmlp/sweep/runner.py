@@ -1,13 +1,14 @@
 """A sweep: its units trained in a directory, so that it can be stopped anywhere, and gone on with by any workers."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.grid.driver import Driver
-from jaxmlp.grid.executors import Local, local_workers
+from jaxmlp.grid.executors import Executor, Local, local_workers
 from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.sizing import Devices
 from jaxmlp.grid.units import Group, cut
@@ -34,35 +35,59 @@ class Outcome(NamedTuple):
     epochs: int  # of trials, all together
 
 
+@runtime_checkable
+class Crew(Protocol):
+    """Workers in other processes, which make the groups of the sweep for themselves."""
+
+    def device(self) -> dict[str, Any]:
+        """Of each worker, as environment.json has it."""
+        ...
+
+    def terms(self) -> dict[str, Any]:
+        """How the groups are packed, as `terms_of` decides it on one of them."""
+        ...
+
+    def executor(self, terms: dict[str, Any], run: Identity, journal: SweepJournal, units: int) -> Executor:
+        """The workers, ready for at most so many units at a time."""
+        ...
+
+
 def run(
     sweep: Sweep,
     groups: Sequence[SweepGroup],
     path: Path,
     callbacks: Callbacks,
     options: Options,
+    crew: Crew | None = None,
 ) -> Outcome:
     """Train the trials of `sweep` in the directory `path` (`store.create`, `reopen`), going on where it stopped.
 
-    `groups` are as `sweep_groups.groups_of` makes them of its trials. Once `callbacks.should_stop` is true, all workers
-    save and end. Raises RunError where the disk fails or other data were used before, and UsageError where a sweep would
-    go on otherwise than it was begun.
+    Threads of this process train it, or a crew. `groups` are as `sweep_groups.groups_of` makes them of its trials. Once
+    `callbacks.should_stop` is true, all workers save and end. Raises RunError where the disk fails or other data were used
+    before, and UsageError where a sweep would go on otherwise than it was begun.
     """
     started = time.perf_counter()
     run = store.sweep_identity(sweep, options, [group.crc32 for group in groups])
     now = environment.current(sweep.experiment, run, groups[0].data().origin)
+    if crew is not None:
+        now["device"] = crew.device()
     begun = environment.check(path, run, now, callbacks)
     if begun and not (path / GROUPS).exists():
         callbacks.on_message(f"{path / GROUPS} is missing: how trials are packed is decided again")
     devices = local_workers(len(sweep.trials))
-    terms = _terms(groups, path, devices, options, callbacks, run)
+    decide = crew.terms if crew is not None else partial(terms_of, groups, devices, options, callbacks)
+    terms = _terms(groups, path, decide, options, run)
     environment.write(path, now)
     journal = _journal(path, groups, run, callbacks)
-    unit_groups = _unit_groups(sweep, groups, terms)
-    units = sum(len(cut(group, number, 0, 0, group.numbers)) for number, group in enumerate(unit_groups))
-    executor = Local(unit_groups, devices[:units], journal, options.checkpoint_seconds)
+    of_workers = unit_groups(sweep, groups, terms)
+    units = sum(len(cut(group, number, 0, 0, group.numbers)) for number, group in enumerate(of_workers))
+    if crew is None:
+        executor = Local(of_workers, devices[:units], journal, options.checkpoint_seconds)
+    else:
+        executor = crew.executor(terms, run, journal, units)
     try:
         configurations = sweep.trials.grid.configurations if sweep.prune else []
-        driver = Driver(unit_groups, executor, journal, callbacks, sweep.prune, configurations, resumable=True)
+        driver = Driver(of_workers, executor, journal, callbacks, sweep.prune, configurations, resumable=True)
         ended = driver.run()
     finally:
         executor.close()
@@ -101,7 +126,7 @@ def _journal(path: Path, groups: Sequence[SweepGroup], run: Identity, callbacks:
     return SweepJournal(path, [group.spec for group in groups], run, callbacks)
 
 
-def _unit_groups(sweep: Sweep, groups: Sequence[SweepGroup], terms: dict[str, Any]) -> list[Group]:
+def unit_groups(sweep: Sweep, groups: Sequence[SweepGroup], terms: dict[str, Any]) -> list[Group]:
     """What workers need of each group."""
     recorder = Recorder(sweep.trials, groups, test=terms["test_all"])
     packings = [Packing(**group["packing"]) for group in terms["groups"]]
@@ -112,7 +137,7 @@ def _unit_groups(sweep: Sweep, groups: Sequence[SweepGroup], terms: dict[str, An
 
 
 def _terms(
-    groups: Sequence[SweepGroup], path: Path, devices: Devices, options: Options, callbacks: Callbacks, run: Identity
+    groups: Sequence[SweepGroup], path: Path, decide: Callable[[], dict[str, Any]], options: Options, run: Identity
 ) -> dict[str, Any]:
     """What groups.json holds: how trials are packed, as the sweep was begun, or as is decided now.
 
@@ -120,14 +145,14 @@ def _terms(
     """
     terms = read_json(path / GROUPS, run)
     if terms is None:
-        terms = _begun(groups, devices, options, callbacks)
+        terms = decide()
         write_json(path / GROUPS, terms, run)
     else:
         _check_same(terms, groups, options, path)
     return terms
 
 
-def _begun(groups: Sequence[SweepGroup], devices: Devices, options: Options, callbacks: Callbacks) -> dict[str, Any]:
+def terms_of(groups: Sequence[SweepGroup], devices: Devices, options: Options, callbacks: Callbacks) -> dict[str, Any]:
     """How each group is packed: as the options say, measured or guessed."""
     terms = []
     for group in groups:
