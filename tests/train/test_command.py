@@ -133,6 +133,13 @@ def test_a_finished_run_is_left_as_it_is(tmp_path, small, capsys):
     assert contents(out) == before
 
 
+def test_a_run_without_its_config_can_only_be_overwritten(tmp_path):
+    (tmp_path / "metrics.jsonl").touch()
+    line = refused([], train.main, ["--out", str(tmp_path), "--resume"])
+    words = "holds no run to resume (config.toml is missing); bring it back from a copy, or begin anew with --overwrite"
+    assert line == f"{tmp_path} {words}"
+
+
 @pytest.mark.usefixtures("without_pictures")
 @pytest.mark.parametrize(
     ("kept", "from_epoch", "words"),
