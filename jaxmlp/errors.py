@@ -1,10 +1,12 @@
 """Errors for users: one line each, naming what was found and what is accepted."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeVar
 
 LONGEST = 2000  # characters of a message
+Entry = TypeVar("Entry")
 
 
 def shortened(text: str, most: int = LONGEST) -> str:
@@ -18,9 +20,10 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def line_of(error: BaseException) -> str:
-    """What an error of another package says, as one short line."""
-    return shortened(" ".join(str(error).split()) or type(error).__name__, 300)
+def line_of(error: BaseException, *, named: bool = False) -> str:
+    """What an error of another package says, as one short line, with the name of its class in front or not."""
+    text = f"{type(error).__name__}: {error}" if named else str(error)
+    return shortened(" ".join(text.split()) or type(error).__name__, 300)
 
 
 class JaxmlpError(Exception):
@@ -67,6 +70,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
         other for other in known if len(name) > 1 and name == "".join(word[:1] for word in other.split("_"))
     ]
     return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+
+
+def entry(what: str, name: str, registry: Mapping[str, Entry]) -> Entry:
+    """The entry of a registry; the error of `unknown` if it has none of that name."""
+    if name not in registry:
+        raise unknown(what, name, registry)
+    return registry[name]
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> UsageError:

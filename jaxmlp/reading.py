@@ -15,6 +15,8 @@ import numpy as np
 from jaxmlp.errors import UsageError, line_of
 from jaxmlp.fields import shown
 
+PILLOW_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # what Pillow calls pixels of so many channels of 8 bits
+
 BLOCK = 1 << 24  # bytes read at once
 MOST_TOML = 64_000_000  # bytes; a million values of an axis take a quarter of it
 MOST_KEYS = 10_000  # of a TOML file; tomllib takes up to 1 KB for each
@@ -93,7 +95,7 @@ def read_toml(path: Path) -> dict[str, Any]:
             content = file.read(MOST_TOML + 1)
         if len(content) > MOST_TOML:
             raise UsageError(f"{path}: is larger than {MOST_TOML:,} bytes, the most that is read as a config file")
-        text = content.decode().replace("\r\n", "\n").replace("\r", "\n").replace("\r\n", "\n").replace("\r", "\n")
+        text = content.decode().replace("\r\n", "\n").replace("\r", "\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as a config file: {line_of(error)}") from None
     try:

@@ -1,6 +1,7 @@
 """The strictness of the house: no rank promotion, no dtype promotion, no warnings, no network, checked shapes."""
 
 import atexit
+import gc
 import os
 import re
 import shutil
@@ -11,13 +12,15 @@ from importlib.metadata import version
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["MPLBACKEND"] = "agg"
 # Two CPU devices, so that trials are really shared out. Most of the time is compiling: tests/training/test_loop.py takes
-# 54 s of CPU time without optimisation and with the older of two code generators, and 161 s as users have it. So the tests
-# compile quickly, and what computes is shown to hold for users as well: the tests that are marked `users_flags` run a
-# second time as XLA compiles by itself (integration/test_users_flags.py), and commands that tests start as processes run
-# so always (helpers.start). These share one cache of programs, as the same ones are compiled again and again: a sweep of
-# integration/test_sweep_processes.py takes 8.0 s of CPU time where it compiles all, 3.5 s where all is in the cache (4.5 s
-# at the flags below), and gives the same bits. Within one process each program is another one, and nothing would be saved.
+# 49 s of CPU time without optimisation and with the older of two code generators, and three times that as users have it.
+# So the tests compile quickly, and what computes is shown to hold for users as well: the tests that are marked
+# `users_flags` run a second time as XLA compiles by itself (integration/test_users_flags.py), and commands that tests start
+# as processes run so always (helpers.start). These share one cache of programs, as the same ones are compiled again and
+# again: a sweep of integration/test_sweep_processes.py takes 8.0 s of CPU time where it compiles all, 3.5 s where all is in
+# the cache (4.5 s at the flags below), and gives the same bits. Within one process each program is another one, and nothing
+# would be saved.
 FLAGS = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
+FLAGS += " --xla_cpu_parallel_codegen_split_count=1"  # programs are small: to compile parts of them takes longer
 if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):  # later there is no choice, and no such flag
     FLAGS += " --xla_cpu_use_fusion_emitters=false"
 os.environ.setdefault("XLA_FLAGS", FLAGS)
@@ -36,6 +39,10 @@ import numpy as np
 import pytest
 
 from jaxmlp.grid.program import PROGRAMS
+
+# what is imported stays, and tracing makes many objects that soon go: to look for cycles less often saves 7 % of the time
+gc.freeze()
+gc.set_threshold(50_000, 20, 50)
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")

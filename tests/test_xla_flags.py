@@ -74,8 +74,10 @@ STARTS = {
 }
 
 
-@pytest.mark.parametrize("start", STARTS)
-@pytest.mark.parametrize("before", [None, "--xla_force_host_platform_device_count=2"])
+@pytest.mark.parametrize(
+    ("start", "before"),
+    [*((start, None) for start in STARTS), ("command", "--xla_force_host_platform_device_count=2")],
+)
 def test_processes_started_later_do_not_inherit_the_flag_and_sums_stay_right(start, before):
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     environment |= {} if before is None else {"XLA_FLAGS": before}

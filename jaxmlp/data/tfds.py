@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from jaxmlp.data.bundled import with_test_rows
+from jaxmlp.data.bundled import with_test_examples
 from jaxmlp.data.npz import Four, cached
-from jaxmlp.errors import DataError, UsageError, nearest
+from jaxmlp.errors import DataError, UsageError, line_of, nearest
+from jaxmlp.reading import PILLOW_MODES
 
 NAME = re.compile(r"(?P<set>\w+)(/(?P<config>[\w.-]+))?(:(?P<version>\d+\.\d+\.\d+))?", re.ASCII)
 VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names for so many channels of 8 bits
 
 
 def home(given: str = "") -> Path:
@@ -72,7 +72,7 @@ def _prepare(name: str, folder: Path) -> None:
 
             tensorflow_datasets.data_source(name, data_dir=folder)
     except Exception as error:  # whatever a dataset's own script raises
-        raise DataError(f"tfds:{name} could not be prepared in {folder}: {_one_line(error)}") from error
+        raise DataError(f"tfds:{name} could not be prepared in {folder}: {line_of(error, named=True)}") from error
 
 
 def read(prepared: Path) -> Four:
@@ -97,18 +97,18 @@ def _decode_set(prepared: Path) -> Four:
             images, labels = _decode_split(builder, "train")
             if test := next((split for split in ("test", "validation") if split in splits), None):
                 return images, labels, *_decode_split(builder, test)
-            return with_test_rows(images, labels)
+            return with_test_examples(images, labels)
     except DataError:
         raise
     except ImportError as error:
-        raise DataError(f"{prepared}: {_one_line(error)}; pip install 'jaxmlp[tfds]'") from error
+        raise DataError(f"{prepared}: {line_of(error, named=True)}; pip install 'jaxmlp[tfds]'") from error
     except NotImplementedError as error:
         raise DataError(
             f"{prepared}: prepared in a file format that only TensorFlow reads; remove it and prepare it "
             f"as array_record: {how_to_prepare(prepared.parent.name, prepared.parent.parent)}"
         ) from error
     except Exception as error:  # files, protocol buffers and codecs of three packages: any of their errors
-        raise DataError(f"{prepared}: cannot be read ({_one_line(error)})") from error
+        raise DataError(f"{prepared}: cannot be read ({line_of(error, named=True)})") from error
 
 
 def _decode_split(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -123,7 +123,7 @@ def _decode_split(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray]:
     if missing := {"image", "label"} - set(features):
         raise DataError(f"{where}: no feature {' and '.join(sorted(missing))} (found: {', '.join(features)})")
     image, label = features["image"], features["label"]
-    mode = MODES.get(image.shape[-1] if image.shape else 1, "RGB")
+    mode = PILLOW_MODES.get(image.shape[-1] if image.shape else 1, "RGB")
     packed = bool(isinstance(image, tensorflow_datasets.features.Image) and image.np_dtype == np.uint8)
     decoders: dict[str, Any] = {"image": tensorflow_datasets.decode.SkipDecoding()} if packed else {}
     source = builder.as_data_source(split=split, decoders=decoders)
@@ -164,7 +164,3 @@ def _stack(images: list, mode: str | None, where: str) -> np.ndarray:
         stacked[index] = image
     assert stacked is not None
     return stacked[..., 0] if stacked.ndim == 4 and stacked.shape[-1] == 1 else stacked
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -234,7 +234,7 @@ def as_tree(experiment: Experiment, options: Options, findings: Findings) -> dic
                 for row in findings.table
             ],
             "every_weight": findings.every_weight._asdict(),
-            "curves": {name: _lists(curve._asdict()) for name, curve in findings.curves.items()},
+            "curves": {name: curve._asdict() for name, curve in findings.curves.items()},
             "epochs": {name: times._asdict() for name, times in findings.epochs.items()},
             "epoch_ratio": epoch_ratio(findings),
             "experiment": config.tree(experiment),
@@ -247,7 +247,3 @@ def epoch_ratio(findings: Findings) -> float | None:
     if not findings.epochs:
         return None
     return findings.epochs["delta_rule"].median_seconds / findings.epochs["autodiff"].median_seconds
-
-
-def _lists(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in values.items()}

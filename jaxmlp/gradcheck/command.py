@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,13 +32,15 @@ class GradCheck(Options, Experiment):
     """What to compute on; auto takes the fastest there is."""
     json: bool = False
     """Print one JSON object, and nothing else."""
+    quiet: bool = False
+    """Print nothing but errors, and where the gradients do not agree."""
 
 
 COMMAND = parsing.Command(
     "gradcheck",
     GradCheck,
     (
-        *("json", "device", "examples", "eps", "curve-weights", "epochs", "tolerance", "numerical-tolerance"),
+        *("json", "quiet", "device", "examples", "eps", "curve-weights", "epochs", "tolerance", "numerical-tolerance"),
         *("data.name", "network.hidden", "network.activation", "network.loss", "training.batch-size", "seed"),
     ),
     (
@@ -52,11 +55,14 @@ def main(arguments: list[str]) -> int:
     """Parse, check, print; 1 if the gradients do not agree."""
     command, experiment = parsing.read(COMMAND, arguments)
     device = choose_device(command.device)
-    with _Progress(quiet=command.json) as progress:
+    with _Progress(quiet=command.json or command.quiet) as progress:
         progress.on_message(f"device: {device}; reading {experiment.data.name}")
         findings = check_gradients(experiment, command, progress)
     if command.json:
         print(json.dumps(as_tree(experiment, command, findings) | {"device": device}, indent=2, allow_nan=False))
+    elif command.quiet:
+        for failure in findings.failures:
+            print(f"error: {failure}", file=sys.stderr)
     else:
         _print(findings, command, device)
     return 1 if findings.failures else 0

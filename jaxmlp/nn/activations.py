@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxmlp.errors import UsageError, unknown
+from jaxmlp.errors import UsageError, entry
 
 Tensor = Float[Array, "..."]
 LEAK = (
@@ -63,6 +63,4 @@ def activation(name: str, field: str = "network.activation") -> Activation:
             f"{field} 'step' cannot be trained: its derivative is 0 everywhere, so no gradient descent can move a weight;"
             f" use sigmoid, its smooth form (known: {', '.join(ACTIVATIONS)})"
         )
-    if name not in ACTIVATIONS:
-        raise unknown(field, name, ACTIVATIONS)
-    return ACTIVATIONS[name]
+    return entry(field, name, ACTIVATIONS)

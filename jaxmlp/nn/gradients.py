@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from jaxmlp.errors import unknown
+from jaxmlp.errors import entry
 from jaxmlp.nn import losses
 from jaxmlp.nn.activations import Activation, activation
 from jaxmlp.nn.network import Layer, Params, record
@@ -213,6 +213,4 @@ GRADIENTS: dict[str, Route] = {"autodiff": by_autodiff, "delta_rule": by_delta_r
 
 def gradient(name: str) -> Route:
     """The route called `name`; UsageError lists the known ones."""
-    if name not in GRADIENTS:
-        raise unknown("training.gradient", name, GRADIENTS)
-    return GRADIENTS[name]
+    return entry("training.gradient", name, GRADIENTS)

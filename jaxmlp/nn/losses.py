@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
-from jaxmlp.errors import unknown
+from jaxmlp.errors import entry
 from jaxmlp.nn.activations import Activation
 
 Logits = Float[Array, "N K"]
@@ -66,9 +66,7 @@ LOSSES: dict[str, Loss] = {
 
 def loss(name: str) -> Loss:
     """The loss called `name`; UsageError lists the known ones."""
-    if name not in LOSSES:
-        raise unknown("network.loss", name, LOSSES)
-    return LOSSES[name]
+    return entry("network.loss", name, LOSSES)
 
 
 def targets(labels: Int[Array, " N"], classes: int, loss: Loss, f: Activation, dtype: DTypeLike) -> Logits:

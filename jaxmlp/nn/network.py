@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from jaxmlp import display
-from jaxmlp.errors import unknown
+from jaxmlp.errors import entry
 from jaxmlp.nn.activations import activation
 from jaxmlp.nn.losses import loss
 from jaxmlp.spec import Hyper, Network, Spec
@@ -46,10 +46,7 @@ def init(spec: Spec, hyper: Hyper, key: Key[Array, ""]) -> Params:
 
     Raises UsageError where `network.init` names no initialiser.
     """
-    name = spec.network.init
-    if name not in INITS:
-        raise unknown("network.init", name, INITS)
-    initializer = INITS[name]
+    initializer = entry("network.init", spec.network.init, INITS)
     layers = []
     for index, (inputs, outputs) in enumerate(zip(spec.sizes, spec.sizes[1:], strict=False)):
         layer_key = jax.random.fold_in(key, index)

@@ -11,7 +11,7 @@ from annotated_types import Ge
 from jaxmlp.cli import parsing, progress, signals
 from jaxmlp.cli.devices import Device, choose_device, use_all_cores
 from jaxmlp.errors import UsageError
-from jaxmlp.perceptron.online import OnlineFit
+from jaxmlp.perceptron.fitting import OnlineFit
 from jaxmlp.perceptron.runner import PERCEPTRON, PerceptronExperiment, learn, write_run
 from jaxmlp.runs import directory, files, lock
 from jaxmlp.runs.runner import Loaded, read_data

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from jaxmlp import plots
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import UsageError
-from jaxmlp.perceptron.online import Learnt, Online, OnlineFit, fit_online, one_layer
+from jaxmlp.perceptron.fitting import Learnt, OnlineFit, fit_online
+from jaxmlp.perceptron.online import Online, one_layer
 from jaxmlp.runs import directory, environment, files, model, pictures, sealed
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.directory import RunKind

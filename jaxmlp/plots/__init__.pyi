@@ -11,7 +11,6 @@ from .means import heat_map as heat_map
 from .means import lines_over_axis as lines_over_axis
 from .picture import Picture as Picture
 from .sweep import cost_against_quality as cost_against_quality
-from .sweep import draw_sweep as draw_sweep
 from .sweep import scatter as scatter
 from .sweep import seeds as seeds
 from .sweep import sweep_pictures as sweep_pictures

@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 
 from jaxmlp.plots.picture import INK, Picture, styled
+from jaxmlp.plots.values import short
 from jaxmlp.text import count
 
 MOST_MISTAKES = 40
@@ -20,7 +21,7 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[Any]) -> Picture:
     The colour is the share of the row, on a square-root scale so that rare mistakes show; up to 20 classes
     have their counts written out.
     """
-    K, names = len(classes), [_short(name, 14) for name in classes]
+    K, names = len(classes), [short(str(name), 14) for name in classes]
     side = min(max(0.52 * K, 2.8), 6.4)  # inches
     figure = Picture(side + 0.08 * max(map(len, names)) + 1, side + 0.8)
     axes = figure.subplots()
@@ -94,7 +95,7 @@ def confident_mistakes(
         figure = Picture(5, 1)
         figure.head(f"No mistakes in {len(labels):,} examples")
         return figure
-    names = [_short(name, 11) for name in classes]
+    names = [short(str(name), 11) for name in classes]
     lines = "true {}, said {}\n{} %" if max(map(len, names)) < 4 else "true {}\nsaid {}\n{} %"
     columns, (h, w) = min(8, len(worst)), image_shape[:2]
     gap = math.ceil((0.1 + 0.14 * len(lines.split("\n"))) * w), math.ceil(0.16 * w)  # room for the captions
@@ -145,8 +146,3 @@ def _stretched(images: np.ndarray) -> np.ndarray:
     """Each image [M, D] moved and scaled to 0..1; a constant image to 0."""
     low, high = images.min(axis=1, keepdims=True), images.max(axis=1, keepdims=True)
     return (images - low) / np.where(high > low, high - low, 1)
-
-
-def _short(name: object, most: int) -> str:
-    text = str(name)
-    return text if len(text) <= most else text[: most - 1] + "…"

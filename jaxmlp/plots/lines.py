@@ -12,7 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.patheffects import withStroke
 
-from jaxmlp.plots.marks import COLOURS, LOST, PRUNED, colour_bar, colouring, measure_axis, opacity
+from jaxmlp.plots.marks import COLOURS, LOST, PRUNED, colour_bar, colouring, lost, measure_axis, opacity
 from jaxmlp.plots.picture import INK, VALIDATION, Picture, ring, styled, whole_numbers
 from jaxmlp.plots.scale import Scale
 from jaxmlp.plots.trials import (
@@ -35,6 +35,7 @@ from jaxmlp.text import count
 
 Curves = Mapping[int, Mapping[str, Sequence[float | None]]]
 MOST_LINES, MOST_AXES = 2000, 12
+ABOVE = 1.12  # of the height of the axes: where diverged trials end, clear of the worst loss at 1
 
 
 @styled
@@ -56,7 +57,12 @@ def learning_curves(rows: Rows, axes: Sequence[str], curves: Curves, best: int |
         lines = [np.minimum(line, top) for line in lines]
         measure_axis(panel, np.minimum(values, top) if measure == "loss" else None)
         _lines(panel, [np.column_stack([np.arange(1, len(line) + 1), line]) for line in lines], shown, norm, winner)
-        _ends(panel, [line for line, row in zip(lines, shown, strict=True) if diverged(row)], opacity(shown))
+        _ends(
+            panel,
+            [line for line, row in zip(lines, shown, strict=True) if diverged(row)],
+            sum(map(diverged, known)),
+            opacity(shown),
+        )
         if winner is not None:
             line, epoch = lines[shown.index(winner)].tolist(), winner["best_epoch"]
             if 1 <= epoch <= len(line) and math.isfinite(line[epoch - 1]):
@@ -86,7 +92,7 @@ def parallel_coordinates(rows: Rows, axes: Sequence[str], best: int | None) -> P
     scales = [Scale.of(shown, key) for key in varying(rows, axes)]
     heights = [scale.jittered() for scale in scales]
     end_heights = iter(last.shares(last.positions))
-    heights.append(np.array([1.12 if diverged(row) else next(end_heights) for row in shown]))
+    heights.append(np.array([ABOVE if diverged(row) else next(end_heights) for row in shown]))
     paths = [_eased(trial) for trial in np.column_stack(heights)]
 
     spacing = min(1.9, 11.8 / len(scales))  # inches from one axis to the next
@@ -105,8 +111,7 @@ def parallel_coordinates(rows: Rows, axes: Sequence[str], best: int | None) -> P
     if winner is not None:
         panel.plot([], [], color=VALIDATION, lw=2.6, label=best_label([winner], axes))
     if any(map(diverged, shown)):
-        style = {"clip_on": False, "gid": "diverged", "label": f"diverged ({sum(map(diverged, rows)):,})"}
-        panel.plot([len(scales)], [1.12], "x", color=LOST, ms=7, mew=1.5, **style)
+        panel.plot([len(scales)], [ABOVE], "x", ms=7, mew=1.5, clip_on=False, **lost(sum(map(diverged, rows))))
     if early := sum(map(pruned, rows)):
         text = f"pruned ({early:,}): the loss of fewer epochs"
         panel.plot([], [], color=PRUNED, lw=1.3, label=text, gid="pruned")
@@ -136,14 +141,14 @@ def _lines(panel: Axes, paths: Sequence[np.ndarray], rows: Rows, norm: Normalize
     """
     colours = ScalarMappable(norm, ListedColormap(matplotlib.colormaps[COLOURS](np.linspace(0, 0.94, 256))))
     order = sorted(range(len(rows)), key=lambda i: -number(rows[i].get(LOSS)) if not diverged(rows[i]) else -math.inf)
-    lost = [i for i in order if diverged(rows[i])]
+    ended = [i for i in order if diverged(rows[i])]
     early = [i for i in order if pruned(rows[i]) and rows[i] is not winner]
-    kept = [i for i in order if i not in {*lost, *early} and rows[i] is not winner]
+    kept = [i for i in order if i not in {*ended, *early} and rows[i] is not winner]
     thin, alpha = (1.3 if len(rows) <= 100 else 0.9), opacity(rows)
     of_kept = colours.to_rgba(np.array([number(rows[i][LOSS]) for i in kept]))
     dashed = {"linestyles": [(0, (4, 2))], "clip_on": False}
     for chosen, colour, width, clear, more in (
-        (lost, LOST, thin, 0.7, dashed),
+        (ended, LOST, thin, 0.7, dashed),
         (early, PRUNED, 0.8, 0.6, {}),
         (kept, of_kept, thin, 1.0, {}),
     ):
@@ -160,14 +165,14 @@ def _lines(panel: Axes, paths: Sequence[np.ndarray], rows: Rows, norm: Normalize
     return colours if kept else None
 
 
-def _ends(panel: Axes, lines: Sequence[np.ndarray], alpha: float) -> None:
-    """A cross at the last finite value of each diverged trial; on the top edge where it never had one."""
+def _ends(panel: Axes, lines: Sequence[np.ndarray], trials: int, alpha: float) -> None:
+    """A cross at the last finite value of each line, of so many diverged trials; on the top edge where it never had one."""
     last = [(np.flatnonzero(np.isfinite(line))[-1:], line) for line in lines]
     points = np.array([(i[0] + 1, line[i[0]]) for i, line in last if i.size]).reshape(-1, 2)
     never = sum(not i.size for i, _ in last)
-    mark = {"color": LOST, "ms": 5, "mew": 1.2, "alpha": max(0.5, alpha), "zorder": 3, "gid": "diverged"}
+    mark = {"ms": 5, "mew": 1.2, "alpha": max(0.5, alpha), "zorder": 3, **lost(trials)}
     if lines:
-        panel.plot(*points.T, "x", label=f"diverged ({len(lines)})", **mark)
+        panel.plot(*points.T, "x", **mark)
     if never:
         panel.plot([1] * never, [1] * never, "x", transform=panel.get_xaxis_transform(), clip_on=False, **mark)
 

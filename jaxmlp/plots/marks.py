@@ -65,11 +65,15 @@ def measure_axis(panel: Axes, losses: np.ndarray | None) -> None:
         powers(panel.yaxis, losses.min(), losses.max())
 
 
+def lost(trials: int) -> dict[str, Any]:
+    """How so many diverged trials are drawn, and called in the legend."""
+    return {"color": LOST, "gid": "diverged", "label": f"diverged ({trials:,})"}
+
+
 def crosses(panel: Axes, x: np.ndarray) -> None:
     """Diverged trials, as a row along the top of a panel."""
     if len(x):
-        style = {"color": LOST, "ms": 5, "mew": 1.1, "label": f"diverged ({len(x)})", "gid": "diverged"}
-        panel.plot(x, np.full(len(x), 0.97), "x", transform=panel.get_xaxis_transform(), **style)
+        panel.plot(x, np.full(len(x), 0.97), "x", ms=5, mew=1.1, transform=panel.get_xaxis_transform(), **lost(len(x)))
 
 
 def dots(panel: Axes, x: np.ndarray, rows: Rows, axes: Sequence[str], best: int | None, size: float | int) -> None:
@@ -78,13 +82,13 @@ def dots(panel: Axes, x: np.ndarray, rows: Rows, axes: Sequence[str], best: int 
     top = ceiling(losses)
     measure_axis(panel, np.minimum(losses, top))
     heights = np.minimum(numbers([row.get(LOSS) for row in rows]), top)
-    early, lost = (np.array([holds(row) for row in rows], bool) for holds in (pruned, diverged))
+    early, ended = (np.array([holds(row) for row in rows], bool) for holds in (pruned, diverged))
     style = {"ms": size, "mew": 0, "alpha": opacity(rows)}
-    panel.plot(x[~early & ~lost], heights[~early & ~lost], "o", color=TRAIN, **style)
+    panel.plot(x[~early & ~ended], heights[~early & ~ended], "o", color=TRAIN, **style)
     if early.any():
         text = f"pruned ({early.sum():,}): the loss of fewer epochs"
         panel.plot(x[early], heights[early], "o", color=PRUNED, label=text, gid="pruned", **style)
-    crosses(panel, x[lost])
+    crosses(panel, x[ended])
     if winner := best_of(rows, best):
         index = list(rows).index(winner)
         ring(panel, x[index], heights[index], best_label([winner], axes))

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -29,16 +28,6 @@ from jaxmlp.plots.trials import (
 from jaxmlp.plots.values import distinct
 from jaxmlp.statistics import SeedStatistics
 from jaxmlp.text import count
-
-
-def draw_sweep(
-    folder: Path, rows: Rows, axes: Sequence[str], curves: Curves, best: int | None, pruned: bool
-) -> list[str]:
-    """Write the `sweep_pictures` as PNG into `folder`; returns the names of the files, the most telling first."""
-    pictures = sweep_pictures(rows, axes, curves, best, pruned)
-    for name, picture in pictures.items():
-        picture().save(folder / f"{name}.png")
-    return [f"{name}.png" for name in pictures]
 
 
 def sweep_pictures(
@@ -125,7 +114,7 @@ def _heap(panel: Axes, values: np.ndarray, winner: Row | None, key: str) -> None
     panel.plot(x, y, "o", color=TRAIN, ms=size, mew=0, alpha=0.75)
     if winner is not None and math.isfinite(at := number(winner.get(key))):
         index = int(np.flatnonzero(values == at)[-1])
-        ring(panel, x[index], y[index], best_label([winner], []), size=max(size + 1.5, 7))
+        ring(panel, x[index], y[index], best_label([winner]), size=max(size + 1.5, 7))
     rim = 0.08 * (statistics.max - statistics.min) or 0.01 * abs(statistics.mean) or 0.01
     panel.set(xlim=(statistics.min - rim, statistics.max + rim), ylim=(-0.8, max(190 / size - 1, y.max() + 0.8)))
     panel.set_title(f"mean {_plus_minus(values, key)}", loc="right", fontsize=10, color=TRAIN)

@@ -74,7 +74,7 @@ def best_group(groups: Mapping[Any, list[Row]], best: int | None) -> Any | None:
     return min((key for key in order if math.isfinite(order[key][1])), key=order.__getitem__, default=None)
 
 
-def best_label(rows: Rows, axes: Sequence[str]) -> str:
+def best_label(rows: Rows, axes: Sequence[str] = ()) -> str:
     """What is best, and how good: `best: loss 0.2, accuracy 95.00 % (mean of 3 seeds): momentum 0.9`."""
     loss, accuracy = mean(rows, LOSS), mean(rows, ACCURACY)
     score = f"loss {loss:.4g}" + (f", accuracy {100 * accuracy:.2f} %" if math.isfinite(accuracy) else "")

@@ -17,7 +17,7 @@ from annotated_types import Ge
 from jaxmlp.cli import parsing
 from jaxmlp.errors import DataError, UsageError, line_of, printable
 from jaxmlp.nn.losses import loss
-from jaxmlp.reading import open_regular
+from jaxmlp.reading import PILLOW_MODES, open_regular
 from jaxmlp.runs import model
 from jaxmlp.runs.model import Model
 from jaxmlp.runs.sealed import finite
@@ -32,7 +32,6 @@ FORMATS = (
     "PPM",
 )  # Pillow's names; its other decoders are little used, and less safe
 MEGABYTES = 64
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels
 
 
 @dataclass(frozen=True)
@@ -107,11 +106,11 @@ def _answer(command: Predict, trained: Model, paths: tuple[Path, ...], images: n
 
 def mode_of(shape: tuple[int, ...]) -> str:
     """Pillow's name for the pixels of a network's inputs. Raises DataError for a `shape` that no image has."""
-    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in MODES):
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in PILLOW_MODES):
         raise DataError(
             f"this network takes inputs of shape {shape}, which are no images: use jaxmlp.load(RUN).predict"
         )
-    return MODES[shape[2] if len(shape) == 3 else 1]
+    return PILLOW_MODES[shape[2] if len(shape) == 3 else 1]
 
 
 def read_image(

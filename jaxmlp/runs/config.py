@@ -1,5 +1,6 @@
 """An experiment as a file: its TOML, the keys a command line sets, and what is refused."""
 
+import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, is_dataclass
@@ -108,10 +109,12 @@ def locate(path: Path) -> Path:
     known = sorted(
         f"configs/{file.relative_to(folder).as_posix()}" for folder in shipped for file in folder.rglob("*.toml")
     )
-    what = "does not exist"
-    if exists(path):
-        what = "is a directory" if path.is_dir() else "is no regular file"
-    raise UsageError(f"config file {path} {what}; {nearest(path.as_posix(), known)}")
+    kind = "is a directory" if path.is_dir() else "is no regular file"
+    what = kind if exists(path) else "does not exist"
+    likest = difflib.get_close_matches(path.as_posix()[-100:], known, n=3, cutoff=0)
+    raise UsageError(
+        f"config file {path} {what}; of the {len(known)} that are shipped the nearest are {', '.join(likest)}"
+    )
 
 
 def parse(tree: Mapping[str, Any], file: str, kind: type[Kind] = Experiment) -> tuple[Kind, frozenset[str]]:

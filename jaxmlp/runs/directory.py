@@ -1,13 +1,13 @@
 """The run directory: what is in it, how it is opened, and how it is read back.
 
-config.toml          the experiment, resolved; feeding it back gives the same run
-environment.json     versions, device, seed, PRNG implementation, where the data came from
-metrics.jsonl        a line an epoch
+config.toml          the experiment, resolved; feeding it back gives the same run (config.py)
+environment.json     versions, device, seed, PRNG implementation, where the data came from (environment.py)
+metrics.jsonl        a line an epoch (metrics.py)
 checkpoints/         the state of training (checkpoints.py)
-model.safetensors    the best weights, with what it takes to predict
-summary.json         how it ended
-plots/               pictures
-.lock                held by the process that writes; .holder.json says which it is
+model.safetensors    the best weights, with what it takes to predict (model.py)
+summary.json         how it ended (runner.py)
+plots/               pictures (pictures.py)
+.lock                held by the process that writes; .holder.json says which it is (lock.py)
 """
 
 import json

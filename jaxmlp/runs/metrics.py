@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,23 @@ def append(path: Path, *epochs: Epoch) -> None:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl, up to the first that is not whole (the last one, after a kill)."""
-    return list(whole_lines(path / METRICS))
+    """The lines of metrics.jsonl, up to the first that is not whole (the last one, after a kill); none without a file."""
+    rows: list[dict[str, Any]] = []
+    try:
+        text = files.read_bytes(path / METRICS).decode(errors="replace")
+    except FileNotFoundError:
+        return rows
+    except OSError as error:
+        raise files.cannot("read", path / METRICS, error) from error
+    for line in text.splitlines(keepends=True):
+        try:
+            row = json.loads(line) if line.endswith("\n") else None
+        except (ValueError, RecursionError):
+            break
+        if not isinstance(row, dict):
+            break
+        rows.append(row)
+    return rows
 
 
 def digest(path: Path) -> str | None:
@@ -67,23 +82,3 @@ def cut(path: Path, epochs: int) -> list[Epoch]:
         )
     restore(path, records)
     return records
-
-
-def whole_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a file of JSON lines, up to the first that is not whole; none where there is no file."""
-    if not path.exists():
-        return
-    try:
-        text = files.read_bytes(path).decode(errors="replace")
-    except OSError as error:
-        raise files.cannot("read", path, error) from error
-    for line in text.splitlines(keepends=True):
-        if not line.endswith("\n"):
-            return
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            return
-        if not isinstance(row, dict):
-            return
-        yield row

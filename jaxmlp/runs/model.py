@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxmlp import display
 from jaxmlp.data.preparing import NORMALISATIONS, Preparation
-from jaxmlp.errors import RunError, UsageError
+from jaxmlp.errors import RunError, UsageError, line_of
 from jaxmlp.nn.network import Layer, Params, forward, outputs, predictions
 from jaxmlp.runs import sealed
 from jaxmlp.runs.directory import CONFIG, ENVIRONMENT, RUN, identity_of
@@ -123,7 +123,7 @@ def load(run: str | Path) -> Model:
         check(spec, Hyper())
         contradiction = _contradiction(spec, params, preparation, len(tensors))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        what = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        what = line_of(error, named=True)
         raise RunError(f"{path} is not a model of this version of jaxmlp ({what}); train it again") from None
     if contradiction:
         raise RunError(f"{path} contradicts itself: {contradiction}; train it again")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxmlp import plots
-from jaxmlp.errors import JaxmlpError
+from jaxmlp.errors import JaxmlpError, line_of
 from jaxmlp.nn.network import outputs, predictions
 from jaxmlp.runs import directory
 from jaxmlp.runs.files import make_directory, read_bytes
@@ -78,5 +78,4 @@ def drawing(path: Path, callbacks: Callbacks) -> Iterator[None]:
     except JaxmlpError:  # the disk refuses
         raise
     except Exception as error:
-        what = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        callbacks.on_message(f"{path} cannot be drawn ({what}); the results are written")
+        callbacks.on_message(f"{path} cannot be drawn ({line_of(error, named=True)}); the results are written")

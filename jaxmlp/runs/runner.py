@@ -72,7 +72,7 @@ def run(
 ) -> Outcome:
     """Train `experiment` in the run directory `path` (see `directory.create` and `reopen`), going on where it stopped.
 
-    A run that has ended (`directory.ended`) is evaluated and drawn again. Who calls it holds the directory (`lock.locked`).
+    A run that has ended (`directory.ended`) is evaluated and drawn again. The caller holds the directory (`lock.locked`).
     Once `callbacks.should_stop` is true after an epoch, the state is saved and the run returns without a summary.
     With `data_parallel` every minibatch is split over all devices; a run may go on with it or without, however it began:
     the results are the same to rounding.
@@ -174,7 +174,7 @@ def write_model(
 ) -> tuple[Model, dict[str, Any]]:
     """Write the model, evaluate the test examples once, and return the model and the summary.
 
-    Its seconds are those of training alone; who compiled, or read the data, adds what that took.
+    Its seconds are those of training alone; a caller that compiled, or read the data, adds what that took.
     """
     flush(path / METRICS)
     trained = Model(spec, jax.device_get(state.best_params), preparation)

@@ -75,7 +75,9 @@ def _reason(error: Exception) -> str:
 
 
 def finite(value: Any) -> Any:
-    """For strict JSON: None for every number that is not finite, however deep."""
+    """For strict JSON: None for every number that is not finite, however deep; lists of arrays."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -64,7 +64,7 @@ def write(
 ) -> None:
     """Write sweep.html into the directory of a sweep: config.toml, environment.json and the pictures are there already.
 
-    `pictures` are names of files in its plots/, as `plots.draw_sweep` returns them.
+    `pictures` are names of files in its plots/, the most telling first.
     """
     rows = sorted(rows, key=lambda row: row["trial"])
     best, tree, ranked = summary["best"], directory.saved_tree(path), configurations(rows, axes)

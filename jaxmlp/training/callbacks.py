@@ -13,9 +13,12 @@ from jaxmlp.training.epochs import Epoch
 class Callbacks:
     """Every event does nothing here; a subclass overrides those it wants.
 
-    >>> class Print(Callbacks):
-    ...     def on_epoch_end(self, epoch):
-    ...         print(epoch.epoch, epoch.validation.loss)
+    Example:
+        class Print(jaxmlp.Callbacks):
+            def on_epoch_end(self, epoch):
+                print(epoch.epoch, epoch.validation.loss)
+
+        jaxmlp.fit(spec, hyper, splits, callbacks=Print())
     """
 
     def on_message(self, text: str) -> None:

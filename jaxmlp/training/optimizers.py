@@ -30,7 +30,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxmlp.errors import UsageError, unknown
+from jaxmlp.errors import UsageError, entry
 from jaxmlp.nn import losses
 from jaxmlp.nn.network import Layer, Params
 from jaxmlp.spec import Hyper
@@ -102,9 +102,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
 
 def optimizer(name: str) -> Optimizer:
     """The update rule called `name`; UsageError lists the known ones."""
-    if name not in OPTIMIZERS:
-        raise unknown("training.optimizer", name, OPTIMIZERS)
-    return OPTIMIZERS[name]
+    return entry("training.optimizer", name, OPTIMIZERS)
 
 
 def start(name: str, hyper: Hyper, params: Params) -> OptState:

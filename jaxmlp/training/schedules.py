@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxmlp.errors import unknown
+from jaxmlp.errors import entry
 from jaxmlp.spec import Hyper
 
 Times = Float[Array, " steps"]  # one for each step of an epoch
@@ -46,9 +46,7 @@ SCHEDULES: dict[str, Schedule] = {
 
 def schedule(name: str) -> Schedule:
     """The schedule called `name`; UsageError lists the known ones."""
-    if name not in SCHEDULES:
-        raise unknown("training.schedule", name, SCHEDULES)
-    return SCHEDULES[name]
+    return entry("training.schedule", name, SCHEDULES)
 
 
 def learning_rates(name: str, hyper: Hyper, max_epochs: int, epoch: Array, steps: int) -> Float[Array, " steps"]:

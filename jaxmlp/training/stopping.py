@@ -1,6 +1,6 @@
 """Early stopping by the watched value of each epoch (`training.monitor`): its state, and one pure transition.
 
-Who stops a training: the rule here, by `patience`, or a loss that is not finite; `loop.running` at `max_epochs`; the
+What stops a training: the rule here, by `patience`, or a loss that is not finite; `loop.running` at `max_epochs`; the
 callbacks of the host (`fitting.train`); in a grid also a rung (`grid.pruning.survivors`).
 """
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxmlp.errors import unknown
+from jaxmlp.errors import entry
 from jaxmlp.spec import Hyper
 
 
@@ -56,9 +56,7 @@ STOP_RULES: dict[str, StopRule] = {
 
 def stop_rule(name: str) -> StopRule:
     """The rule called `name`; UsageError lists the known ones."""
-    if name not in STOP_RULES:
-        raise unknown("training.stop_rule", name, STOP_RULES)
-    return STOP_RULES[name]
+    return entry("training.stop_rule", name, STOP_RULES)
 
 
 def after_epoch(

@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmlp import Examples, Splits
-from jaxmlp.perceptron.online import Online, fit_online, one_layer
+from jaxmlp.perceptron.fitting import fit_online
+from jaxmlp.perceptron.online import Online, one_layer
 
 N, D, K = 48_000, 784, 10
 STEPS, STEPS_OF_MANY, STEPS_OF_NUMPY = 32_768, 1_024, 8_192

@@ -87,6 +87,16 @@ def test_a_flipped_sign_fails_at_a_kinked_activation_too(capsys, monkeypatch):
     printed = capsys.readouterr().out
     assert "failed layer 2, biases: hand-derived and automatic differ by 2.0e+00" in " ".join(printed.split())
     assert "ok  the three" not in printed
+    assert command.main([*SMALL, "--quiet"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert all(line.startswith("error: layer ") for line in err.splitlines())
+    assert len(err.splitlines()) > 1
+
+
+def test_quiet_prints_nothing_where_all_agree(capsys):
+    assert command.main([*SMALL, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -1,5 +1,6 @@
 """Commands whose files or whose reader fail them: one line, and no traceback."""
 
+import os
 import re
 
 import pytest
@@ -20,7 +21,8 @@ def test_a_limit_on_the_size_of_files_costs_one_line(tmp_path, name, more):
         0,
         *more,
     ]
-    environment = users_environment(JAX_ENABLE_COMPILATION_CACHE="false")  # whose files are larger
+    # no cache of programs, whose files are larger; so they are compiled quickly
+    environment = users_environment(JAX_ENABLE_COMPILATION_CACHE="false", XLA_FLAGS=os.environ["XLA_FLAGS"])
     code, _, error = end_of(start(limited(command(name)), *flags, "--out", tmp_path / "run", env=environment))
     assert code == 1
     assert error.count("\n") == 1

@@ -10,8 +10,9 @@ from helpers import assert_same, counting, refused
 
 from jaxmlp.nn import losses
 from jaxmlp.nn.activations import ACTIVATIONS
-from jaxmlp.perceptron import online
-from jaxmlp.perceptron.online import BLOCK, Online, fit_online, one_layer
+from jaxmlp.perceptron import fitting, online
+from jaxmlp.perceptron.fitting import fit_online
+from jaxmlp.perceptron.online import BLOCK, Online, one_layer
 from jaxmlp.spec import Examples, Splits
 
 D, K, N = 12, 4, 300
@@ -52,10 +53,11 @@ def drawn(key, steps):
 def by_numpy(name, values, data, layer, rows):
     """The thread's equations, one example after the other."""
     f, slope, low, high = IN_NUMPY[name]
+    every_x, labels = np.asarray(data.x), np.asarray(data.labels)
     w, b = np.array(layer.w), np.array(layer.b)
     errors = []
     for row in rows[: values.max_steps]:
-        x, d = np.asarray(data.x[row]), np.where(np.arange(K) == int(data.labels[row]), high, low)
+        x, d = every_x[row], np.where(np.arange(K) == labels[row], high, low)
         z = x @ w + b
         y = f(z)
         errors.append(0.5 * np.sum((d - y) ** 2))
@@ -97,7 +99,8 @@ def test_a_step_is_minus_the_gradient_times_the_learning_rate(name, float64):
     x, label = data.x[:1], data.labels[:1]
     f, loss = ACTIVATIONS[name], losses.loss("squared_error")
     d = losses.targets(label, K, loss, f, x.dtype)
-    gradient = jax.grad(lambda layer: 0.5 * jnp.sum((d - f.value(x @ layer.w + layer.b[None, :])) ** 2))(state.layer)
+    error = jax.jit(lambda layer: 0.5 * jnp.sum((d - f.value(x @ layer.w + layer.b[None, :])) ** 2))
+    gradient = jax.grad(error)(state.layer)
     after = learn(spec, traced, x, label, state)
     for part in ("w", "b"):
         moved = getattr(after.layer, part) - getattr(state.layer, part)
@@ -184,13 +187,20 @@ TRIALS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "together"), [("sigmoid", 1), ("sigmoid", 2), ("identity", 16)])
-def test_trials_equal_their_solo_runs(name, together, monkeypatch):
-    monkeypatch.setattr(online, "TOGETHER", together)
-    spec = one_layer(name, "uniform", D, K)
-    found = fit_online(spec, TRIALS, splits()).trials
-    for trial, one in zip(TRIALS, found, strict=True):
-        (solo,) = fit_online(spec, [trial], splits()).trials
+SIGMOID = one_layer("sigmoid", "uniform", D, K)
+
+
+@pytest.fixture(scope="module")
+def solos():
+    """Each trial by itself."""
+    return [fit_online(SIGMOID, [trial], splits()).trials[0] for trial in TRIALS]
+
+
+@pytest.mark.parametrize("together", [1, 2, 16])
+def test_trials_equal_their_solo_runs(solos, together, monkeypatch):
+    monkeypatch.setattr(fitting, "TOGETHER", together)
+    found = fit_online(SIGMOID, TRIALS, splits()).trials
+    for one, solo in zip(found, solos, strict=True):
         assert (one.steps, one.stop_reason) == (solo.steps, solo.stop_reason)
         np.testing.assert_allclose(one.params[0].w, solo.params[0].w, rtol=0, atol=1e-5)
         np.testing.assert_allclose(one.curve, solo.curve, rtol=1e-4)

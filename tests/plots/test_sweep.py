@@ -16,12 +16,12 @@ from jaxmlp.plots.trials import diverged
 RATE, MOMENTUM, HIDDEN, L1 = "hyper.learning_rate", "hyper.momentum", "network.hidden", "hyper.l1"
 
 
-@pytest.fixture
-def figures(monkeypatch):
-    """The pictures that `draw_sweep` saves, to look into."""
-    kept, save = [], plots.Picture.save
-    monkeypatch.setattr(plots.Picture, "save", lambda self, path: (kept.append(self), save(self, path))[1])
-    return kept
+def saved(folder, *sweep):
+    """The pictures of a sweep by the names of their files, saved as `jaxmlp sweep` does."""
+    figures = {f"{name}.png": draw() for name, draw in plots.sweep_pictures(*sweep).items()}
+    for name, figure in figures.items():
+        figure.save(folder / name)
+    return figures
 
 
 def row(trial, loss, seed=0, **more):
@@ -159,16 +159,16 @@ def axes_of(rows, n):
 
 
 @pytest.mark.parametrize("name", SWEEPS)
-def test_any_sweep_is_drawn(tmp_path, figures, name):
+def test_any_sweep_is_drawn(tmp_path, name):
     rows, n = SWEEPS[name]
     axes = axes_of(rows, n)
     assert len(axes) == n
-    found = plots.draw_sweep(tmp_path, rows, axes, curves_of(rows) if n != 2 else {}, best(rows), n != 2)
+    figures = saved(tmp_path, rows, axes, curves_of(rows) if n != 2 else {}, best(rows), n != 2)
     first = {0: ["seeds.png"], 1: ["lines_over_axis.png"], 2: ["heat_map.png"]}
     expected = ["lines_over_axis.png"] if name in LINES else first.get(n, ["parallel_coordinates.png", "scatter.png"])
-    assert found == expected + ["learning_curves.png", "cost_against_quality.png"] * (n != 2)
-    assert sorted(found) == sorted(path.name for path in tmp_path.iterdir())
-    for file, figure in zip(found, figures, strict=True):
+    assert list(figures) == expected + ["learning_curves.png", "cost_against_quality.png"] * (n != 2)
+    assert sorted(figures) == sorted(path.name for path in tmp_path.iterdir())
+    for file, figure in figures.items():
         assert_picture(tmp_path / file, sides=(250, 1500))
         assert_readable(figure)
         assert bool(marked(figure) or marked(figure, "best line")) == (best(rows) is not None)
@@ -194,11 +194,12 @@ BOTH = ["parallel_coordinates.png", "scatter.png"]
     ids=str,
 )
 @pytest.mark.parametrize("turned", [False, True])
-def test_samples_of_two_axes_are_no_map(tmp_path, figures, axis, values, names, turned):
+def test_samples_of_two_axes_are_no_map(tmp_path, axis, values, names, turned):
     rows = early([row(i, 0.1 + i / 20, **{RATE: x, axis: values[i % len(values)]}) for i, x in enumerate(DRAWS)])
     axes = [axis, RATE] if turned else [RATE, axis]
-    assert plots.draw_sweep(tmp_path, rows, axes, {}, 1, False) == names
-    for figure in figures:
+    figures = saved(tmp_path, rows, axes, {}, 1, False)
+    assert list(figures) == names
+    for figure in figures.values():
         assert_readable(figure)
         assert marked(figure) or marked(figure, "best line")
 
@@ -222,13 +223,13 @@ def test_lines_of_two_axes_have_a_colour_for_each_value():
     assert "Validation loss and accuracy over learning_rate, a colour for each hidden" in texts(figure)
 
 
-def test_numbers_over_a_few_words_are_lines_with_their_sparsity(tmp_path, figures):
+def test_numbers_over_a_few_words_are_lines_with_their_sparsity(tmp_path):
     rows = table({L1: [0, 1e-4, 1e-2], "training.l1_step": ["subgradient", "proximal"]}, [0.3, 0.2], 2)
     rows = [r | {"sparsity": 10 * r[L1]} for r in rows]
-    assert plots.draw_sweep(tmp_path, rows, [L1, "training.l1_step"], {}, 1, False) == ["lines_over_axis.png"]
-    assert len(figures[0].axes) == 3
-    assert_readable(figures[0])
-    assert {"l1_step", "subgradient", "proximal"} <= set(texts(figures[0]))
+    (figure,) = saved(tmp_path, rows, [L1, "training.l1_step"], {}, 1, False).values()
+    assert len(figure.axes) == 3
+    assert_readable(figure)
+    assert {"l1_step", "subgradient", "proximal"} <= set(texts(figure))
 
 
 PRUNED = [row(0, 0.2), row(1, 0.5, status="pruned"), row(2, 0.6, status="pruned"), row(3, None, status="pruned")]
@@ -276,8 +277,8 @@ def test_lines_across_have_a_bar_of_their_colours():
     assert not none
 
 
-def test_nothing_is_drawn_of_nothing(tmp_path):
-    assert plots.draw_sweep(tmp_path, [], [RATE], {}, None, True) == []
+def test_nothing_is_drawn_of_nothing():
+    assert plots.sweep_pictures([], [RATE], {}, None, True) == {}
 
 
 def test_cells_are_means_over_seeds():

@@ -188,6 +188,15 @@ def test_paths_are_made_absolute_and_names_are_not(tmp_path, monkeypatch):
         assert config.tree(Experiment(Data(name=name)))["data"]["name"] == name
 
 
+@pytest.mark.parametrize(
+    ("name", "nearest"), [("configs/report/rleu.toml", "configs/report/relu.toml"), ("halvin.toml", "halving.toml")]
+)
+def test_a_missing_file_is_refused_with_the_few_nearest_that_are_shipped(name, nearest):
+    with pytest.raises(UsageError, match=f"config file {name} does not exist; of the .*{nearest}") as refusal:
+        config.read(Path(name))
+    assert str(refusal.value).count(".toml") == 4
+
+
 def test_changes_are_named_with_both_values():
     one, other = config.tree(Experiment()), config.tree(Experiment(training=Training(optimizer="sgd"), seed=1))
     assert config.changes(one, other) == {
