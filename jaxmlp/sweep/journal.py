@@ -1,6 +1,6 @@
 """The units of a sweep on the disk: what has come of each, the states of those that are not done, the best trial.
 
-units/NAME/done.json        what has come of a unit: the truth, of which results.jsonl and curves.jsonl are copies
+units/NAME.json             what has come of a unit: the truth, of which results.jsonl and curves.jsonl are copies
 units/NAME/try-S.A/         its state, as attempt A of session S saved it; gone when no trial goes on from it
 units/best/                 the best of the trials that have finished
 """
@@ -33,7 +33,7 @@ from jaxmlp.training import loop
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.loop import TrainState
 
-DONE, BEST = "done.json", "best"
+BEST = "best"
 _TRY = re.compile(r"try-(\d+)\.\d+")
 
 
@@ -110,9 +110,9 @@ class SweepJournal(UnitStates):
     def done(self, unit: Unit) -> Done | None:
         """What has come of a unit, if it was kept and is sound."""
         try:
-            content = read_json(self.path / unit.name / DONE, self.run)
+            content = read_json(self._file(unit), self.run)
         except RunError:
-            self.callbacks.on_message(f"{self.path / unit.name / DONE} is damaged: its trials are trained again")
+            self.callbacks.on_message(f"{self._file(unit)} is damaged: its trials are trained again")
             return None
         if content is None or content["trials"] != list(unit.trials):
             return None
@@ -126,10 +126,12 @@ class SweepJournal(UnitStates):
         content = done._asdict() | {"unit": unit.name, "trials": unit.trials}
         del content["best"]
         content |= {name: [record[:2] for record in content[name]] for name in ("finished", "waiting")}
-        files.make_directory(self.path / unit.name)
-        write_json(self.path / unit.name / DONE, content, self.run, indent=None)
+        write_json(self._file(unit), content, self.run, indent=None)
         if not done.waiting:
             self.forget(unit)
+
+    def _file(self, unit: Unit) -> Path:
+        return self.path / f"{unit.name}.json"
 
     def add(self, records: Sequence[Record]) -> None:
         """Append trials to results.jsonl and curves.jsonl."""
@@ -159,6 +161,8 @@ class SweepJournal(UnitStates):
         for folder in _tries(self.path / unit.name):
             with contextlib.suppress(OSError):
                 shutil.rmtree(folder)
+        with contextlib.suppress(OSError):  # there may be none, or a state that another worker writes
+            (self.path / unit.name).rmdir()
 
     def _best_shapes(self, metadata: dict[str, str]) -> tuple[TrainState, jax.ShapeDtypeStruct]:
         facts = json.loads(metadata["best"])

@@ -38,7 +38,7 @@ SWEEP = RunKind(
     patterns=(
         *(CONFIG, ENVIRONMENT, SUMMARY, RESULTS, TABLE, CURVES, GROUPS, PAGE, PLOTS, f"{PLOTS}/*.png"),
         *lock.FILES,
-        *(UNITS, f"{UNITS}/*", f"{UNITS}/*/done.json", f"{UNITS}/*/try-*", f"{UNITS}/*/try-*/epoch-*.safetensors"),
+        *(UNITS, f"{UNITS}/*", f"{UNITS}/*.json", f"{UNITS}/*/try-*", f"{UNITS}/*/try-*/epoch-*.safetensors"),
         f"{UNITS}/best/epoch-*.safetensors",
         *(CHECKPOINTS, f"{CHECKPOINTS}/*-of-*", f"{CHECKPOINTS}/*-of-*/epoch-*.safetensors"),  # of earlier versions
         *(BEST, *(f"{BEST}/{pattern}" for pattern in directory.RUN.patterns)),

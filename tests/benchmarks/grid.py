@@ -14,22 +14,22 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # they slow NumPy down where they are set
     os.environ.pop(variable, None)
 
 import jax
-
-jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
-
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmlp import Examples, Hyper, Network, Spec, Splits, Training
+from jaxmlp import Callbacks, Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.grid import sizing
-from jaxmlp.grid.scheduler import Scheduler
+from jaxmlp.grid.driver import Driver, Memory
+from jaxmlp.grid.executors import Local, local_workers
 from jaxmlp.grid.trials import Trial
+from jaxmlp.grid.units import Group, Record, cut
 from jaxmlp.training.fitting import compiled_advance, compiled_begin, traced
 
 CASES = {"mnist": (48_000, 784, 128, 10, 128), "digits": (1_150, 64, 32, 10, 32)}
@@ -72,23 +72,32 @@ def single(spec: Spec, splits: Splits, epochs: int) -> Callable[[], float]:
     return run
 
 
-def grid(spec: Spec, splits: Splits, trials: int, chunk: int, calls: int) -> Callable[[], float]:
-    """Trial-epochs a second of a grid of learning rates and momenta, by calls as the sweep command makes them."""
-    devices = jax.local_devices()
+def grid(spec: Spec, splits: Splits, trials: int, chunk: int, epochs: int) -> Callable[[], float]:
+    """Trial-epochs a second of a grid of learning rates and momenta, its units trained as the sweep command does it."""
     rates, momenta = np.geomspace(0.01, 0.3, 8), np.linspace(0, 0.95, -(-trials // 8))
-    grid_trials = {i: Trial(Hyper(float(rates[i % 8]), float(momenta[i // 8]), patience=0), 0) for i in range(trials)}
-    packing = sizing.packing_for(spec, len(splits.train.x), devices, chunk=chunk)
-    scheduler = Scheduler(spec, grid_trials, devices, packing)
-    scheduler.load(splits)
-    scheduler.begin_stage(spec.training.max_epochs)
-    scheduler.call()  # compiles
+    grid_trials = [Trial(Hyper(float(rates[i % 8]), float(momenta[i // 8]), patience=0), 0) for i in range(trials)]
+    spec = replace(spec, training=replace(spec.training, max_epochs=epochs))
+    packing = sizing.packing_for(spec, len(splits.train.x), jax.local_devices()[0], trials, chunk=chunk)
+    group = Group(
+        spec,
+        packing,
+        numbers=range(trials),
+        trial=grid_trials.__getitem__,
+        seed=lambda _: 0,
+        splits=lambda: splits,
+        record=lambda result: Record(result.row(len(splits.train.x), 1), {}),
+    )
+    units = cut(group, number=0, stage=0, until=epochs, trials=group.numbers)
+    journal = Memory(lambda _: None)
+    executor = Local([group], local_workers(len(units)), journal)  # keeps data and programs from run to run
 
     def run() -> float:
-        started, epochs = time.perf_counter(), 0
-        for _ in range(calls):
-            epochs += scheduler.call().epochs
-        return epochs / (time.perf_counter() - started)
+        started = time.perf_counter()
+        driver = Driver([group], executor, journal, Callbacks())
+        driver.run()
+        return driver.tally.epochs / (time.perf_counter() - started)
 
+    run()  # compiles
     return run
 
 
@@ -152,7 +161,7 @@ def main() -> None:
         for gradient in arguments.gradient
     }
     spec = next(iter(specs.values()))
-    trials, calls, epochs = (64, 2, 1) if arguments.case == "mnist" else (1_000, 4, 20)
+    trials, grid_epochs, epochs = (64, 1, 1) if arguments.case == "mnist" else (1_000, 8, 20)
     chunks = arguments.chunk or [sizing.guessed_chunk(spec, "cpu")]
     context = multiprocessing.get_context("spawn")
     with context.Pool(PROCESSES, initializer=one_thread) as pool:
@@ -161,7 +170,7 @@ def main() -> None:
             "one network": single(spec, splits, epochs),
         }
         runs |= {
-            f"grid of {trials}, {gradient}, chunk {chunk}": grid(spec, splits, trials, chunk, calls)
+            f"grid of {trials}, {gradient}, chunk {chunk}": grid(spec, splits, trials, chunk, grid_epochs)
             for gradient, spec in specs.items()
             for chunk in chunks
         }
