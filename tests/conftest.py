@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["MPLBACKEND"] = "agg"
+os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it once, when it is imported
 # Two CPU devices, for a network on many. Most of the time is compiling: tests/training/test_loop.py takes
 # 49 s of CPU time without optimisation and with the older of two code generators, and three times that as users have it.
 # So the tests compile quickly, and what computes is shown to hold for users as well: the tests that are marked

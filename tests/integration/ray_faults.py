@@ -238,6 +238,22 @@ def a_unit_kills_its_worker(world):
     return said.splitlines()[-1]
 
 
+def disk_refuses(world):
+    """A unit has no folder in which a worker could save it: the sweep ends with that line, and goes on when it has."""
+    on_ray = ["--engine", "ray", "--workers", 2]
+    process = world.sweep(*on_ray)
+    wait_until(process, world.saved, PATIENCE)
+    process.send_signal(signal.SIGTERM)
+    world.ends(process, 143)
+    in_the_way = world.out / "units/g1-s1-u000"
+    in_the_way.write_text("no folder")
+    said = world.ends(world.sweep(*on_ray, resume=True), 1)
+    assert str(in_the_way) in said.splitlines()[-1], said
+    in_the_way.unlink()
+    world.ends(world.sweep(*on_ray, resume=True))
+    return said.splitlines()[-1]
+
+
 def folder_not_shared(world):
     """The second node does not see it: refused; carried, it comes to the same."""
     world.out.mkdir()
@@ -266,7 +282,7 @@ CASES = {
     for case in (
         *(one_local_worker, one_worker, two_workers, three_workers, workers_killed, resumed_across_engines),
         *(node_joins_late, node_killed, node_stopped, head_lost, a_unit_kills_its_worker, folder_not_shared),
-        *(carried_and_stopped,),
+        *(carried_and_stopped, disk_refuses),
     )
 }
 

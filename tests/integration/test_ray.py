@@ -1,7 +1,6 @@
 """A sweep on Ray, one of whose workers is killed, comes to the bits of one in a single process, and leaves no process."""
 
 import json
-import shutil
 import tempfile
 
 import psutil
@@ -28,13 +27,12 @@ keep = 0.5
 @pytest.fixture
 def ray_folder():
     """A folder for what Ray leaves, with a name that is short enough for its sockets; no process of it is left."""
-    folder = tempfile.mkdtemp(prefix="ray-")
-    yield folder
-    _, left = psutil.wait_procs(processes_of(folder), timeout=10)
-    for process in left:
-        process.kill()
-    assert left == []
-    shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(prefix="ray-") as folder:
+        yield folder
+        _, left = psutil.wait_procs(processes_of(folder), timeout=10)
+        for process in left:
+            process.kill()
+        assert left == []
 
 
 def test_a_killed_worker_changes_no_bit(tmp_path, ray_folder):

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -25,8 +24,11 @@ UNITS = [Unit(0, 0, number, 1, (number,)) for number in range(4)]
 @pytest.fixture(scope="module")
 def cluster():
     """A cluster of this process alone, with room for three workers; nothing is left of it."""
-    folder = tempfile.mkdtemp(prefix="ray-")  # a long name is none for a socket
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+    with (
+        tempfile.TemporaryDirectory(prefix="ray-") as folder,  # a long name is none for a socket
+        pytest.MonkeyPatch.context() as patch,
+        warnings.catch_warnings(),
+    ):
         patch.setenv("RAY_TMPDIR", folder)
         patch.delenv("RAY_ADDRESS", raising=False)
         warnings.filterwarnings("ignore", ".*os.fork", RuntimeWarning)  # JAX may have begun in another test
@@ -38,7 +40,6 @@ def cluster():
             cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
             yield connected
         assert psutil.wait_procs(processes_of(folder), timeout=10)[1] == []
-    shutil.rmtree(folder)
 
 
 class Fake:
