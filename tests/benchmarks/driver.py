@@ -5,12 +5,15 @@ python tests/benchmarks/driver.py
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jaxmlp import Network, Spec, Training
 from jaxmlp.grid.driver import Driver, Memory
+from jaxmlp.grid.executors import Event
 from jaxmlp.grid.packing import Packing
-from jaxmlp.grid.units import Done, Group, Record
+from jaxmlp.grid.units import Done, Group, Record, Unit
 from jaxmlp.runs.identity import Identity
 from jaxmlp.sweep.journal import SweepJournal
 from jaxmlp.training.callbacks import Callbacks
@@ -34,28 +37,18 @@ class Idle:
     workers = 8
 
     def __init__(self) -> None:
-        self.units = []
+        self.units: list[Unit] = []
 
-    def submit(self, units) -> None:
+    def submit(self, units: Sequence[Unit]) -> None:
         self.units += units
 
-    def collect(self, seconds: float) -> list[Done]:
+    def collect(self, seconds: float) -> list[Event]:
         units, self.units = self.units[: self.workers], self.units[self.workers :]
-        return [
-            Done(
-                unit.name,
-                [record(t) for t in unit.trials],
-                [],
-                dict.fromkeys(unit.trials, 1.0),
-                None,
-                200,
-                1.0,
-                0,
-                0.0,
-                "",
-            )
-            for unit in units
-        ]
+        return [self._done(unit) for unit in units]
+
+    def _done(self, unit: Unit) -> Done:
+        scores = dict.fromkeys(unit.trials, 1.0)
+        return Done(unit.name, [record(trial) for trial in unit.trials], [], scores, None, 200, 1.0, 0, 0.0, "")
 
     def stop(self) -> None:
         pass
@@ -67,7 +60,9 @@ class Idle:
 def main() -> None:
     """Measure with results in memory, and on the disk."""
     spec = Spec(Network((8,)), Training(max_epochs=EPOCHS), 64, 10)
-    group = Group(spec, Packing(1, 1, 99, 0.0, TRIALS), range(UNITS * TRIALS), None, lambda trial: 0, None, None)
+    nothing: Any = None  # what no driver reads
+    packing = Packing(1, 1, 99, 0.0, TRIALS)
+    group = Group(spec, packing, range(UNITS * TRIALS), nothing, lambda trial: 0, nothing, nothing)
     with tempfile.TemporaryDirectory() as folder:
         journals = {
             "in memory": Memory(lambda _: None),
