@@ -269,7 +269,7 @@ def folder_not_shared(world):
 def carried_and_stopped(world):
     """States are carried, a worker is killed, the sweep is stopped, and goes on in process."""
     process = world.sweep("--engine", "ray", "--workers", 2, "--carry-states")
-    wait_until(process, lambda: any(world.out.glob("units/*/done.json")), PATIENCE)
+    wait_until(process, lambda: any(world.out.glob("units/*.json")), PATIENCE)
     world.moments.choice(world.workers()).kill()
     wait_until(process, lambda: world.saved(0), PATIENCE)
     process.send_signal(signal.SIGTERM)
