@@ -67,9 +67,10 @@ STARTS = {
     "command": "from jaxmlp.cli.devices import choose_device; choose_device('cpu')",
     "fit": "from jaxmlp.training import fitting; spec = jaxmlp.Spec(jaxmlp.Network(()), jaxmlp.Training(), 2, 2);"
     "fitting.initial(spec, jaxmlp.Hyper(), 0)",
-    "perceptron": "from jaxmlp.perceptron import online; from jaxmlp.spec import Examples, Splits; import numpy as np;"
+    "perceptron": "import numpy as np; from jaxmlp.perceptron import fitting, online;"
+    "from jaxmlp.spec import Examples, Splits;"
     "data = Splits(*[Examples(np.zeros((2, 2), np.float32), np.array([0, 1], np.int32))] * 3);"
-    "online.fit_online(online.one_layer('sigmoid', 'zeros', 2, 2), [(online.Online(max_steps=1), 0)], data)",
+    "fitting.fit_online(online.one_layer('sigmoid', 'zeros', 2, 2), [(online.Online(max_steps=1), 0)], data)",
     "grid": "import jax; from jaxmlp.grid import program; program.mesh_of(jax.devices())",
 }
 

@@ -109,8 +109,9 @@ def locate(path: Path) -> Path:
     known = sorted(
         f"configs/{file.relative_to(folder).as_posix()}" for folder in shipped for file in folder.rglob("*.toml")
     )
-    kind = "is a directory" if path.is_dir() else "is no regular file"
-    what = kind if exists(path) else "does not exist"
+    what = "does not exist"
+    if exists(path):
+        what = "is a directory" if path.is_dir() else "is no regular file"
     likest = difflib.get_close_matches(path.as_posix()[-100:], known, n=3, cutoff=0)
     raise UsageError(
         f"config file {path} {what}; of the {len(known)} that are shipped the nearest are {', '.join(likest)}"

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import count
 from pathlib import Path
@@ -48,13 +49,16 @@ class RunKind:
     """All that is written, as patterns of paths below the directory."""
 
     def check(self, path: Path) -> None:
-        """Raise UsageError if the directory holds a run of another kind, by its config.toml."""
+        """Raise UsageError if the directory holds a run of another kind, by its config.toml.
+
+        A table that nearly has the name of its own is a damaged one.
+        """
         try:
             tree = read_toml(path / CONFIG)
         except UsageError:
             return
-        signs = [f"[{table}]" for table in tree if table not in self.tables]
-        signs += [f"no [{self.table}]"] if tree and self.table not in tree else []
+        signs = [f"[{table}]" for table in tree if not get_close_matches(table, self.tables)]
+        signs += [f"no [{self.table}]"] if tree and not get_close_matches(self.table, tree) else []
         if signs:
             raise UsageError(
                 f"{path} holds a run of another kind, not {self.name} ({CONFIG} has {signs[0]}); give another --out, or"

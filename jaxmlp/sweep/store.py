@@ -70,6 +70,11 @@ def reopen(path: Path) -> tuple[Sweep, dict[str, Any], config.Described]:
             return config.sweep_of(*described), config.options_of(described[2]), described
     except UsageError as error:
         raise RunError(f"{error}; {directory.NO_CONFIG}") from None
+    if (path / GROUPS).exists():
+        raise RunError(
+            f"{path / CONFIG} has no [grid]: it was cut short; bring it back from a copy, or remove it, and begin anew with"
+            " --overwrite"
+        )
     raise UsageError(f"{path} holds a single run, not a sweep: resume it with {typed('train')}")
 
 

@@ -59,8 +59,9 @@ def _base(command: Train) -> Experiment | None:
     """The experiment of the run that is resumed. Raises UsageError where the flags contradict each other."""
     parsing.check_saving(command, "run")
     if command.resume and command.out is not None and command.config is None and directory.is_begun(command.out):
+        tree = directory.saved_tree(command.out)
         try:
-            return config.parse(directory.saved_tree(command.out), str(command.out / directory.CONFIG))[0]
+            return config.parse(tree, str(command.out / directory.CONFIG))[0]
         except UsageError as error:
             raise RunError(f"{error}; {directory.NO_CONFIG}") from None
     return None

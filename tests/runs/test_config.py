@@ -197,6 +197,11 @@ def test_a_missing_file_is_refused_with_the_few_nearest_that_are_shipped(name, n
     assert str(refusal.value).count(".toml") == 4
 
 
+@pytest.mark.parametrize("name", ["f" * 5000, "f\0", "."], ids=["long", "null", "folder"])
+def test_a_name_that_is_no_file_is_refused(name):
+    refused(["config file ", "is a directory" if name == "." else "does not exist"], config.read, Path(name))
+
+
 def test_changes_are_named_with_both_values():
     one, other = config.tree(Experiment()), config.tree(Experiment(training=Training(optimizer="sgd"), seed=1))
     assert config.changes(one, other) == {

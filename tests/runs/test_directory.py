@@ -111,7 +111,7 @@ def test_a_run_of_another_kind_is_named_and_kept(tmp_path, overwrite, tables, ki
     assert str(refusal.value) == f"{tmp_path} holds a run of another kind, {told}; give another --out, or remove it"
 
 
-@pytest.mark.parametrize("config", ["", "[hyper]", "[grid", "\udcff"])
+@pytest.mark.parametrize("config", ["", "[hyper]", "[grid", "\udcff", "[hyper]\n[train3ng]", "[data]\n[hype2]"])
 def test_a_run_whose_config_is_damaged_can_be_overwritten(tmp_path, config):
     fill(tmp_path, *A_RUN)
     (tmp_path / "config.toml").write_text(config, errors="surrogateescape")

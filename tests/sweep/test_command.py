@@ -264,9 +264,11 @@ def signalled(monkeypatch):
     """Sends this process a signal once two trials of a sweep have finished."""
 
     def at_the_second_trial(number):
-        def on_call_end(_, told):
-            if sum(told.by_status.values()) >= 2:
-                monkeypatch.undo()
+        sent = []
+
+        def on_call_end(_, state):
+            if sum(state.by_status.values()) >= 2 and not sent:
+                sent.append(number)
                 signal.raise_signal(number)
 
         monkeypatch.setattr(progress.SweepBar, "on_call_end", on_call_end)
@@ -425,6 +427,17 @@ def test_a_sweep_without_its_config_can_only_be_overwritten(whole, tmp_path):
     words = "bring it back from a copy, or begin anew with --overwrite"
     refused(["holds no sweep to resume (config.toml is missing)", words], sweep.main, ["--out", str(out), "--resume"])
     refused(["is not empty; replace it by --overwrite"], sweep.main, [*GRID, "--out", str(out)])
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize("end", ["seed", "[network]", "[grid]"])
+def test_a_sweeps_config_that_is_cut_short_is_named_and_the_way_out_works(whole, tmp_path, small, end):
+    out = shutil.copytree(whole, tmp_path / "sweep")
+    (out / "config.toml").write_text((out / "config.toml").read_text().partition(end)[0])
+    words = [f"{out / 'config.toml'} has no [grid]: it was cut short", "or remove it, and begin anew with --overwrite"]
+    refused(words, sweep.main, ["--out", str(out), "--resume"], error=RunError)
+    (out / "config.toml").unlink()
+    assert sweep.main([*small, "--grid", "l2 = [0.1, 0.2]", "--out", str(out), "--overwrite", "--quiet"]) == 0
 
 
 def test_resuming_reads_the_config_once(whole, monkeypatch):

@@ -55,7 +55,6 @@ def small(tmp_path_factory):
         (["--checkpoint-seconds", "0"], ["--checkpoint-seconds"]),
         (["--checkpoint-seconds", "nan"], ["--checkpoint-seconds"]),
         (["nowhere.toml"], ["nowhere.toml does not exist"]),
-        (["f" * 5000], ["does not exist"]),
         (["one.toml", "two.toml"], ["two.toml"]),
         (["--resume"], ["--out"]),
         (["--resume", "--overwrite", "--out", "x"], ["--resume", "--overwrite"]),
@@ -131,6 +130,13 @@ def test_a_finished_run_is_left_as_it_is(tmp_path, small, capsys):
     with pytest.raises(UsageError, match=r"hyper.learning_rate \(was 0.1, now 0.2\)"):
         train.main(["--out", str(out), "--resume", "--hyper.learning-rate", "0.2"])
     assert contents(out) == before
+
+
+def test_a_run_without_its_config_can_only_be_overwritten(tmp_path):
+    (tmp_path / "metrics.jsonl").touch()
+    line = refused([], train.main, ["--out", str(tmp_path), "--resume"])
+    words = "holds no run to resume (config.toml is missing); bring it back from a copy, or begin anew with --overwrite"
+    assert line == f"{tmp_path} {words}"
 
 
 @pytest.mark.usefixtures("without_pictures")

@@ -39,6 +39,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--quick", action="store_true", help="attack train and sweep only, and compare with one run of each"
     )
+    parser.add_argument(
+        "--minutes", type=float, help="for each kind at most; the table says how many were tried by then"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="attacks at a time")
     parser.add_argument("--folder", type=Path, help="where to work; a folder that is removed, without it")
     options = parser.parse_args(arguments)
@@ -58,6 +61,8 @@ def main(arguments: list[str]) -> int:
                 failure = tally.add(f"{kind} --seed {options.seed} --case {number}", outcome)
                 if failure is not None:
                     print(failure, file=sys.stderr, flush=True)
+                if options.minutes is not None and time.monotonic() - started > 60 * options.minutes:
+                    break
             print(f"{kind}: {tally.tried:,} in {time.monotonic() - started:.0f} s", file=sys.stderr)
             tallies.append(tally)
         print(table(tallies))

@@ -21,7 +21,7 @@ from battery.subjects import Subject
 from battery.world import Reference, World
 
 SUBJECTS = ("train", "sweep")
-OWN = 0.1  # of the commands are processes of their own; the others run in a server
+OWN = 0.05  # of the commands are processes of their own; the others run in a server
 WITHOUT_STATE = re.compile(r".*(\.png|\.html|\.csv|\.svg|\.lock|\.tmp)|best/(?!model).*")  # no command reads them
 SOURCES = re.compile(r"config\.toml|.*/epoch-.*")  # what cannot be made again from the rest
 

@@ -13,9 +13,12 @@ _attacks: list[Attack] = []  # of a job: the one that it makes
 
 def shared_out(cases: Sequence[int], jobs: int, attack: Attack) -> Iterator[tuple[int, Outcome]]:
     """Make the attacks in forks of this process; yields the number and the outcome of each, as they end."""
-    with ProcessPoolExecutor(jobs, get_context("fork"), _attacks.append, (attack,)) as pool:
+    pool = ProcessPoolExecutor(jobs, get_context("fork"), _attacks.append, (attack,))
+    try:
         futures = [pool.submit(_outcome, number) for number in cases]
         yield from (future.result() for future in as_completed(futures))
+    finally:  # also where no more are asked for
+        pool.shutdown(cancel_futures=True)
 
 
 def _outcome(number: int) -> tuple[int, Outcome]:

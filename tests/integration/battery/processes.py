@@ -133,9 +133,11 @@ class Server:
 
     def _serve(self, pipe: Connection) -> None:
         _draw_nothing()
-        while True:
-            name, *arguments = pipe.recv()
-            pipe.send(_run(name, arguments, self._out.fileno(), self._error.fileno()))
+        parent = os.getppid()
+        while os.getppid() == parent:  # it may have been killed
+            if pipe.poll(HANG):
+                name, *arguments = pipe.recv()
+                pipe.send(_run(name, arguments, self._out.fileno(), self._error.fileno()))
 
     def call(self, words: Sequence[object]) -> Ended:
         """Run a command to its end; one that takes too long is killed, with the child."""

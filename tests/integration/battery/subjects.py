@@ -2,13 +2,16 @@
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from jaxmlp.errors import JaxmlpError
+from jaxmlp.runs import config as run_config
+from jaxmlp.sweep import config as sweep_config
 
 # keys of what differs from run to run: times, digests of lines that hold times, and the work, of which some is done twice
 VARIES = re.compile("second|sha256|digest|seal|peak|compile|crc32|provenance|trial_epochs")
@@ -99,12 +102,15 @@ def parsed(path: Path) -> Any:
 
 
 def config(path: Path) -> Any:
-    """A TOML file; None where there is none, and its bytes where it is not TOML."""
-    text = content(path)
+    """What a config says, defaults and all; where it says nothing, its bytes, or None where there is none."""
     try:
-        return None if text is None else tomllib.loads(text.decode())
-    except ValueError:
-        return text
+        experiment, keys, tables = sweep_config.read(path)
+        if not tables:
+            return run_config.tree(experiment)
+        sweep = sweep_config.sweep_of(experiment, keys, tables)
+        return sweep_config.tree(sweep) | {"options": sweep_config.options_of(tables)}
+    except JaxmlpError:
+        return content(path)
 
 
 def rows(path: Path) -> list[Any]:
