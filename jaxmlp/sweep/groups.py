@@ -24,7 +24,7 @@ from jaxmlp.sweep.options import Options
 from jaxmlp.sweep.recorder import Recorder
 from jaxmlp.sweep.trials import SweepTrials
 
-PROBE_FROM = 60.0  # seconds of work as guessed: below that a probe costs more than it can save
+PROBE_FROM = 60.0  # seconds of work of one device as guessed: below that a probe costs more than it can save
 CHUNKS = "chunks.json"
 
 
@@ -108,7 +108,7 @@ def packing_of(group: SweepGroup, devices: Devices, options: Options, measured: 
 def is_worth_probing(group: SweepGroup, devices: Devices) -> bool:
     """Whether its trials, if none stops early, are guessed to take longer than a probe can save."""
     epochs = len(group.trials) * group.spec.training.max_epochs
-    return epochs * sizing.guessed_seconds(group.spec, group.examples[0], devices[0]) > PROBE_FROM * len(devices)
+    return epochs * sizing.guessed_seconds(group.spec, group.examples[0], devices[0]) > PROBE_FROM
 
 
 def probed(group: SweepGroup, devices: Devices, *, chunk: int | None = None) -> Probe:
