@@ -71,7 +71,7 @@ STARTS = {
     "from jaxmlp.spec import Examples, Splits;"
     "data = Splits(*[Examples(np.zeros((2, 2), np.float32), np.array([0, 1], np.int32))] * 3);"
     "fitting.fit_online(online.one_layer('sigmoid', 'zeros', 2, 2), [(online.Online(max_steps=1), 0)], data)",
-    "grid": "import jax; from jaxmlp.grid import program; program.mesh_of(jax.devices())",
+    "grid": "from jaxmlp.grid.executors import local_workers; local_workers(1)",
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 
+from jaxmlp import xla_flags
 from jaxmlp.grid.program import Device
 from jaxmlp.grid.units import Done, Group, Unit
 from jaxmlp.grid.worker import Compiling, Pulse, States, Worker
@@ -73,6 +74,7 @@ def local_workers(units: int) -> list[Device]:
     On a CPU the threads share one device: it runs their calls side by side, and each program is compiled once.
     """
     devices = jax.local_devices()
+    xla_flags.restore()  # there are devices, so XLA has read them
     if devices[0].platform == "cpu":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         devices = devices[:1] * cores

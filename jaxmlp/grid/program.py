@@ -17,7 +17,6 @@ import numpy as np
 from jax.sharding import SingleDeviceSharding
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
-from jaxmlp import xla_flags
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training import fitting, loop
 from jaxmlp.training.loop import EpochLog, TrainState, running
@@ -176,7 +175,6 @@ class Programs:
     def load(self, splits: Splits) -> None:
         """Put the data on the device."""
         self._splits = jax.device_put(splits, self.device)
-        xla_flags.restore()  # there are devices, so XLA has read them
 
     def share(self, other: "Programs") -> None:
         """Work on the data of other programs on this device."""
