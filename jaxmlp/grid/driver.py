@@ -82,6 +82,7 @@ class Driver:
         self.compiles, self.compile_seconds = 0, 0.0
         self.stopped = False
         self._units: dict[str, Unit] = {}  # of all stages so far
+        self._whole: set[str] = set()  # units that were done in this session, whose states are there
         self._scores: dict[int, float] = {}
         self._pruned: set[int] = set()  # configurations
 
@@ -102,12 +103,16 @@ class Driver:
                 return False
             if waiting:
                 self._prune(waiting)
+                if self.stopped:
+                    return False
             self._forget(before)
             trials = [[trial for unit in of_group for trial in unit.trials if trial in waiting] for of_group in units]
             before = units
         self._find_best()
+        if self.stopped:
+            return False
         self._forget(before)
-        return not self.stopped
+        return True
 
     def _train(self, units: Sequence[Unit]) -> dict[int, Record]:
         """Train the units of a stage that the journal does not hold yet; returns the trials that wait for the next."""
@@ -124,15 +129,17 @@ class Driver:
             finished = f"{len(self.tally.rows):,} of {self.tally.trials:,} trials had finished"
             self.callbacks.on_message(f"going on after {self.tally.epochs:,} trial-epochs of whole units; {finished}")
         self._provide(left)
+        if self.stopped:
+            return waiting
         for done in self._execute(left):
             waiting |= self._take(self._units[done.unit], done, fresh=True)
         return waiting
 
     def _provide(self, units: Sequence[Unit]) -> None:
         """Train the units again from whose states these go on, where the states are gone."""
-        names = sorted({name for unit in units for name in unit.sources if self.journal.load(name) is None})
-        if names and not self.stopped:
-            gone = [self._units[name] for name in names]
+        names = sorted({name for unit in units for name in unit.sources} - self._whole)
+        gone = [self._units[name] for name in names if not _is_whole(self.journal.load(name))]
+        if gone and not self.stopped:
             self.callbacks.on_message(f"the states of {count(len(gone), 'unit')} are gone: trained again")
             self._provide(gone)
             for _ in self._execute(gone):
@@ -163,6 +170,7 @@ class Driver:
                     self.tally.end(event.unit)
                     del waiting[event.unit]
                     if isinstance(event, Done):
+                        self._whole.add(event.unit)
                         yield event
             if any(isinstance(event, Pulse | Done) for event in events):
                 self.callbacks.on_call_end(self.tally.progress())
@@ -207,7 +215,8 @@ class Driver:
         self._pruned |= set(scores) - survivors(scores, self.prune.keep)
         pruned = [trial for trial in sorted(waiting) if self.configurations[trial] in self._pruned]
         self._add([waiting.pop(trial).ended("pruned") for trial in pruned])
-        if self.tally.best is not None and self.tally.best["trial"] in pruned:
+        row = self.tally.best
+        if row is not None and row["trial"] in pruned and (self.best is None or rank_of(row) < self.best.result.rank):
             self._find_best()
 
     def _keep_if_best(self, group: int, result: TrialResult) -> None:
@@ -216,9 +225,9 @@ class Driver:
             self.journal.keep_best(self.best)
 
     def _find_best(self) -> None:
-        """Have the state of the best trial of the table: from its unit, which is trained again where that is gone.
+        """Have the state of the best trial of the table, from its unit, which is trained again where the state is gone.
 
-        Of a pruned trial it is the state that the unit left; it may be the best, where other seeds were worse.
+        The best may be a pruned trial: of a configuration whose other seeds are worse. Its state is that at the rung.
         """
         row = self.tally.best
         if row is None:
@@ -231,15 +240,15 @@ class Driver:
         if result is None:
             self._provide([unit])
             for done in self._execute([unit]):
-                pruned = done.best is None or done.best.trial != row["trial"]
-                result = self._waiting_result(unit, row) if pruned else done.best
+                has_finished = done.best is not None and done.best.trial == row["trial"]
+                result = done.best if has_finished else self._waiting_result(unit, row)
         if result is not None:
             self.best = Best(unit.group, result)
             self.journal.keep_best(self.best)
 
     def _waiting_result(self, unit: Unit, row: dict[str, Any]) -> TrialResult | None:
         saved = self.journal.load(unit.name)
-        waiting = trials_of(saved.snapshot) if saved else {}
+        waiting = trials_of(saved.snapshot) if saved is not None and saved.whole else {}
         if row["trial"] not in waiting:
             return None
         state, history = waiting[row["trial"]]
@@ -249,6 +258,11 @@ class Driver:
         for of_group in units:
             for unit in of_group:
                 self.journal.forget(unit)
+                self._whole.discard(unit.name)
+
+
+def _is_whole(saved: Saved | None) -> bool:
+    return saved is not None and saved.whole
 
 
 class Memory:

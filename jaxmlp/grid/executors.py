@@ -19,6 +19,8 @@ SETTINGS = {  # of JAX, that a caller may have set for its own thread: workers t
     "jax_numpy_dtype_promotion": jax.numpy_dtype_promotion,
     "jax_numpy_rank_promotion": jax.numpy_rank_promotion,
     "jax_default_matmul_precision": jax.default_matmul_precision,
+    "jax_default_device": jax.default_device,
+    "jax_threefry_partitionable": jax.threefry_partitionable,
 }
 
 
@@ -91,6 +93,7 @@ class Local:
         self._units: SimpleQueue[Unit | None] = SimpleQueue()
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._stop = threading.Event()
+        self._resumable = save_seconds is not None
         settings = [(context, getattr(jax.config, name)) for name, context in SETTINGS.items()]
         self._threads = [
             threading.Thread(
@@ -116,13 +119,25 @@ class Local:
 
     def stop(self) -> None:
         self._stop.set()
+        if self._resumable:  # else units end where they are, those that have not begun too
+            for unit in self._drained():
+                self._events.put(Stopped(unit.name))
 
     def close(self) -> None:
-        self.stop()
+        self._stop.set()
+        self._drained()
         for _ in self._threads:
             self._units.put(None)
         for thread in self._threads:
             thread.join()
+
+    def _drained(self) -> list[Unit]:
+        """The units that no thread has taken, which none takes then."""
+        units = []
+        with contextlib.suppress(Empty):
+            while True:
+                units.append(self._units.get_nowait())
+        return [unit for unit in units if unit is not None]
 
     def _serve(self, worker: Worker, settings: Sequence[tuple[Callable[..., Any], Any]]) -> None:
         with contextlib.ExitStack() as stack:

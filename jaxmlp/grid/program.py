@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from functools import partial
+from threading import Lock
 from typing import Any, NamedTuple
 
 import jax
@@ -157,6 +158,7 @@ def compile_call(spec: Spec, epochs: int, shapes: TrialBatch, splits: Splits, *,
 Compiled = tuple[jax.stages.Compiled, float]  # and the seconds it took to compile
 PROGRAMS: dict[Hashable, Future[Compiled]] = {}  # of this process, for all its threads
 MOST_PROGRAMS = 128  # the oldest is dropped
+LOCK = Lock()  # of PROGRAMS
 
 
 class Programs:
@@ -193,7 +195,8 @@ class Programs:
         """The program for these shapes; compiled, unless this process has compiled it before, or another thread does now."""
         key = (self.spec, self.epochs, shapes, splits, self.alone)
         own: Future[Compiled] = Future()
-        program = PROGRAMS.setdefault(key, own)
+        with LOCK:
+            program = PROGRAMS.setdefault(key, own)
         if program is own:
             self.on_compile("-".join(map(str, self.spec.sizes)))
             started = time.perf_counter()
@@ -201,13 +204,15 @@ class Programs:
                 compiled = compile_call(self.spec, self.epochs, shapes, splits, alone=self.alone)
                 own.set_result((compiled, time.perf_counter() - started))
             except BaseException as error:
-                del PROGRAMS[key]
+                with LOCK:
+                    PROGRAMS.pop(key, None)
                 own.set_exception(error)
                 raise
             self.compiles += 1
             self.compile_seconds += own.result()[1]
-            if len(PROGRAMS) > MOST_PROGRAMS:
-                PROGRAMS.pop(next(iter(PROGRAMS)), None)
+            with LOCK:
+                while len(PROGRAMS) > MOST_PROGRAMS:
+                    del PROGRAMS[next(iter(PROGRAMS))]
         compiled, self.seconds_of[key] = program.result()
         return compiled
 

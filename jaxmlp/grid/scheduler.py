@@ -235,4 +235,4 @@ class Scheduler:
 
 
 def _in_slot(states: TrainState, slot: tuple[int, ...]) -> TrainState:
-    return jax.tree.map(lambda leaf: leaf[slot], states)
+    return jax.tree.map(lambda leaf: leaf[slot].copy(), states)  # a view would keep all of them

@@ -36,7 +36,7 @@ def trials_of(snapshot: Snapshot) -> dict[int, tuple[TrainState, History]]:
     ends = np.cumsum(snapshot.facts["epochs"], dtype=int)
     trials = {}
     for index, (trial, epochs) in enumerate(zip(snapshot.facts["trials"], snapshot.facts["epochs"], strict=True)):
-        state = jax.tree.map(lambda leaf, index=index: leaf[index], snapshot.states)
+        state = jax.tree.map(lambda leaf, index=index: leaf[index].copy(), snapshot.states)
         trials[trial] = (state, snapshot.histories[ends[index] - epochs : ends[index]])
     return trials
 

@@ -24,6 +24,7 @@ class Saved(NamedTuple):
     best: TrialResult | None  # of the finished trials
     epochs: int  # of all trials together
     seconds: float
+    whole: bool = False  # all its trials have finished, or wait for the next stage
 
 
 @runtime_checkable
@@ -65,7 +66,8 @@ class Worker:
         groups: The groups of the grid, by number.
         device: Where their trials are trained.
         states: Where the states of units are kept.
-        save_seconds: A unit is saved at most so often, and when it is stopped. None: never, it is ended instead.
+        save_seconds: A unit is saved at most so often, and when it is stopped. None: it is never saved, and its trials
+            are ended where they are when it is stopped.
     """
 
     def __init__(
@@ -107,7 +109,7 @@ class Worker:
             progress.add(Call(scheduler.finish("stopped")))
         waiting = scheduler.results("pruned")
         if waiting:
-            self.states.save(unit, progress.saved(scheduler))
+            self.states.save(unit, progress.saved(scheduler)._replace(whole=True))
         return Done(
             unit.name,
             progress.finished,
@@ -123,7 +125,7 @@ class Worker:
 
     def _source(self, name: str) -> Snapshot:
         saved = self.states.load(name)
-        if saved is None:
+        if saved is None or not saved.whole:
             raise RuntimeError(f"the states of unit {name} are gone")
         return saved.snapshot
 

@@ -54,7 +54,7 @@ class UnitStates:
         """Write the state of an attempt at a unit. RunError if the disk refuses; what was there before still is."""
         records = json.dumps([record[:2] for record in saved.finished]).encode()
         facts = {"facts": saved.snapshot.facts, "epochs": saved.epochs, "seconds": saved.seconds}
-        facts |= {"group": unit.group, "records": len(records), "best": _facts_of(saved.best)}
+        facts |= {"group": unit.group, "records": len(records), "best": _facts_of(saved.best), "whole": saved.whole}
         tree = {
             "states": saved.snapshot.states,
             "histories": saved.snapshot.histories,
@@ -78,7 +78,7 @@ class UnitStates:
         snapshot = Snapshot(tree["states"], tree["histories"], facts["facts"])
         records = [Record(*pair) for pair in json.loads(tree["records"].tobytes())]
         best = _result_of(facts["best"], tree["best"])
-        return Saved(furthest.epoch, snapshot, records, best, facts["epochs"], facts["seconds"])
+        return Saved(furthest.epoch, snapshot, records, best, facts["epochs"], facts["seconds"], facts["whole"])
 
     def _refuse(self, metadata: dict[str, str]) -> str | None:
         return None if metadata.get("identity") == self.run.to_json() else "belongs to another sweep"
@@ -114,7 +114,7 @@ class SweepJournal(UnitStates):
         except RunError:
             self.callbacks.on_message(f"{self._file(unit)} is damaged: its trials are trained again")
             return None
-        if content is None or content["trials"] != list(unit.trials):
+        if content is None or content.get("trials") != list(unit.trials):
             return None
         finished, waiting = ([Record(*pair) for pair in content[name]] for name in ("finished", "waiting"))
         scores = {int(trial): math.inf if score is None else score for trial, score in content["scores"].items()}
@@ -129,6 +129,12 @@ class SweepJournal(UnitStates):
         write_json(self._file(unit), content, self.run, indent=None)
         if not done.waiting:
             self.forget(unit)
+
+    def forget_all(self) -> None:
+        """Delete the states of all units, where trials are packed otherwise than before."""
+        for folder in self.path.glob("*/"):
+            if folder.name != BEST:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _file(self, unit: Unit) -> Path:
         return self.path / f"{unit.name}.json"

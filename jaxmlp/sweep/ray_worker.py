@@ -125,6 +125,7 @@ class RayWorker:
 
     def run(self, unit: Unit, plan: Plan, states: dict[str, Saved]) -> Answer:
         """Train a unit, from the states in the folder of the sweep, or from these where they are carried."""
+        self._abandoned.discard((unit.name, unit.attempt))  # of an earlier time
         try:
             worker = self._worker or self._begin(plan)
             if plan.carry:

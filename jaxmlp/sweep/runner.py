@@ -67,24 +67,27 @@ def run(
     before, and UsageError where a sweep would go on otherwise than it was begun.
     """
     started = time.perf_counter()
-    run = store.sweep_identity(sweep, options, [group.crc32 for group in groups])
-    now = environment.current(sweep.experiment, run, groups[0].data().origin)
+    identity = store.sweep_identity(sweep, options, [group.crc32 for group in groups])
+    now = environment.current(sweep.experiment, identity, groups[0].data().origin)
     if crew is not None:
         now["device"] = crew.device()
-    begun = environment.check(path, run, now, callbacks)
-    if begun and not (path / GROUPS).exists():
+    begun = environment.check(path, identity, now, callbacks)
+    packed_anew = begun and not (path / GROUPS).exists()
+    if packed_anew:
         callbacks.on_message(f"{path / GROUPS} is missing: how trials are packed is decided again")
     devices = local_workers(len(sweep.trials))
     decide = crew.terms if crew is not None else partial(terms_of, groups, devices, options, callbacks)
-    terms = _terms(groups, path, decide, options, run)
+    terms = _terms(groups, path, decide, options, identity)
     environment.write(path, now)
-    journal = _journal(path, groups, run, callbacks)
+    journal = _journal(path, groups, identity, callbacks)
+    if packed_anew:
+        journal.forget_all()
     of_workers = unit_groups(sweep, groups, terms)
     units = sum(len(cut(group, number, 0, 0, group.numbers)) for number, group in enumerate(of_workers))
     if crew is None:
         executor = Local(of_workers, devices[:units], journal, options.checkpoint_seconds)
     else:
-        executor = crew.executor(terms, run, journal, units)
+        executor = crew.executor(terms, identity, journal, units)
     try:
         configurations = sweep.trials.grid.configurations if sweep.prune else []
         driver = Driver(of_workers, executor, journal, callbacks, sweep.prune, configurations, resumable=True)
@@ -105,7 +108,7 @@ def run(
         peak_bytes=estimate.peak_bytes(),
     )
     try:
-        summary = finish.finish(path, sweep, groups, tally.rows, driver.best, work, run, callbacks)
+        summary = finish.finish(path, sweep, groups, tally.rows, driver.best, work, identity, callbacks)
     except RunError as error:
         raise RunError(f"{error}; all trials are trained, and saved: then go on with --resume") from error
     return Outcome(summary, len(tally.rows), tally.epochs)
