@@ -450,3 +450,23 @@ def test_a_trial_that_diverged_is_never_the_best(splits):
     assert losses[1] is not None
     assert found.best == 0
     assert fit_grid(SPEC, late, splits, {"l2": [1e4]}).best == -1
+
+
+@pytest.mark.users_flags
+def test_one_worker_and_three_come_to_the_same_bits(splits, monkeypatch):
+    """With rungs, over which trials are cut into units anew, and seeds."""
+    found = []
+    for workers in (1, 3):
+        monkeypatch.setattr("jaxmlp.grid.fit_grid.local_workers", lambda _, n=workers: jax.local_devices()[:1] * n)
+        rates = np.geomspace(0.01, 0.5, 8)
+        found.append(
+            fit_grid(SPEC, Hyper(), splits, {"learning_rate": rates}, seeds=3, rung_epochs=(2, 5), keep=0.5, chunk=2)
+        )
+    one, three = found
+    assert one.table == three.table
+    assert set(one.table["status"]) > {"pruned"}
+    for curve, other in zip(one.curves, three.curves, strict=True):
+        assert {name: curve[name] for name in curve if name != "seconds"} == {
+            name: other[name] for name in other if name != "seconds"
+        }
+    assert_same(one.params, three.params)
