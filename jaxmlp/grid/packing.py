@@ -2,7 +2,8 @@
 
 A layout is a list of batches of trials, each an array [S, P] of trial numbers: S seed groups of P trials, -1 for an empty
 slot. Trials of a seed group have one seed and are at one epoch. S and P are powers of two, so that few programs are
-compiled however many trials are left.
+compiled however many trials are left. Which trials a worker has at all, `units.cut` decides; how many go together,
+`sizing.packing_for` guesses, or a probe measures.
 """
 
 from collections import defaultdict

@@ -1,7 +1,7 @@
 """Early stopping by the watched value of each epoch (`training.monitor`): its state, and one pure transition.
 
 What stops a training: the rule here, by `patience`, or a loss that is not finite; `loop.running` at `max_epochs`; the
-callbacks of the host (`fitting.train`); in a grid also a rung (`grid.pruning.survivors`).
+callbacks of the host (`fitting.train`, in a grid `grid.driver`); in a grid also a rung (`grid.pruning.survivors`).
 """
 
 from collections.abc import Callable
