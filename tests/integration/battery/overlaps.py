@@ -29,7 +29,7 @@ def _start_start(random: Random, out: Path, reference: Reference, what: str) -> 
 def _start_resume(random: Random, out: Path, reference: Reference, what: str) -> Outcome:
     """A second one resumes what the first has begun."""
     first = Process(reference.subject.begin(out))
-    _wait_for(first, out / "checkpoints")
+    _wait_for(first, out)
     time.sleep(random.uniform(0, 0.1))
     return _one_of_two(first, Process(reference.subject.go_on(out)), out, reference, what)
 
@@ -37,7 +37,7 @@ def _start_resume(random: Random, out: Path, reference: Reference, what: str) ->
 def _start_overwrite(random: Random, out: Path, reference: Reference, what: str) -> Outcome:
     """A second one begins anew where the first is running."""
     first = Process(reference.subject.begin(out))
-    _wait_for(first, out / "checkpoints")
+    _wait_for(first, out)
     time.sleep(random.uniform(0, 0.1))
     second = Process([*reference.subject.begin(out), "--overwrite"])
     return _one_of_two(first, second, out, reference, what)
@@ -55,7 +55,7 @@ def _resume_resume(random: Random, out: Path, reference: Reference, what: str) -
 def _stopped_resume(random: Random, out: Path, reference: Reference, what: str) -> Outcome:
     """One is stopped (SIGSTOP), another resumes, and the first is continued."""
     first = Process(reference.subject.begin(out))
-    _wait_for(first, out / "checkpoints")
+    _wait_for(first, out)
     time.sleep(random.uniform(0, 0.1))
     first.send(signal.SIGSTOP)
     second = Process(reference.subject.go_on(out))
@@ -67,7 +67,7 @@ def _stopped_resume(random: Random, out: Path, reference: Reference, what: str) 
 def _stopped_overwrite(random: Random, out: Path, reference: Reference, what: str) -> Outcome:
     """One is stopped (SIGSTOP), another begins anew, and the first is continued."""
     first = Process(reference.subject.begin(out))
-    _wait_for(first, out / "checkpoints")
+    _wait_for(first, out)
     time.sleep(random.uniform(0, 0.1))
     first.send(signal.SIGSTOP)
     second = Process([*reference.subject.begin(out), "--overwrite"])
@@ -96,7 +96,7 @@ ORDERS = {
 def _killed(random: Random, out: Path, reference: Reference) -> bool:
     """Begin, and kill after a checkpoint; whether it was not done by then."""
     process = Process(reference.subject.begin(out))
-    _wait_for(process, out / "checkpoints")
+    _wait_for(process, out)
     time.sleep(random.uniform(0, 0.1))
     process.send(signal.SIGKILL)
     return process.end().code == -signal.SIGKILL
