@@ -33,10 +33,14 @@ def choose_device(name: str) -> str:
     return f"{devices[0].platform} ({len(devices)} x {devices[0].device_kind})"
 
 
+def cores() -> int:
+    """How many CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def use_all_cores(most: int) -> None:
     """Make as many CPU devices as there are cores, but at most `most`; trials are shared out to them."""
     import jax
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with contextlib.suppress(RuntimeError):  # JAX has begun already
-        jax.config.update("jax_num_cpu_devices", min(cores, most))
+        jax.config.update("jax_num_cpu_devices", min(cores(), most))

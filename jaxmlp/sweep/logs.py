@@ -23,11 +23,6 @@ class Log(NamedTuple):
     lines: list[tuple[int, bytes]]
     damaged: list[int]
 
-    @property
-    def repeats(self) -> int:
-        """How many lines are of a trial that has one already."""
-        return len(self.lines) - len({trial for trial, _ in self.lines})
-
     def rows(self) -> list[dict[str, Any]]:
         """The lines as rows; what takes the time of a large log."""
         return [_row(text) for _, text in self.lines]

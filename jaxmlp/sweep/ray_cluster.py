@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jaxmlp.cli.devices import Device
+from jaxmlp.cli.devices import Device, cores
 from jaxmlp.errors import JaxmlpError, UsageError, line_of
 from jaxmlp.text import count
 
@@ -122,10 +122,9 @@ def _offered(request: Request, resources: Mapping[str, float]) -> Cluster:
 
 def _local(request: Request) -> dict[str, Any]:
     """How a cluster is started for this process alone: with all its cores, or as many as the workers are to have."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not _has_token():
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # its processes inherit it, and no file holds it
-    return {"address": "local", "num_cpus": max(cores, (request.workers or 1) * (request.cpus or 1))} | LOCAL
+    return {"address": "local", "num_cpus": max(cores(), (request.workers or 1) * (request.cpus or 1))} | LOCAL
 
 
 def _has_token() -> bool:
