@@ -62,12 +62,12 @@ class Spec:
     network: Network
     training: Training
     inputs: int
-    classes: int
+    outputs: int
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Units of every layer, inputs first: (D, *hidden, K)."""
-        return (self.inputs, *self.network.hidden, self.classes)
+        return (self.inputs, *self.network.hidden, self.outputs)
 
 
 class Hyper(NamedTuple):
@@ -115,7 +115,7 @@ class Examples(NamedTuple):
     """Examples to learn from or to evaluate on: a minibatch, or a whole split. NumPy arrays until they go on the device."""
 
     x: Float[Array, "N D"]
-    labels: Int[Array, " N"]  # 0 to K-1
+    targets: Int[Array, " N"] | Float[Array, "N K"]  # class numbers 0 to K-1, or the target of every output
     weights: Float[Array, " N"] | None = None  # None: every example counts once, and no time is spent on it
 
     def __repr__(self) -> str:

@@ -128,7 +128,7 @@ def initial_problem(spec: Spec, experiment: Experiment, splits: Splits, drawn: I
     """The gradient before the first step, in float32: initial weights, the `drawn` training examples, a key for dropout."""
     key, hyper = jax.random.key(experiment.seed, impl=fitting.PRNG), fitting.traced(experiment.hyper)
     params = fitting.compiled_begin(spec, hyper, key).params
-    batch = Examples(jnp.asarray(splits.train.x[drawn]), jnp.asarray(splits.train.labels[drawn]))
+    batch = Examples(jnp.asarray(splits.train.x[drawn]), jnp.asarray(splits.train.targets[drawn]))
     return Problem(spec, hyper, params, batch, jax.random.fold_in(key, 0) if spec.network.dropout else None)
 
 

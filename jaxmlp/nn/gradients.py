@@ -192,7 +192,7 @@ def penalty_term(hyper: Hyper, params: Params) -> Float[Array, ""]:
 def _at_the_output(spec: Spec, batch: Examples, logits: Array) -> tuple[losses.Loss, Activation, Float[Array, "N K"]]:
     loss = losses.loss(spec.network.loss)
     f = activation(spec.network.output_activation, "network.output_activation")
-    return loss, f, losses.targets(batch.labels, spec.classes, loss, f, logits.dtype)
+    return loss, f, losses.targets(batch.targets, spec.outputs, loss, f, logits.dtype)
 
 
 def _mean_weights(batch: Examples, logits: Array) -> Float[Array, " N"]:

@@ -72,7 +72,7 @@ def advance(
 
     def block(state: OnlineState) -> OnlineState:
         indices = draw(order_key, state.steps // BLOCK, len(examples.x))
-        x, labels = (part.at[indices].get(mode="promise_in_bounds") for part in (examples.x, examples.labels))
+        x, labels = (part.at[indices].get(mode="promise_in_bounds") for part in (examples.x, examples.targets))
         return learn(spec, online, x, labels, state)
 
     return jax.lax.while_loop(lambda state: running(online, state) & (state.steps < until), block, state)
@@ -102,7 +102,7 @@ def learn(
     loss, f = losses.loss(spec.network.loss), activation(spec.network.output_activation, "network.output_activation")
     x = x.astype(state.layer.w.dtype)
     rate, threshold = (jnp.asarray(number, x.dtype) for number in (online.learning_rate, online.threshold))
-    d = losses.targets(labels, spec.classes, loss, f, x.dtype)  # [B, K]
+    d = losses.targets(labels, spec.outputs, loss, f, x.dtype)  # [B, K]
     z = jnp.matmul(x, state.layer.w, precision=precision) + state.layer.b[None, :]  # [B, K]
     effect = jnp.triu(rate * (jnp.matmul(x, x.T, precision=precision) + 1), k=1)  # [B, B], of a step on later ones
 

@@ -42,7 +42,7 @@ def evaluate(spec: Spec, params: Params, examples: Examples, shard: ShardBatch =
         logits = network.forward(spec, params, batch.x)
         loss = losses.loss(spec.network.loss)
         f = activation(spec.network.output_activation, "network.output_activation")
-        targets = losses.targets(batch.labels, spec.classes, loss, f, logits.dtype)
+        targets = losses.targets(batch.targets, spec.outputs, loss, f, logits.dtype)
         return sums(batch, loss.value(logits, targets, f), logits, new)
 
     loss, correct = jax.tree.map(jnp.sum, jax.lax.map(block, jnp.arange(-(-N // size))))
@@ -56,7 +56,7 @@ def sums(
     counted: Bool[Array, " N"] | None = None,
 ) -> tuple[Float[Array, ""], Int[Array, ""]]:
     """The weighted sum of the losses, and the number of correct ones, of the examples that count and have weight above 0."""
-    right = network.predictions(logits) == examples.labels
+    right = network.predictions(logits) == examples.targets
     if examples.weights is not None:
         values = jnp.where(examples.weights > 0, examples.weights.astype(values.dtype) * values, 0)
         right &= examples.weights > 0

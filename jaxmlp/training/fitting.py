@@ -100,7 +100,7 @@ def fit(
 
     Example:
         splits, preparation = jaxmlp.prepare(jaxmlp.load_data(jaxmlp.Data("digits")), jaxmlp.Data("digits"))
-        spec = jaxmlp.Spec(jaxmlp.Network(hidden=(32,)), jaxmlp.Training(max_epochs=20), inputs=64, classes=10)
+        spec = jaxmlp.Spec(jaxmlp.Network(hidden=(32,)), jaxmlp.Training(max_epochs=20), inputs=64, outputs=10)
         print(jaxmlp.fit(spec, jaxmlp.Hyper(learning_rate=0.3), splits).test.accuracy)
     """
     check(spec, hyper)

@@ -140,10 +140,10 @@ def check_data(spec: Spec, splits: Splits) -> None:
                 f" inputs={shape[1]}"
             )
         _check_numbers(f"splits.{name}.x", part.x)
-        labels = np.asarray(part.labels)
+        labels = np.asarray(part.targets)
         if labels.shape != shape[:1] or labels.dtype.kind not in "iu":
             raise UsageError(
-                f"splits.{name}.labels has the shape {list(labels.shape)} and the type {labels.dtype}; accepted is a whole"
+                f"splits.{name}.targets has the shape {list(labels.shape)} and the type {labels.dtype}; accepted is a whole"
                 f" number for each of the {shape[0]} examples"
             )
         if part.weights is not None:
@@ -158,11 +158,11 @@ def check_data(spec: Spec, splits: Splits) -> None:
         if not len(labels) and name != "test":
             raise UsageError(f"splits.{name} has no examples of a weight above 0; accepted is at least one")
         low, high = (int(labels.min()), int(labels.max())) if len(labels) else (0, 0)
-        if low < 0 or high >= spec.classes:
-            hint = "number the classes from 0" if low < 0 else f"make the Spec with classes={high + 1}"
+        if low < 0 or high >= spec.outputs:
+            hint = "number the classes from 0" if low < 0 else f"make the Spec with outputs={high + 1}"
             raise UsageError(
-                f"spec.classes is {spec.classes}, but splits.{name}.labels go from {low} to {high}; accepted is 0 to"
-                f" {spec.classes - 1}: {hint}"
+                f"spec.outputs is {spec.outputs}, but splits.{name}.targets go from {low} to {high}; accepted is 0 to"
+                f" {spec.outputs - 1}: {hint}"
             )
 
 
