@@ -157,7 +157,8 @@ def output_targets(targets: Targets, outputs: int, loss: Loss, f: Activation, hy
 
     High and low are 1 and 0; of a loss that reads the output activation the two limits of its range (the thread's third
     answer), so that the error of an output is never more than the width of that range. Of a loss that reads
-    label_smoothing s they are 1 - s + s/K and s/K (Szegedy et al. 2016, section 7). A single output has the target high for class 1.
+    label_smoothing s they are 1 - s + s/K and s/K (Szegedy et al. 2016, section 7). A single output is
+    high for class 1.
     """
     if jnp.ndim(targets) == 2:
         return jnp.asarray(targets, dtype)
