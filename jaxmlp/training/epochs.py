@@ -16,7 +16,7 @@ class Measured(NamedTuple):
     mae: float | None = None
 
     @classmethod
-    def of_score(cls, loss: float, score: float, count: int, *, values: bool) -> "Measured":
+    def of_score(cls, loss: float, score: float | int, count: int, *, values: bool) -> "Measured":
         """From the log of an epoch, whose one score is the count of correct examples, or R2."""
         return cls(loss, None, count, r2=float(score)) if values else cls(loss, int(score), count)
 

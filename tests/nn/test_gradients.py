@@ -133,7 +133,7 @@ def test_every_depth_with_every_penalty(hidden, penalty):
     assert_all_agree(spec, hyper, weights_of(spec), examples())
 
 
-# every activation with a loss of the logits and one of the outputs, which has its derivative once more; others do not meet it
+# every activation with a loss of the logits, and one of the outputs, which has its derivative once more
 EVERY_PAIR = list(itertools.product(ACTIVATIONS, ["softmax_cross_entropy", "squared_error"]))
 
 

@@ -42,8 +42,8 @@ def test_initialisers_have_the_standard_deviation_of_their_definition(name):
 def test_glorot_uniform_all_is_the_interval_of_scikit_learn(activation, factor):
     """Of every layer, the output too; which bound it is follows from the activation of the hidden layers."""
     spec = Spec(Network((30,), activation, init="glorot_uniform_all"), Training(), 40, 20)
-    for layer, (inputs, outputs) in zip(init(spec, Hyper(), jax.random.key(0)), [(40, 30), (30, 20)], strict=True):
-        bound = math.sqrt(factor / (inputs + outputs))
+    for layer, units in zip(init(spec, Hyper(), jax.random.key(0)), [(40, 30), (30, 20)], strict=True):
+        bound = math.sqrt(factor / sum(units))
         for leaf in layer:
             assert 0.8 * bound < jnp.max(jnp.abs(leaf)) <= bound
             assert jnp.min(leaf) < 0 < jnp.max(leaf)
