@@ -21,7 +21,7 @@ class Measured(NamedTuple):
         return cls(loss, None, count, r2=float(score)) if values else cls(loss, int(score), count)
 
     @property
-    def score(self) -> float:
+    def score(self) -> float | int:
         """R2 of values, else the count of correct examples: as it stands in the log of an epoch."""
         score = self.correct if self.r2 is None else self.r2
         assert score is not None

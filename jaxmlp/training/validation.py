@@ -105,12 +105,11 @@ def reads(network: Network, training: Training) -> frozenset[str]:
 
 
 def readers(field: str) -> list[str]:
-    """The losses, update rules, schedules and stopping rules that read a field of Hyper which not all of their kind read."""
-    names: list[str] = []
-    for registry in (LOSSES, OPTIMIZERS, SCHEDULES, STOP_RULES):
-        reading = [name for name, entry in registry.items() if field in entry.reads]
-        names += reading if len(reading) < len(registry) else []
-    return names
+    """The losses, update rules, schedules and stopping rules that read a field of Hyper; none where a training always does."""
+    registries = (LOSSES, OPTIMIZERS, SCHEDULES, STOP_RULES)
+    if any(all(field in entry.reads for entry in registry.values()) for registry in registries):
+        return []
+    return [name for registry in registries for name, entry in registry.items() if field in entry.reads]
 
 
 def refuse_unread(network: Network, training: Training, fields: Iterable[str]) -> None:
