@@ -217,7 +217,7 @@ OTHER_VALUES = Hyper(
     learning_rate=0.37,
     momentum=0.3,
     beta1=0.3,
-    beta2=0.7,
+    beta2=0.05,
     rms_decay=0.4,
     epsilon=0.1,
     weight_decay=0.3,
@@ -283,7 +283,7 @@ def test_reads_tells_the_truth(experiment):
     def outcome(hyper):
         return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(computed(traced(spec, hyper)))]
 
-    base = Hyper(patience=2, decay_epochs=2.0)
+    base = Hyper(learning_rate=0.5, beta2=0.6, patience=2, decay_epochs=2.0)
     with jax.numpy_dtype_promotion("standard"):
         first = outcome(base)
         read = {n for n in Hyper._fields if outcome(base._replace(**{n: getattr(OTHER_VALUES, n)})) != first}
