@@ -105,7 +105,7 @@ def reads(network: Network, training: Training) -> frozenset[str]:
 
 
 def readers(field: str) -> list[str]:
-    """The losses, update rules, schedules and stopping rules that read a field of Hyper; none where a training always does."""
+    """The losses, update rules, schedules and stopping rules that read a field of Hyper; none where all trainings do."""
     registries = (LOSSES, OPTIMIZERS, SCHEDULES, STOP_RULES)
     if any(all(field in entry.reads for entry in registry.values()) for registry in registries):
         return []

@@ -242,12 +242,12 @@ OTHER_VALUES = Hyper(
 def experiments():
     """Experiments that together bear every name of every registry."""
     rules = itertools.cycle(STOP_RULES)
-    for optimizer, schedule, init, loss in itertools.zip_longest(OPTIMIZERS, SCHEDULES, INITS, LOSSES):
+    for optimizer, schedule_name, init, loss in itertools.zip_longest(OPTIMIZERS, SCHEDULES, INITS, LOSSES):
         clip, loss = optimizer == "momentum", loss or "softmax_cross_entropy"
         yield Experiment(
-            network=Network(hidden=(4,), init=init or "zeros", loss=loss, dropout=schedule is None),
+            network=Network(hidden=(4,), init=init or "zeros", loss=loss, dropout=schedule_name is None),
             training=Training(
-                optimizer or "sgd", schedule or "constant", max_epochs=4, stop_rule=next(rules), clip=clip
+                optimizer or "sgd", schedule_name or "constant", max_epochs=4, stop_rule=next(rules), clip=clip
             ),
         )
 
