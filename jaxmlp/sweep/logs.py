@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from jaxmlp.runs import files
 from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.sealed import finite
+from jaxmlp.runs.sealed import strict_json
 
 CHECK = "crc32"
 MARK = f', "{CHECK}": "'
@@ -30,7 +30,7 @@ class Log(NamedTuple):
 
 def line(row: Mapping[str, Any], run: Identity) -> str:
     """A row as a line of the log of a run, without its end."""
-    text = json.dumps(finite(dict(row)), allow_nan=False)
+    text = strict_json(dict(row))
     return f'{text[:-1]}{MARK}{zlib.crc32(text.encode(), _salt(run)):08x}"}}'
 
 

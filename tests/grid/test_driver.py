@@ -9,8 +9,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from jaxmlp.errors import RunError
-from jaxmlp.grid.driver import ATTEMPTS, Driver, Memory
+from jaxmlp.grid.driver import ATTEMPTS, Driver
 from jaxmlp.grid.executors import Failed, Lost, Stopped
+from jaxmlp.grid.journal import Memory
 from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.pruning import Prune, survivors
 from jaxmlp.grid.results import COLUMNS, TrialResult
@@ -131,8 +132,8 @@ class Kept(Memory):
     def done(self, unit):
         return self.kept.get(unit.name)
 
-    def keep(self, unit, done):
-        self.kept[unit.name] = done._replace(best=None)
+    def keep(self, done):
+        self.kept |= {unit.name: result._replace(best=None) for unit, result in done}
 
 
 def driver_of(journal, executor, callbacks=None, *, resumable=False, chunk=4):
