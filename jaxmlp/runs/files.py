@@ -5,7 +5,7 @@ import errno
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from jaxmlp.errors import RunError
@@ -30,7 +30,7 @@ _REMEDIES = {
 
 
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
-_SYNCS = 16  # at a time
+_SYNCS = ThreadPoolExecutor(16)  # it starts no thread before it needs one
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
@@ -61,8 +61,10 @@ def write_together(folder: Path, contents: Mapping[str, bytes | str]) -> None:
         if len(contents) == 1:
             write(*contents)
         else:
-            with ThreadPoolExecutor(_SYNCS) as threads:
-                list(threads.map(write, contents))
+            writes = [_SYNCS.submit(write, name) for name in contents]
+            wait(writes)  # all of them, before a temporary file is removed
+            for written in writes:
+                written.result()
         for name, temporary in temporaries.items():
             with _writing(folder / name):
                 temporary.replace(folder / name)

@@ -28,10 +28,10 @@ class Log(NamedTuple):
         return [_row(text) for _, text in self.lines]
 
 
-def line(row: Mapping[str, Any], run: Identity) -> str:
-    """A row as a line of the log of a run, without its end."""
-    text = strict_json(dict(row))
-    return f'{text[:-1]}{MARK}{zlib.crc32(text.encode(), _salt(run)):08x}"}}'
+def lines(rows: Sequence[Mapping[str, Any]], run: Identity) -> list[str]:
+    """Rows as lines of the log of a run, without their ends."""
+    texts, salt = [strict_json(dict(row)) for row in rows], _salt(run)
+    return [f'{text[:-1]}{MARK}{zlib.crc32(text.encode(), salt):08x}"}}' for text in texts]
 
 
 def read(path: Path, run: Identity | None) -> Log:
@@ -61,7 +61,7 @@ def read(path: Path, run: Identity | None) -> Log:
 
 def write(path: Path, rows: Sequence[Mapping[str, Any]], run: Identity) -> None:
     """Write a log as a whole."""
-    files.write_atomically(path, "".join(line(row, run) + "\n" for row in rows))
+    files.write_atomically(path, "".join(line + "\n" for line in lines(rows, run)))
 
 
 def _salt(run: Identity) -> int:

@@ -213,6 +213,37 @@ def test_a_unit_that_loses_its_worker_again_and_again_is_named():
     assert sorted(attempts)[-1] == ATTEMPTS
 
 
+def test_units_that_are_done_beside_one_that_fails_are_kept():
+    class Failing(Chaos):
+        def collect(self, seconds):
+            first, second, third = self.units[:3]
+            return [Failed(first.name, MemoryError("no room")), *(trained(unit, journal) for unit in (second, third))]
+
+    journal = Kept()
+    with pytest.raises(MemoryError, match="no room"):
+        driver_of(journal, Failing(journal, None)).run()
+    assert sorted(journal.kept) == ["g0-s0-u001", "g0-s0-u002"]
+
+
+def test_the_best_of_units_that_are_done_together_is_kept_once():
+    class Together(Chaos):
+        def collect(self, seconds):
+            units, self.units = self.units, []
+            return [trained(unit, self.journal) for unit in units]
+
+    class Counting(Kept):
+        def keep_best(self, best):
+            bests.append(best.result.rank)
+            super().keep_best(best)
+
+    bests, journal = [], Counting()
+    driver = driver_of(journal, Together(journal, None))
+    assert driver.run()
+    check(driver, journal.records)
+    assert bests == sorted(bests, reverse=True)
+    assert len(bests) <= 1 + len(RUNGS) + 1  # a stage; and once more, of a pruned trial
+
+
 def test_an_error_of_a_worker_is_the_drivers():
     class Failing(Chaos):
         def collect(self, seconds):
