@@ -14,6 +14,7 @@ from jaxmlp.data.sources import Data
 from jaxmlp.errors import RunError
 from jaxmlp.grid import sizing
 from jaxmlp.grid.packing import Packing
+from jaxmlp.grid.program import Device
 from jaxmlp.grid.sizing import Devices, Probe
 from jaxmlp.grid.units import Group
 from jaxmlp.runs import files
@@ -90,13 +91,13 @@ def groups_of(trials: SweepTrials) -> list[SweepGroup]:
     return groups
 
 
-def packing_of(group: SweepGroup, devices: Devices, options: Options, measured: Probe | None = None) -> Packing:
+def packing_of(group: SweepGroup, device: Device, options: Options, measured: Probe | None = None) -> Packing:
     """How the trials of a group are packed; a chunk that is given beats one that was measured, or guessed."""
     chunk, seconds = (None, None) if measured is None else (measured.chunk, measured.seconds)
     return sizing.packing_for(
         group.spec,
         group.examples[0],
-        devices[0],
+        device,
         len(group.trials),
         alone=options.sequential,
         chunk=options.chunk or chunk,
@@ -105,10 +106,10 @@ def packing_of(group: SweepGroup, devices: Devices, options: Options, measured: 
     )
 
 
-def is_worth_probing(group: SweepGroup, devices: Devices) -> bool:
+def is_worth_probing(group: SweepGroup, device: Device) -> bool:
     """Whether its trials, if none stops early, are guessed to take longer than a probe can save."""
     epochs = len(group.trials) * group.spec.training.max_epochs
-    return epochs * sizing.guessed_seconds(group.spec, group.examples[0], devices[0]) > PROBE_FROM
+    return epochs * sizing.guessed_seconds(group.spec, group.examples[0], device) > PROBE_FROM
 
 
 def probed(group: SweepGroup, devices: Devices, *, chunk: int | None = None) -> Probe:
