@@ -18,7 +18,7 @@ _TRIAL = re.compile(rb'\{"trial": (\d+)[,}]')
 
 
 class Log(NamedTuple):
-    """The sound lines of a log, each with its trial, and the numbers (from 1) of the others."""
+    """The sound lines of a log, each with its trial, and the line numbers (from 1) of the others."""
 
     lines: list[tuple[int, bytes]]
     damaged: list[int]

@@ -1,45 +1,32 @@
 """An executor whose workers are Ray actors, on any hosts: they come and go, and the sweep goes on.
 
 A worker has one unit at a time. It is asked for a pulse; one that is silent, dead, or on a dead host loses its unit, and
-another is started in its place. Where workers are idle, they train second copies of the oldest units.
+another is started in its place. Where workers are idle, they train second copies of the oldest units. A worker that has
+started but does not get ready is given up.
 """
 
 import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from jaxmlp.errors import JaxmlpError, line_of
 from jaxmlp.grid.executors import Event, Lost, Stopped
 from jaxmlp.grid.units import Done, Unit
 from jaxmlp.grid.worker import States
+from jaxmlp.sweep.ray_hired import HiredWorker
+from jaxmlp.text import count
 
 PULSE_SECONDS, SILENCE_SECONDS = 10.0, 60.0
+READY_SECONDS = 600.0  # from the start of a worker until it has its device and the data
 SAVING_SECONDS = 30.0  # that workers have at most for saving their units, where the sweep ends by an error
-STARTS = 3  # of a worker that dies before it has said hello
+STARTS = 3  # of a worker that dies before it is ready; and workers that are asked the same
 COPIES = 100  # attempts from here on are second copies
-
-
-@dataclass(eq=False)
-class _Hired:
-    """A worker, and what it does."""
-
-    actor: Any
-    hello: Any  # the answer to come; None once it is there
-    starts: int = 1  # of workers in this place, since one has said hello
-    host: str = ""  # and process, for a person
-    unit: Unit | None = None
-    run: Any = None  # the answer to come
-    begun: float = 0.0
-    heard: float = 0.0
-    pulse: Any = None  # the answer to come
-    group: int | None = None  # whose programs it has
-    dropped: bool = False  # whether another attempt at its unit was faster
+LOGS = "/tmp/ray/session_latest/logs there"
 
 
 class RayExecutor:
@@ -48,11 +35,12 @@ class RayExecutor:
     Args:
         actor: Makes an actor: a remote class, with the resources that each takes. Its methods are those of `RayWorker`.
         workers: How many.
-        job: What each is told first, by `hello(job)`.
+        job: The argument of their first call, `hello(job)`.
         check: Raises JaxmlpError for what a worker answers to that.
         on_message: Takes a line for the user.
         pulse_seconds: How often a worker is asked for a pulse, and after how long a unit may get a second copy.
         silence_seconds: After so long without one a worker is given up.
+        ready_seconds: After so long from its start a worker is given up that has not answered to `hello`.
     """
 
     def __init__(
@@ -60,15 +48,16 @@ class RayExecutor:
         actor: Any,
         workers: int,
         job: Any,
-        check: Callable[[Any], str],
+        check: Callable[[Any], None],
         on_message: Callable[[str], None],
         *,
         pulse_seconds: float = PULSE_SECONDS,
         silence_seconds: float = SILENCE_SECONDS,
+        ready_seconds: float = READY_SECONDS,
     ) -> None:
         self.workers = workers
         self._actor, self._job, self._check, self._on_message = actor, job, check, on_message
-        self._pulse_seconds, self._silence_seconds = pulse_seconds, silence_seconds
+        self._pulse_seconds, self._silence_seconds, self._ready_seconds = pulse_seconds, silence_seconds, ready_seconds
         self._hired = [self._hire() for _ in range(workers)]
         self._plan: Any = None
         self._states: States | None = None
@@ -78,21 +67,34 @@ class RayExecutor:
         self._copies = itertools.count(COPIES)
         self._listened = time.monotonic()
 
-    def ask(self, method: str) -> Any:
-        """What the first worker that is ready answers; another one is asked where it dies. Waits for a worker."""
+    def ready(self) -> HiredWorker:
+        """The first worker that is ready and trains nothing, which is waited for."""
         begun, patient = time.monotonic(), False
-        while True:
-            for worker in self._ready():
-                try:
-                    return ray.get(getattr(worker.actor, method).remote())
-                except RayTaskError as error:
-                    raise _cause(error) from None
-                except RayError as error:
-                    self._lose(worker, "has died", error)
+        while not (free := self._free()):
             self._listen(1.0)
             if not patient and time.monotonic() - begun > self._silence_seconds / 2:
                 patient = True
-                self._on_message(f"waiting for a worker: the cluster has {_resources()}, of which nothing is free")
+                starting = next((worker.place for worker in self._hired if worker.place), None)
+                cluster = f"the cluster has {_resources()}, of which nothing is free"
+                self._on_message(f"waiting for a worker: {f'that {starting} gets ready' if starting else cluster}")
+        return free[0]
+
+    def ask(self, method: str, seconds: float) -> Any:
+        """What a worker answers within so many seconds; where it does not, another one is asked."""
+        line = ""
+        for _ in range(STARTS):
+            worker = self.ready()
+            try:
+                return ray.get(getattr(worker.actor, method).remote(), timeout=seconds)
+            except RayTaskError as error:
+                raise _cause(error) from None
+            except RayError as error:
+                why = f"gave no answer for {seconds:g} s" if isinstance(error, GetTimeoutError) else "has died"
+                line = f"the worker {worker.place} {why} when asked for its {method}"
+                self._lose(worker, why, error)
+        raise JaxmlpError(
+            f"{line}, and {STARTS - 1} before it as well; see the memory and the load of its host, and {LOGS}"
+        )
 
     def begin(self, plan: Any, units: int, states: States | None = None) -> None:
         """Give the workers a plan: what they need beside `job` to train units; and keep as many of them as there are units.
@@ -100,7 +102,7 @@ class RayExecutor:
         `states` are those of units, where they are carried to the workers and back; else these share a folder.
         """
         self._plan, self._states = ray.put(plan), states
-        self._hired.sort(key=lambda worker: worker.hello is not None)  # those that are ready first
+        self._hired.sort(key=lambda worker: not worker.is_ready)
         for worker in self._hired[units:]:
             ray.kill(worker.actor)
         del self._hired[units:]
@@ -117,7 +119,6 @@ class RayExecutor:
         else:
             self._assign()
         self._listen(0.0 if self._events else seconds)
-        self._ask_for_pulses()
         events, self._events = self._events, []
         return events
 
@@ -136,17 +137,15 @@ class RayExecutor:
             ray.kill(worker.actor)
         self._hired = []
 
-    def _hire(self, starts: int = 1) -> _Hired:
-        actor = self._actor.remote()
-        return _Hired(actor, actor.hello.remote(self._job), starts)
+    def _hire(self, starts: int = 1) -> HiredWorker:
+        return HiredWorker.of(self._actor.remote(), self._job, starts)
 
-    def _ready(self) -> list[_Hired]:
-        """The workers that have nothing to do."""
-        return [worker for worker in self._hired if worker.hello is None and worker.run is None]
+    def _free(self) -> list[HiredWorker]:
+        return [worker for worker in self._hired if worker.is_free]
 
     def _assign(self) -> None:
         """Give each worker that has nothing to do a unit: of the group whose programs it has, where there is one."""
-        for worker in self._ready():
+        for worker in self._free():
             if self._queue:
                 again = self._queue[0].attempt > 1
                 alike = (i for i, unit in enumerate(self._queue) if unit.group == worker.group)
@@ -164,42 +163,44 @@ class RayExecutor:
         alone = [(since, unit) for since, unit in begun if attempts[unit.name] == 1 and since < before]
         return min(alone)[1] if alone else None
 
-    def _give(self, worker: _Hired, unit: Unit) -> None:
+    def _give(self, worker: HiredWorker, unit: Unit) -> None:
         carried = {}
         if self._states is not None:
             saved = {name: self._states.load(name) for name in (unit.name, *unit.sources)}
             carried = {name: state for name, state in saved.items() if state is not None}
-        worker.run = worker.actor.run.remote(unit, self._plan, carried)
-        worker.unit, worker.group, worker.dropped = unit, unit.group, False
-        worker.begun = worker.heard = time.monotonic()
+        worker.train(unit, self._plan, carried)
 
     def _listen(self, seconds: float) -> None:
-        """Wait so long at most for answers, and take all that are there."""
-        answers: dict[Any, tuple[Callable[[_Hired, Any], None], _Hired]] = {}
-        for worker in self._hired:
-            takes = {worker.hello: self._take_hello, worker.run: self._take, worker.pulse: self._hear}
-            answers |= {answer: (take, worker) for answer, take in takes.items() if answer is not None}
-        if not answers:
+        """Wait so long at most for answers, take all that are there, and see to the workers that are silent."""
+        awaited = {answer: worker for worker in self._hired for answer in worker.awaited}
+        if awaited:
+            ray.wait(list(awaited), timeout=seconds)
+            for answer in ray.wait(list(awaited), num_returns=len(awaited), timeout=0)[0]:
+                if awaited[answer] in self._hired:  # else it was lost by an answer before
+                    self._receive(awaited[answer], answer)
+        else:
             time.sleep(seconds)
-            return
-        ray.wait(list(answers), timeout=seconds)
-        for answer in ray.wait(list(answers), num_returns=len(answers), timeout=0)[0]:
-            take, worker = answers[answer]
-            if worker not in self._hired:
-                continue  # lost by an answer before
-            try:
-                take(worker, ray.get(answer))
-            except RayTaskError as error:
-                raise _cause(error) from None
-            except RayError as error:
-                self._lose(worker, "has died", error)
+        self._check_silence(seconds)
 
-    def _take_hello(self, worker: _Hired, facts: Any) -> None:
-        worker.host = self._check(facts)
-        worker.hello, worker.starts = None, 1
+    def _receive(self, worker: HiredWorker, answer: Any) -> None:
+        try:
+            content = ray.get(answer)
+            if answer == worker.placed:
+                worker.placed, worker.place, worker.heard = None, content, time.monotonic()
+            elif answer == worker.hello:
+                self._check(content)
+                worker.hello, worker.starts = None, 1
+            elif answer == worker.run:
+                self._take(worker, content)
+            else:
+                self._hear(worker, content)
+        except RayTaskError as error:
+            raise _cause(error) from None
+        except RayError as error:
+            self._lose(worker, "has died", error)
 
-    def _take(self, worker: _Hired, answer: Any) -> None:
-        """Take what has come of a unit, unless another attempt was faster or may still come to its end."""
+    def _take(self, worker: HiredWorker, answer: Any) -> None:
+        """Take what has come of a unit, unless another attempt was faster or may still finish."""
         unit, event, others = worker.unit, answer.event, self._others(worker)
         assert unit is not None
         worker.unit = worker.run = None
@@ -210,47 +211,59 @@ class RayExecutor:
         self._events.append(event)
         if isinstance(event, Done):
             for other in others:
-                assert other.unit is not None
-                other.dropped = True
-                other.actor.abandon.remote(other.unit.name, other.unit.attempt)
+                other.drop()
 
-    def _hear(self, worker: _Hired, pulse: Sequence[Event]) -> None:
+    def _hear(self, worker: HiredWorker, pulse: Sequence[Event]) -> None:
         worker.pulse, worker.heard = None, time.monotonic()
         if not worker.dropped:
             self._events += pulse
 
-    def _ask_for_pulses(self) -> None:
+    def _check_silence(self, waited: float) -> None:
+        """Ask those that train for a pulse; give up those that have been silent, or getting ready, for too long."""
         now = time.monotonic()
-        away, self._listened = now - self._listened, now
-        for worker in [worker for worker in self._hired if worker.run is not None]:
+        away, self._listened = now - self._listened - waited, now
+        for worker in list(self._hired):
             if away > self._pulse_seconds:  # this process was stopped: the silence was its own
                 worker.heard += away
-            if now - worker.heard > self._silence_seconds:
+            silence = now - worker.heard
+            if worker.placed is None and worker.hello is not None and silence > self._ready_seconds:
+                ray.kill(worker.actor)
+                self._leave(
+                    worker,
+                    f"the worker {worker.place} has not got its device and the data in {self._ready_seconds:g} s",
+                    f"see whether another process holds the device, or a folder there hangs, and {LOGS}",
+                )
+            elif worker.run is not None and silence > self._silence_seconds:
                 self._lose(worker, f"was silent for {self._silence_seconds:g} s")
-            elif worker.pulse is None and now - worker.heard > self._pulse_seconds:
+            elif worker.run is not None and worker.pulse is None and silence > self._pulse_seconds:
                 worker.pulse = worker.actor.pulse.remote()
 
-    def _lose(self, worker: _Hired, why: str, error: RayError | None = None) -> None:
+    def _lose(self, worker: HiredWorker, why: str, error: RayError | None = None) -> None:
         """Give a worker up, and start another one in its place; its unit is lost if no other worker trains it."""
         ray.kill(worker.actor)
-        place = self._hired.index(worker)
+        index = self._hired.index(worker)
         if worker.unit is not None and not worker.dropped and not self._others(worker):
-            self._events.append(Lost(worker.unit.name, f"its worker ({worker.host}) {why}"))
-        if worker.hello is None:
-            self._hired[place] = self._hire()
+            self._events.append(Lost(worker.unit.name, f"its worker ({worker.place}) {why}"))
+        if worker.is_ready:
+            self._hired[index] = self._hire()
         elif worker.starts < STARTS:
-            self._hired[place] = self._hire(worker.starts + 1)
+            self._hired[index] = self._hire(worker.starts + 1)
         else:
-            del self._hired[place]
-            line = f"a worker has died {STARTS} times as it started"
-            if not self._hired:
-                raise JaxmlpError(
-                    f"{line}, and none is left ({line_of(error or JaxmlpError(why))}); see /tmp/ray/session_latest/logs on"
-                    " its host, and whether RAY_AUTH_MODE is the same on all hosts"
-                )
-            self._on_message(f"{line}: going on with {len(self._hired)} others")
+            cause = line_of(error or JaxmlpError(why))
+            self._leave(
+                worker,
+                f"a worker has died {STARTS} times as it started ({cause})",
+                f"see {LOGS}, and whether RAY_AUTH_MODE is the same on all hosts",
+            )
 
-    def _others(self, worker: _Hired) -> list[_Hired]:
+    def _leave(self, worker: HiredWorker, line: str, remedy: str) -> None:
+        """Go on with the other workers; JaxmlpError where there are none."""
+        self._hired.remove(worker)
+        if not self._hired:
+            raise JaxmlpError(f"{line}, and none is left; {remedy}; then go on with --resume")
+        self._on_message(f"{line}: going on with {count(len(self._hired), 'other')}; {remedy}")
+
+    def _others(self, worker: HiredWorker) -> list[HiredWorker]:
         """Other workers that train the unit of this one."""
         name = None if worker.unit is None else worker.unit.name
         at_work = [other for other in self._hired if other is not worker and not other.dropped]
