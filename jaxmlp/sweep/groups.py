@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import threading
 from dataclasses import asdict
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ from jaxmlp.sweep.trials import SweepTrials
 
 PROBE_FROM = 60.0  # seconds of work of one device as guessed: below that a probe costs more than it can save
 CHUNKS = "chunks.json"
+_READING = threading.Lock()  # else each worker would read, and hold, a copy of its own
 
 
 class SweepGroup(NamedTuple):
@@ -54,8 +56,9 @@ class SweepGroup(NamedTuple):
         return {"trials": len(self.trials), "sizes": sizes, "data": data.origin, "crc32": data.crc32}
 
     def data(self) -> Loaded:
-        """Its data, read; the last two data sets stay in memory."""
-        return loaded(self.experiment.data)
+        """Its data, read; the last two data sets stay in memory. Threads that want the same wait for one reading."""
+        with _READING:
+            return loaded(self.experiment.data)
 
     def for_workers(self, packing: Packing, recorder: Recorder, *, alone: bool) -> Group:
         """What workers need of it."""

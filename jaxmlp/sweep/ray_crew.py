@@ -16,6 +16,7 @@ from jaxmlp.sweep.journal import SweepJournal
 from jaxmlp.sweep.options import Options
 from jaxmlp.sweep.ray_cluster import Cluster
 from jaxmlp.sweep.ray_executor import RayExecutor
+from jaxmlp.sweep.ray_pool import Pool
 from jaxmlp.sweep.ray_worker import Facts, Job, Plan, RayWorker
 
 TERMS_SECONDS = 600.0  # that a worker may measure how the trials of a group are packed
@@ -51,8 +52,8 @@ class RayCrew:
         self.data, self.groups = " ".join(group.crc32 for group in groups), len(groups)
         self.first: Facts | None = None
         job = Job(config.tree(sweep), options, path.absolute(), (path / HOLDER).read_bytes(), cluster.device)
-        self.workers = RayExecutor(cluster.actor(RayWorker), cluster.workers, job, self._check, on_message)
-        self.workers.ready()
+        self.pool = Pool(cluster.actor(RayWorker), cluster.workers, job, self._check, on_message)
+        self.pool.wait()
 
     def device(self) -> dict[str, Any]:
         """Of the first worker, as environment.json has it."""
@@ -61,13 +62,12 @@ class RayCrew:
 
     def terms(self) -> dict[str, Any]:
         """How the groups are packed, as a worker measures or guesses it."""
-        return self.workers.ask("terms", TERMS_SECONDS * self.groups)
+        return self.pool.ask("terms", "how trials are packed", TERMS_SECONDS * self.groups)
 
     def executor(self, terms: dict[str, Any], run: Identity, journal: SweepJournal, units: int) -> Executor:
         """The workers, ready for at most so many units at a time."""
         plan = Plan(terms, run, journal.session, self.carry_states)
-        self.workers.begin(plan, units, journal if self.carry_states else None)
-        return self.workers
+        return RayExecutor(self.pool, plan, units, journal if self.carry_states else None)
 
     def _check(self, facts: Facts) -> None:
         """Raise JaxmlpError if the sweep would not come to the same bits on a worker, or not at all."""
