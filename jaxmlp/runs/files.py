@@ -30,7 +30,6 @@ _REMEDIES = {
 
 
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
-_SYNCS = ThreadPoolExecutor(16)  # it starts no thread before it needs one
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
@@ -42,11 +41,13 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     write_together(path.parent, {path.name: data})
 
 
-def write_together(folder: Path, contents: Mapping[str, bytes | str]) -> None:
+def write_together(
+    folder: Path, contents: Mapping[str, bytes | str], threads: ThreadPoolExecutor | None = None
+) -> None:
     """Replace files of a folder, by name, each as `write_atomically` does.
 
-    They are synced side by side, so that the file system commits them in few steps, and the folder once for all renames.
-    RunError where a file cannot be put on the disk: none is replaced then, unless it is a rename that fails.
+    With `threads` they are synced side by side, so that the file system commits them in few steps; the folder is synced
+    once for all renames. RunError where a file cannot be put on the disk: none is replaced then, unless a rename fails.
     """
     temporaries = {name: folder / f".{name}.{os.getpid()}.tmp" for name in contents}
 
@@ -58,10 +59,11 @@ def write_together(folder: Path, contents: Mapping[str, bytes | str]) -> None:
             os.fsync(file.fileno())
 
     try:
-        if len(contents) == 1:
-            write(*contents)
+        if threads is None or len(contents) == 1:
+            for name in contents:
+                write(name)
         else:
-            writes = [_SYNCS.submit(write, name) for name in contents]
+            writes = [threads.submit(write, name) for name in contents]
             wait(writes)  # all of them, before a temporary file is removed
             for written in writes:
                 written.result()

@@ -11,6 +11,7 @@ import math
 import re
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.loop import TrainState
 
 BEST = "best"
+SYNCS = 16  # files that are synced side by side
 _TRY = re.compile(r"try-(\d+)\.\d+")
 
 
@@ -104,6 +106,7 @@ class SweepJournal(UnitStates):
         sessions = [int(match[1]) for folder in path.glob(f"{UNITS}/*/try-*") if (match := _TRY.fullmatch(folder.name))]
         super().__init__(path, specs, run, 1 + max(sessions, default=0))
         self.callbacks, self.logs = callbacks, store.Logs(path, run)
+        self._threads = ThreadPoolExecutor(SYNCS)
         self.bests = 0  # how often the best trial has changed
         files.make_directory(self.path)
 
@@ -124,7 +127,7 @@ class SweepJournal(UnitStates):
     def keep(self, done: Sequence[tuple[Unit, Done]]) -> None:
         """Write what has come of units; the state of one is gone then, unless trials go on from it."""
         texts = {self._file(unit).name: self._text(unit, result) for unit, result in done}
-        files.write_together(self.path, texts)
+        files.write_together(self.path, texts, self._threads)
         for unit, result in done:
             if not result.waiting:
                 self.forget(unit)

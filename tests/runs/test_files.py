@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,8 @@ def test_files_that_are_written_together_are_all_synced_before_the_first_rename(
     monkeypatch.setattr(os, "fsync", lambda handle: (fsync(handle), calls.append(os.fstat(handle).st_ino))[0])
     monkeypatch.setattr(os, "replace", lambda *names: (calls.append("rename"), replace(*names))[1])
     contents = {f"{i}": f"{i}" * 9000 for i in range(20)}
-    write_together(tmp_path, contents)
+    with ThreadPoolExecutor(4) as threads:
+        write_together(tmp_path, contents, threads)
     inodes = {(tmp_path / name).stat().st_ino for name in contents}
     assert set(calls[:20]) == inodes
     assert calls[20:] == ["rename"] * 20 + [tmp_path.stat().st_ino]
@@ -66,7 +68,9 @@ def test_one_file_that_cannot_be_written_keeps_the_others_of_its_group_as_they_w
     write_atomically(tmp_path / "a", b"old")
     small_files(4096)
     contents = {"a": "new", "big": "x" * 10_000, "b": "new"}
-    refused([f"cannot write {tmp_path / 'big'}: File too large"], write_together, tmp_path, contents, error=RunError)
+    with ThreadPoolExecutor(4) as threads:
+        line = refused([], write_together, tmp_path, contents, threads, error=RunError)
+    assert f"cannot write {tmp_path / 'big'}: File too large" in line
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old"}
 
 
