@@ -96,9 +96,9 @@ class Driver:
         self._provide(left)
         if self.stopped:
             return waiting
-        for done in self._execute(left):
-            self._keep(done)
-            waiting |= self._count(done)
+        for results in self._execute(left):
+            self._keep(results)
+            waiting |= self._count(results)
         return waiting
 
     def _provide(self, units: Sequence[Unit]) -> None:
@@ -119,7 +119,7 @@ class Driver:
             if not self.stopped and self.callbacks.should_stop():
                 self.stopped = True
                 self.executor.stop()
-            events, done = self.executor.collect(POLL_SECONDS), []
+            events, results = self.executor.collect(POLL_SECONDS), []
             for event in events:
                 if isinstance(event, Compiling):
                     self.callbacks.on_compile(event.what)
@@ -131,9 +131,9 @@ class Driver:
                     del waiting[event.unit]
                     if isinstance(event, Done):
                         self._whole.add(event.unit)
-                        done.append(event)
-            if done:
-                yield done
+                        results.append(event)
+            if results:
+                yield results
             for event in events:
                 if isinstance(event, Failed):
                     raise event.error
@@ -154,22 +154,28 @@ class Driver:
         waiting[unit.name] = unit._replace(attempt=unit.attempt + 1)
         self.executor.submit([waiting[unit.name]])
 
-    def _keep(self, done: Sequence[Done]) -> None:
+    def _keep(self, results: Sequence[Done]) -> None:
         """Keep what has come of units, and the best trial of them where it is the best of all."""
-        results = [(self._units[unit.unit].group, unit.best) for unit in done if unit.best is not None]
-        if results:
-            self._keep_if_best(*min(results, key=lambda result: result[1].rank))
-        self.journal.keep([(self._units[unit.unit], unit) for unit in done])
-        self.compiles += sum(unit.compiles for unit in done)
-        self.compile_seconds += sum(unit.compile_seconds for unit in done)
+        units = [self._units[done.unit] for done in results]
+        candidates = [
+            (done.best.rank, unit.group, done.best) for unit, done in zip(units, results, strict=True) if done.best
+        ]
+        if candidates:
+            rank, group, best = min(candidates, key=lambda candidate: candidate[0])
+            if self.tally.best is None or rank < rank_of(self.tally.best):
+                self.best = Best(group, best)
+                self.journal.keep_best(self.best)
+        self.journal.keep(list(zip(units, results, strict=True)))
+        self.compiles += sum(done.compiles for done in results)
+        self.compile_seconds += sum(done.compile_seconds for done in results)
 
-    def _count(self, done: Sequence[Done]) -> dict[int, Record]:
+    def _count(self, results: Sequence[Done]) -> dict[int, Record]:
         """Count what has come of units that are kept; returns their trials that wait for the next stage."""
-        for unit in done:
-            self._scores |= unit.scores
-            self.tally.add_work(unit.epochs, unit.seconds)
-        self._add([record for unit in done for record in unit.finished])
-        return {record.trial: record for unit in done for record in unit.waiting}
+        for done in results:
+            self._scores |= done.scores
+            self.tally.add_work(done.epochs, done.seconds)
+        self._add([record for done in results for record in done.finished])
+        return {record.trial: record for done in results for record in done.waiting}
 
     def _add(self, records: Sequence[Record]) -> None:
         self.journal.add(records)
@@ -189,11 +195,6 @@ class Driver:
         row = self.tally.best
         if row is not None and row["trial"] in pruned and (self.best is None or rank_of(row) < self.best.result.rank):
             self._find_best()
-
-    def _keep_if_best(self, group: int, result: TrialResult) -> None:
-        if self.tally.best is None or result.rank < rank_of(self.tally.best):
-            self.best = Best(group, result)
-            self.journal.keep_best(self.best)
 
     def _find_best(self) -> None:
         """Have the state of the best trial of the table, from its unit, which is trained again where the state is gone.

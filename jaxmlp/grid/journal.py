@@ -23,7 +23,7 @@ class Journal(States, Protocol):
         """What has come of a unit, if it was kept; without the state of its best trial."""
         ...
 
-    def keep(self, done: Sequence[tuple[Unit, Done]]) -> None:
+    def keep(self, results: Sequence[tuple[Unit, Done]]) -> None:
         """Keep what has come of units; they count once this returns."""
         ...
 
@@ -60,7 +60,7 @@ class Memory:
     def done(self, unit: Unit) -> Done | None:
         return None
 
-    def keep(self, done: Sequence[tuple[Unit, Done]]) -> None:
+    def keep(self, results: Sequence[tuple[Unit, Done]]) -> None:
         pass
 
     def add(self, records: Sequence[Record]) -> None:

@@ -124,12 +124,12 @@ class SweepJournal(UnitStates):
         work = {name: content[name] for name in ("epochs", "seconds", "compiles", "compile_seconds", "device")}
         return Done(unit.name, finished, waiting, scores, None, **work)
 
-    def keep(self, done: Sequence[tuple[Unit, Done]]) -> None:
+    def keep(self, results: Sequence[tuple[Unit, Done]]) -> None:
         """Write what has come of units; the state of one is gone then, unless trials go on from it."""
-        texts = {self._file(unit).name: self._text(unit, result) for unit, result in done}
+        texts = {self._file(unit).name: self._text(unit, done) for unit, done in results}
         files.write_together(self.path, texts, self._threads)
-        for unit, result in done:
-            if not result.waiting:
+        for unit, done in results:
+            if not done.waiting:
                 self.forget(unit)
 
     def _text(self, unit: Unit, done: Done) -> str:

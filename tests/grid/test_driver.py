@@ -132,8 +132,8 @@ class Kept(Memory):
     def done(self, unit):
         return self.kept.get(unit.name)
 
-    def keep(self, done):
-        self.kept |= {unit.name: result._replace(best=None) for unit, result in done}
+    def keep(self, results):
+        self.kept |= {unit.name: done._replace(best=None) for unit, done in results}
 
 
 def driver_of(journal, executor, callbacks=None, *, resumable=False, chunk=4):
