@@ -46,13 +46,23 @@ class Training:
     stop_rule: str = "no_improvement"
     """What counts as an epoch without progress; hyper.patience of them stop the training."""
     monitor: str = "loss"
-    """What early stopping watches on the validation examples; the objective is the loss plus the penalties."""
+    """What early stopping watches: of the validation examples the loss, the objective (with the penalties) or the score
+    (accuracy or R2), or the objective of the minibatches as they were trained."""
     gradient: str = "autodiff"
     """How it is computed; both trains on autodiff, and reports how far delta_rule is from it."""
+    shuffle: bool = True
+    """Whether every epoch has an order of its own; else the examples come as they are."""
+    clip: bool = False
+    """Whether a gradient whose norm over all weights is above hyper.clip_norm is scaled down to it."""
+    penalty_to: str = "mean"
+    """Whether the penalties are added to the mean loss of a minibatch, or to its sum: then a batch of B examples has 1/B
+    of them (scikit-learn's alpha)."""
     l1_step: str = "subgradient"
     """How the L1 penalty moves the weights; proximal is a soft threshold, and gives exact zeros."""
     matmul_precision: str = "highest"
     """Of matrix products. On a CPU all are float32; the default of accelerators is less."""
+    dtype: str = "float32"
+    """Of weights, hyperparameters and metrics: float32 or float64."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +72,12 @@ class Spec:
     network: Network
     training: Training
     inputs: int
-    classes: int
+    outputs: int
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Units of every layer, inputs first: (D, *hidden, K)."""
-        return (self.inputs, *self.network.hidden, self.classes)
+        return (self.inputs, *self.network.hidden, self.outputs)
 
 
 class Hyper(NamedTuple):
@@ -87,10 +97,18 @@ class Hyper(NamedTuple):
     """Added to the root of the mean square."""
     weight_decay: Annotated[float, Ge(0)] = 1e-4
     """Decoupled decay of the weights."""
+    clip_norm: Annotated[float, Ge(0)] = 0.0
+    """Largest norm of the gradient, if training.clip; 0 does not clip."""
     l1: Annotated[float, Ge(0)] = 0.0
     """Factor of the penalty sum |w|."""
     l2: Annotated[float, Ge(0)] = 0.0
     """Factor of the penalty 1/2 sum w^2."""
+    label_smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    """Share of the target that all classes have alike, in training."""
+    huber_delta: Annotated[float, Gt(0)] = 1.0
+    """Error from which the Huber loss grows linearly."""
+    quantile: Annotated[float, Interval(gt=0, lt=1)] = 0.5
+    """The quantile that is learnt; 0.5 is the median."""
     dropout_rate: Annotated[float, Interval(ge=0, lt=1)] = 0.5
     """Share of hidden units dropped, if network.dropout."""
     init_scale: Annotated[float, Ge(0)] = 0.03
@@ -115,7 +133,7 @@ class Examples(NamedTuple):
     """Examples to learn from or to evaluate on: a minibatch, or a whole split. NumPy arrays until they go on the device."""
 
     x: Float[Array, "N D"]
-    labels: Int[Array, " N"]  # 0 to K-1
+    targets: Int[Array, " N"] | Float[Array, "N K"]  # class numbers 0 to K-1, or the target of every output
     weights: Float[Array, " N"] | None = None  # None: every example counts once, and no time is spent on it
 
     def __repr__(self) -> str:

@@ -14,7 +14,7 @@ from jaxmlp.errors import UsageError
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Training
 
 # five trials of a grid: three share a seed, two another; one stops early
-SPEC = Spec(Network((5,)), Training(max_epochs=9, batch_size=8), inputs=4, classes=3)
+SPEC = Spec(Network((5,)), Training(max_epochs=9, batch_size=8), inputs=4, outputs=3)
 HYPERS = [Hyper(0.3, patience=1), Hyper(0.1, momentum=0.5), Hyper(0.3, l2=0.01), Hyper(0.2), Hyper(0.05, patience=0)]
 SEEDS = (3, 3, 8, 3, 8)
 

@@ -47,7 +47,7 @@ IMAGES = np.zeros((70, 28, 28), np.uint8)
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (PART, ["x=float32[500, 784]", "labels=int32[500]", "weights=None"]),
+        (PART, ["x=float32[500, 784]", "targets=int32[500]", "weights=None"]),
         (Splits(PART, PART, PART), ["train=Examples(x=float32[500, 784]", "validation=", "test="]),
         (PARAMS, ["Layer(w=float32[784, 128], b=float32[128])"]),
         (PREPARATION, ["normalise='per_feature'", "mean=float32[784]", "image_shape=(28, 28)"]),
@@ -73,8 +73,8 @@ def test_pytrees_stay_pytrees_and_show_any_leaf():
     """Transformations put tracers, axes and None where arrays are."""
     shapes = []
     jax.jit(lambda splits: shapes.append(repr(splits.train)) or splits.test.x)(Splits(PART, PART, PART))
-    assert shapes == ["Examples(x=float32[500, 784], labels=int32[500], weights=None)"]
-    assert repr(jax.tree.map(lambda _: 0, PART)) == "Examples(x=0, labels=0, weights=None)"
+    assert shapes == ["Examples(x=float32[500, 784], targets=int32[500], weights=None)"]
+    assert repr(jax.tree.map(lambda _: 0, PART)) == "Examples(x=0, targets=0, weights=None)"
     assert len(jax.tree.leaves(Splits(PART, PART, PART))) == 6
 
 

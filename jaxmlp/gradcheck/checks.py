@@ -126,9 +126,9 @@ def check_gradients(experiment: Experiment, options: Options, callbacks: CheckCa
 
 def initial_problem(spec: Spec, experiment: Experiment, splits: Splits, drawn: Int[np.ndarray, " N"]) -> Problem:
     """The gradient before the first step, in float32: initial weights, the `drawn` training examples, a key for dropout."""
-    key, hyper = jax.random.key(experiment.seed, impl=fitting.PRNG), fitting.traced(experiment.hyper)
+    key, hyper = jax.random.key(experiment.seed, impl=fitting.PRNG), fitting.traced(spec, experiment.hyper)
     params = fitting.compiled_begin(spec, hyper, key).params
-    batch = Examples(jnp.asarray(splits.train.x[drawn]), jnp.asarray(splits.train.labels[drawn]))
+    batch = Examples(jnp.asarray(splits.train.x[drawn]), jnp.asarray(splits.train.targets[drawn]))
     return Problem(spec, hyper, params, batch, jax.random.fold_in(key, 0) if spec.network.dropout else None)
 
 
@@ -136,10 +136,9 @@ def in_float64(problem: Problem, experiment: Experiment) -> Problem:
     """The same weights and examples in double precision, and the hyperparameters as they were written."""
     params = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), problem.params)
     batch = problem.batch._replace(x=jnp.asarray(problem.batch.x, jnp.float64))
-    hyper = problem.hyper._replace(
-        **{name: jnp.asarray(getattr(experiment.hyper, name), jnp.float64) for name in ("l1", "l2", "dropout_rate")}
-    )
-    return problem._replace(params=params, batch=batch, hyper=hyper)
+    training = replace(problem.spec.training, dtype="float64")
+    spec = replace(problem.spec, training=training)
+    return Problem(spec, fitting.traced(spec, experiment.hyper), params, batch, problem.key)
 
 
 def _every_weight(

@@ -28,7 +28,7 @@ class FirstStates:
         origin = self._origin(trial)
         if origin not in self._states:
             key = jax.random.key(origin[0], impl=fitting.PRNG)
-            state = fitting.compiled_begin(self.spec, fitting.traced(self.trials[trial].hyper), key)
+            state = fitting.compiled_begin(self.spec, fitting.traced(self.spec, self.trials[trial].hyper), key)
             self._states[origin] = jax.device_get(state)
         self._left[origin] -= 1
         return self._states[origin] if self._left[origin] else self._states.pop(origin)

@@ -24,7 +24,7 @@ from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.text import count
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Measured
-from jaxmlp.training.fitting import Fit, fit_of, measure
+from jaxmlp.training.fitting import Fit, are_values, fit_of, measure
 from jaxmlp.training.validation import check, check_chunk, check_data, check_section, counted
 
 MODES = ("packed", "sequential")
@@ -55,7 +55,8 @@ class GridFit(NamedTuple):
         if self.best >= 0:
             row = self.rows[self.best]
             names = list(row)[1 : list(row).index("status")]
-            validation = Measured(*(row[f"validation_{name}"] for name in Measured._fields))
+            metrics = {name: row.get(f"validation_{name}") for name in Measured._fields}
+            validation = Measured(**metrics)  # pyright: ignore[reportArgumentType]
             lines.append(f"  best: trial {self.best} ({', '.join(f'{name} {row[name]}' for name in names)})")
             lines += [f"  validation: {validation}", f"  test:       {self.test}"]
         return f"GridFit({chr(10).join(lines)}\n)"
@@ -65,7 +66,8 @@ class GridFit(NamedTuple):
         return f"{count(len(self.table['trial']), 'trial')} ({statuses}), {count(self.compiles, 'program')}"
 
     def _repr_html_(self) -> str:
-        columns = [*list(self.table)[: list(self.table).index("status") + 1], "validation_loss", "validation_accuracy"]
+        metrics = [name for name in ("validation_loss", "validation_accuracy", "validation_r2") if name in self.table]
+        columns = [*list(self.table)[: list(self.table).index("status") + 1], *metrics]
         best = sorted(self.rows, key=lambda row: rank(row["trial"], row["status"], row["validation_loss"]))[:SHOWN]
         table = display.table(f"GridFit: {self._title()}", columns, [[row[name] for name in columns] for row in best])
         if self.best < 0:
@@ -123,12 +125,13 @@ def fit_grid(
     if prune.rung_epochs:
         check_rungs("rung_epochs", prune.rung_epochs, min(group_spec.training.max_epochs for group_spec in specs))
     counts = counted(splits.train), counted(splits.validation)
+    learns_values = are_values(spec, splits.train)
 
     def record(result: TrialResult) -> Record:
         configuration, seed = trials.split(result.trial)
         values = {key.split(".")[1]: value for key, value in trials.values(configuration).items()}
-        row = {"trial": result.trial, **values, "seed": seed} | result.row(*counts)
-        return Record(row, result.curve(*counts))
+        row = {"trial": result.trial, **values, "seed": seed} | result.row(*counts, values=learns_values)
+        return Record(row, result.curve(*counts, values=learns_values))
 
     groups = [
         _group(group_spec, splits, trials.numbers(number), trials.trial, record, mode, chunk)
@@ -139,7 +142,7 @@ def fit_grid(
     params = test = None
     if trained.best is not None:
         params = jax.device_put(trained.best.result.state.best_params)
-        test = measure(specs[trained.best.group], params, splits.test)
+        test = measure(specs[trained.best.group], trials.trial(trained.best.result.trial).hyper, params, splits.test)
     return GridFit(
         {name: [row[name] for row in rows] for name in rows[0]},
         [record.curve for record in records],
@@ -196,15 +199,15 @@ def fit_trials(
     counts = counted(splits.train), counted(splits.validation)
 
     def record(result: TrialResult) -> Record:
-        return Record(result.row(*counts), {}, result)
+        return Record(result.row(*counts, values=are_values(spec, splits.train)), {}, result)
 
     group = _group(spec, splits, range(len(trials)), trials.__getitem__, record, mode, chunk)
     records, trained = _train([group], callbacks)
     fits = []
-    for _, _, result in records:
+    for (_, _, result), hyper in zip(records, hypers, strict=True):
         assert result is not None
         epochs, state = epochs_of(result.history, spec, splits), jax.device_put(result.state)
-        fit = fit_of(spec, state, epochs, splits, trained.compile_seconds)
+        fit = fit_of(spec, hyper, state, epochs, splits, trained.compile_seconds)
         fits.append(fit._replace(stop_reason=result.status))
     return fits
 

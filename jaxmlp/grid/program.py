@@ -21,6 +21,7 @@ from jaxtyping import Array, Bool, Int, Key, PyTree
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training import fitting, loop
 from jaxmlp.training.loop import EpochLog, TrainState, running
+from jaxmlp.training.precision import in_dtype
 
 Device = Any  # a jax.Device, which is no type to a checker
 
@@ -71,7 +72,7 @@ def advance_seed_groups(
         return (state, clocks + 1), log
 
     def skip_epoch(state: TrainState) -> tuple[TrainState, EpochLog]:
-        return jax.vmap(jax.vmap(loop.skip_epoch))(state)
+        return jax.vmap(jax.vmap(partial(loop.skip_epoch, spec, splits.train)))(state)
 
     (state, clocks), log = jax.lax.scan(epoch_or_skip, (state, clocks), length=epochs)
     log = jax.tree.map(lambda column: jnp.moveaxis(column, 0, -1), log)  # [S, P, E]
@@ -85,7 +86,7 @@ def advance_alone(
     state, hyper = jax.tree.map(lambda leaf: leaf[0, 0], (state, hyper))
 
     def skip_epoch(state: TrainState) -> tuple[TrainState, EpochLog]:
-        state, log = loop.skip_epoch(state)
+        state, log = loop.skip_epoch(spec, splits.train, state)
         return state, jax.tree.map(lambda column: column[None], log)
 
     def epoch_or_skip(state: TrainState, _: None) -> tuple[TrainState, EpochLog]:
@@ -129,11 +130,10 @@ def trial_batch(
 
 def batch_shapes(device: Device, spec: Spec, shape: tuple[int, ...]) -> TrialBatch:
     """A batch of trials of this shape [S, P] without its arrays: what a program is compiled for."""
-    place = SingleDeviceSharding(device)
-    first = jax.eval_shape(lambda hyper, key: loop.begin(spec, hyper, key), Hyper(), jax.random.key(0))
+    place, first = SingleDeviceSharding(device), loop.state_shapes(spec)
     hyper, state = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((*shape, *leaf.shape), leaf.dtype, sharding=place),
-        (fitting.typed(Hyper()), first),
+        (fitting.typed(spec, Hyper()), first),
     )
     key = jax.eval_shape(partial(jax.random.key, impl=fitting.PRNG), 0)
     keys, clocks = (jax.ShapeDtypeStruct(shape[:1], kind, sharding=place) for kind in (key.dtype, np.dtype(np.int32)))
@@ -174,9 +174,14 @@ class Programs:
         self.seconds_of: dict[Hashable, float] = {}  # that compiling took, of each program that was called
         self._splits: Splits | None = None
 
+    @property
+    def dtype(self) -> str:
+        """Of the data."""
+        return self.spec.training.dtype
+
     def load(self, splits: Splits) -> None:
         """Put the data on the device."""
-        self._splits = jax.device_put(splits, self.device)
+        self._splits = jax.device_put(in_dtype(self.spec.training, splits), self.device)
 
     def share(self, other: "Programs") -> None:
         """Work on the data of other programs on this device."""

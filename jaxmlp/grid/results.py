@@ -11,7 +11,10 @@ from jaxmlp.spec import Spec, Splits
 from jaxmlp.training.fitting import Epoch, epoch_row
 from jaxmlp.training.loop import EpochLog, TrainState
 
-COLUMNS = (*EpochLog._fields[1:], "seconds")
+COLUMNS = (  # of a history: the metrics of an `EpochLog`, as far as all trials have them, and the time
+    *("learning_rate", "train_loss", "train_score", "validation_loss", "validation_score", "disagreement"),
+    "seconds",
+)
 SPARSE = 1e-3  # a weight of smaller magnitude counts as zero
 
 History = np.ndarray  # float64 [epochs, columns]: the metrics of each epoch of a trial
@@ -31,32 +34,39 @@ class TrialResult(NamedTuple):
         best = int(self.state.stopping.best_epoch)
         return rank(self.trial, self.status, column(self.history, "validation_loss")[best - 1] if best else None)
 
-    def row(self, train: int, validation: int) -> dict[str, Any]:
-        """The line of a table: the metrics of the best epoch, on so many training and validation examples."""
+    def row(self, train: int, validation: int, *, values: bool = False) -> dict[str, Any]:
+        """The line of a table: the metrics of the best epoch, on so many training and validation examples.
+
+        The score of an epoch is the R2 of `values`, or an exact count of correct examples.
+        """
         best = int(self.state.stopping.best_epoch)
         row: dict[str, Any] = {"trial": self.trial, "status": self.status}
         row |= {"epochs_run": len(self.history), "best_epoch": best}
         for split, count in (("validation", validation), ("train", train)):
-            correct = int(column(self.history, f"{split}_correct")[best - 1]) if best else None
-            row |= {
-                f"{split}_loss": float(column(self.history, f"{split}_loss")[best - 1]) if best else None,
-                f"{split}_accuracy": None if correct is None else correct / count,
-                f"{split}_correct": correct,
-                f"{split}_count": count,
-            }
+            score = float(column(self.history, f"{split}_score")[best - 1]) if best else None
+            row[f"{split}_loss"] = float(column(self.history, f"{split}_loss")[best - 1]) if best else None
+            if values:
+                row[f"{split}_r2"] = score
+            else:
+                row[f"{split}_accuracy"] = None if score is None else int(score) / count
+                row[f"{split}_correct"] = None if score is None else int(score)
+            row[f"{split}_count"] = count
         return row | {"sparsity": sparsity(self.state.best_params), "cause": self.cause}
 
-    def curve(self, train: int, validation: int) -> dict[str, list]:
-        """For each column of the history a list of its epochs; accuracies beside exact counts; None where not finite."""
+    def curve(self, train: int, validation: int, *, values: bool = False) -> dict[str, list]:
+        """For each column of the history a list of its epochs; None where not finite.
+
+        Scores are called r2 (of `values`), or are exact counts, with accuracies beside them.
+        """
         lists: dict[str, list] = {}
         for name in COLUMNS:
-            values = column(self.history, name)
-            if name.endswith("_correct"):
-                lists[name] = [int(value) for value in values]
-                count = train if name.startswith("train") else validation
-                lists[name.replace("correct", "accuracy")] = [value / count for value in lists[name]]
+            numbers = column(self.history, name)
+            if name.endswith("_score") and not values:
+                split, count = name.removesuffix("_score"), train if name.startswith("train") else validation
+                lists[f"{split}_correct"] = [int(number) for number in numbers]
+                lists[f"{split}_accuracy"] = [int(number) / count for number in numbers]
             else:
-                lists[name] = [float(value) if np.isfinite(value) else None for value in values]
+                lists[name.replace("_score", "_r2")] = [float(x) if np.isfinite(x) else None for x in numbers]
         return lists
 
     @property
@@ -99,8 +109,8 @@ def history_of(epochs: Sequence[Epoch]) -> History:
     """The inverse of `epochs_of`."""
     rows = [
         (
-            *(epoch.learning_rate, epoch.train.loss, epoch.train.correct),
-            *(epoch.validation.loss, epoch.validation.correct, epoch.disagreement or 0.0, epoch.seconds),
+            *(epoch.learning_rate, epoch.train.loss, epoch.train.score),
+            *(epoch.validation.loss, epoch.validation.score, epoch.disagreement or 0.0, epoch.seconds),
         )
         for epoch in epochs
     ]
@@ -114,5 +124,5 @@ def joined(histories: list[History]) -> History:
 
 def histories_of(log: EpochLog, seconds: float) -> np.ndarray:
     """A log of [..., epochs] as histories [..., epochs, columns], with the same seconds in each epoch."""
-    columns = [np.asarray(metric, float) for metric in log[1:]]
+    columns = [np.asarray(getattr(log, name), float) for name in COLUMNS[:-1]]
     return np.stack([*columns, np.full(columns[0].shape, seconds)], axis=-1)

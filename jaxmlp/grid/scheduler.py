@@ -173,7 +173,7 @@ class Scheduler:
         finished = states[stand_in]._replace(epoch=np.asarray(self.spec.training.max_epochs, np.int32))
         state = stacked([states.get(int(trial), finished) for trial in slots.flat])
         trials = [self.trials[int(trial)] for trial in np.where(slots == EMPTY, stand_in, slots).flat]
-        hyper = stacked([fitting.typed(trial.hyper) for trial in trials])
+        hyper = stacked([fitting.typed(self.spec, trial.hyper) for trial in trials])
         state, hyper = jax.tree.map(lambda leaf: leaf.reshape(slots.shape + leaf.shape[1:]), (state, hyper))
         seeds = [trial.seed for trial in trials[:: slots.shape[-1]]]  # of each seed group: that of its first slot
         return program.trial_batch(self.programs.device, hyper, seeds, state, clocks)

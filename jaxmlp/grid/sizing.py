@@ -19,6 +19,7 @@ from jaxmlp.grid.trials import Trial
 from jaxmlp.grid.units import PIECES
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training import loop
+from jaxmlp.training.precision import precision
 
 CALL_SECONDS = 0.2  # a call of the program takes about so long: what the host does between two is little against it
 MOST_EPOCHS = 10  # of a call: trials that have finished keep their slots until its end
@@ -87,8 +88,7 @@ def weights(spec: Spec) -> int:
 
 def state_bytes(spec: Spec) -> int:
     """Of the training state of one trial."""
-    shapes = jax.eval_shape(lambda hyper, key: loop.begin(spec, hyper, key), Hyper(), jax.random.key(0))
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(loop.state_shapes(spec)))
 
 
 def memory_for_trials(device: Device) -> int:
@@ -149,6 +149,10 @@ def _timed(spec: Spec, splits: Splits, devices: Devices, chunk: int, per_seed: i
     programs = [Programs(spec, device, 1, alone=False) for device in devices]
 
     def on_device(programs: Programs) -> float:
+        with precision(spec.training):
+            return measured(programs)
+
+    def measured(programs: Programs) -> float:
         scheduler = Scheduler(programs, trials, Packing(chunk, 1, chunk, 0.0), spec.training.max_epochs)
         programs.load(splits)
         scheduler.begin()

@@ -13,6 +13,7 @@ from jaxmlp.grid.scheduler import Call, Scheduler
 from jaxmlp.grid.snapshots import Snapshot
 from jaxmlp.grid.units import Done, Group, Record, Unit
 from jaxmlp.spec import Splits
+from jaxmlp.training.precision import precision
 
 
 class Saved(NamedTuple):
@@ -81,6 +82,10 @@ class Worker:
 
         A pulse is emitted after each call of a program, and `stop` is asked before it.
         """
+        with precision(self.groups[unit.group].spec.training):
+            return self._train(unit, emit, stop)
+
+    def _train(self, unit: Unit, emit: Emit, stop: Callable[[], bool]) -> Done | None:
         group, programs = self.groups[unit.group], self._programs(unit.group)
         programs.on_compile = lambda what: emit(Compiling(what))
         compiles, compile_seconds = programs.compiles, programs.compile_seconds
@@ -135,8 +140,9 @@ class Worker:
             group = self.groups[number]
             splits = group.splits()
             programs = Programs(group.spec, self.device, group.packing.epochs, alone=group.alone)
-            if self._loaded is not None and self._loaded[1] is splits:
-                programs.share(self._loaded[2])
+            loaded = self._loaded
+            if loaded is not None and loaded[1] is splits and loaded[2].dtype == programs.dtype:
+                programs.share(loaded[2])
             else:
                 self._loaded = None  # frees the data of the group before
                 programs.load(splits)

@@ -5,9 +5,9 @@ where v_n is the weight of example n (1 for all where none are given). A batch w
 
 The arguments of a route:
     spec: the network and its training, static.
-    hyper: l1, l2 and dropout_rate are read.
+    hyper: l1, l2, dropout_rate, and what the loss reads.
     params: weights and biases, a Layer each.
-    batch: examples x [N, D], labels [N] and, if there are any, weights v [N].
+    batch: examples x [N, D], targets [N] or [N, K] and, if there are any, weights v [N].
     key: of the dropout masks; None: no dropout.
 """
 
@@ -63,8 +63,8 @@ def by_delta_rule(spec: Spec, hyper: Hyper, params: Params, batch: Examples, key
     precision = spec.training.matmul_precision
     f = activation(spec.network.activation)
     logits, tape = record(spec, hyper, params, batch.x, key)
-    loss, output_activation, targets = _at_the_output(spec, batch, logits)
-    delta = loss.delta(logits, targets, output_activation) * _mean_weights(batch, logits)[:, None]  # [N, K]
+    loss, output_activation, targets = _at_the_output(spec, hyper, batch, logits)
+    delta = loss.delta(logits, targets, output_activation, hyper) * _mean_weights(batch, logits)[:, None]  # [N, K]
     grads = []
     for index in reversed(range(len(params))):
         dw = jnp.matmul(tape.inputs[index].T, delta, precision=precision)  # [I, O]
@@ -76,7 +76,7 @@ def by_delta_rule(spec: Spec, hyper: Hyper, params: Params, batch: Examples, key
             if mask is not None:
                 delta = delta * mask
             delta = delta * f.derivative(tape.pre_activations[index - 1], tape.activations[index - 1])
-    values = loss.value(logits, targets, output_activation)
+    values = loss.value(logits, targets, output_activation, hyper)
     return Gradient(tuple(reversed(grads)), values, logits)
 
 
@@ -178,8 +178,8 @@ def _data_term(
     spec: Spec, hyper: Hyper, params: Params, batch: Examples, key: Key[Array, ""] | None
 ) -> tuple[Float[Array, ""], Float[Array, " N"], Float[Array, "N K"]]:
     logits, _ = record(spec, hyper, params, batch.x, key)
-    loss, output_activation, targets = _at_the_output(spec, batch, logits)
-    values = loss.value(logits, targets, output_activation)
+    loss, output_activation, targets = _at_the_output(spec, hyper, batch, logits)
+    values = loss.value(logits, targets, output_activation, hyper)
     return jnp.sum(values * _mean_weights(batch, logits)), values, logits
 
 
@@ -189,10 +189,12 @@ def penalty_term(hyper: Hyper, params: Params) -> Float[Array, ""]:
     return sum(penalties[1:], penalties[0])
 
 
-def _at_the_output(spec: Spec, batch: Examples, logits: Array) -> tuple[losses.Loss, Activation, Float[Array, "N K"]]:
+def _at_the_output(
+    spec: Spec, hyper: Hyper, batch: Examples, logits: Array
+) -> tuple[losses.Loss, Activation, Float[Array, "N K"]]:
     loss = losses.loss(spec.network.loss)
     f = activation(spec.network.output_activation, "network.output_activation")
-    return loss, f, losses.targets(batch.labels, spec.classes, loss, f, logits.dtype)
+    return loss, f, losses.output_targets(batch.targets, spec.outputs, loss, f, hyper, logits.dtype)
 
 
 def _mean_weights(batch: Examples, logits: Array) -> Float[Array, " N"]:

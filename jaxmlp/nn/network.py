@@ -1,5 +1,7 @@
 """The network: its layers, their initial weights, and the forward pass."""
 
+import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -9,7 +11,7 @@ from jaxtyping import Array, Float, Int, Key
 from jaxmlp import display
 from jaxmlp.errors import entry
 from jaxmlp.nn.activations import activation
-from jaxmlp.nn.losses import loss
+from jaxmlp.nn.losses import CLASSES, loss
 from jaxmlp.spec import Hyper, Network, Spec
 
 
@@ -26,15 +28,28 @@ class Layer(NamedTuple):
 Params = tuple[Layer, ...]
 Activations = Float[Array, "N _"]
 
+
+class Uniform(NamedTuple):
+    """An initialiser uniform(-a, a) of weights and biases alike."""
+
+    half_width: Callable[[Spec, Hyper, int, int], float | Float[Array, ""]]  # a, of (spec, hyper, inputs, outputs)
+
+
+def _glorot_width(spec: Spec, hyper: Hyper, inputs: int, outputs: int) -> float:
+    """sqrt(6 / (inputs + outputs)), of sigmoid units sqrt(2 / (inputs + outputs)): as scikit-learn's networks begin."""
+    return math.sqrt((2 if spec.network.activation == "sigmoid" else 6) / (inputs + outputs))
+
+
 INITS = {
     # Variance scaling: LeCun et al. 1998 (1/fan_in), Glorot and Bengio 2010 (2/(fan_in + fan_out)), He et al. 2015
-    # (2/fan_in). "zeros" is the report's Algorithm 1, "uniform" the thread's, of half width hyper.init_scale, for
-    # weights and biases alike; under the others biases begin at 0.
+    # (2/fan_in). "zeros" is the report's Algorithm 1, "uniform" the thread's, of half width hyper.init_scale.
+    # Where it is not said otherwise biases begin at 0.
     "zeros": jax.nn.initializers.zeros,
-    "uniform": None,
+    "uniform": Uniform(lambda spec, hyper, inputs, outputs: hyper.init_scale),
     "lecun_normal": jax.nn.initializers.lecun_normal(),
     "lecun_uniform": jax.nn.initializers.lecun_uniform(),
     "glorot_normal": jax.nn.initializers.glorot_normal(),
+    "glorot_uniform_all": Uniform(_glorot_width),
     "glorot_uniform": jax.nn.initializers.glorot_uniform(),
     "he_normal": jax.nn.initializers.he_normal(),
     "he_uniform": jax.nn.initializers.he_uniform(),
@@ -42,21 +57,22 @@ INITS = {
 
 
 def init(spec: Spec, hyper: Hyper, key: Key[Array, ""]) -> Params:
-    """The initial weights and biases of every layer, of the shapes that `spec.sizes` gives, in JAX's default float type.
+    """The initial weights and biases of every layer, of the shapes that `spec.sizes` gives.
 
     Raises UsageError where `network.init` names no initialiser.
     """
     initializer = entry("network.init", spec.network.init, INITS)
-    layers = []
+    layers, dtype = [], spec.training.dtype
     for index, (inputs, outputs) in enumerate(zip(spec.sizes, spec.sizes[1:], strict=False)):
         layer_key = jax.random.fold_in(key, index)
-        if initializer is None:
+        if isinstance(initializer, Uniform):
             w_key, b_key = jax.random.split(layer_key)
-            w = hyper.init_scale * jax.random.uniform(w_key, (inputs, outputs), minval=-1.0)
-            b = hyper.init_scale * jax.random.uniform(b_key, (outputs,), minval=-1.0)
+            bound = jnp.asarray(initializer.half_width(spec, hyper, inputs, outputs), dtype)
+            w = bound * jax.random.uniform(w_key, (inputs, outputs), dtype, minval=-1.0)
+            b = bound * jax.random.uniform(b_key, (outputs,), dtype, minval=-1.0)
         else:
-            w = initializer(layer_key, (inputs, outputs))
-            b = jnp.zeros(outputs, w.dtype)
+            w = initializer(layer_key, (inputs, outputs), dtype)
+            b = jnp.zeros(outputs, dtype)
         layers.append(Layer(w, b))
     return tuple(layers)
 
@@ -102,17 +118,22 @@ def forward(spec: Spec, params: Params, x: Float[Array, "N D"]) -> Float[Array, 
     return record(spec, Hyper(), params, x, None)[0]
 
 
-def predictions(logits: Float[Array, "N K"]) -> Int[Array, " N"]:
-    """The class with the largest logit, the first of equals.
+def predictions(logits: Float[Array, "N K"], kind: str = CLASSES) -> Int[Array, "N *K"]:
+    """What is predicted of targets of a `kind`: the class with the largest logit, the first of equals, or labels [N, K].
+
+    A label holds, and of a single output the class is 1, where the logit is above 0: the sigmoid is above one half.
 
     An increasing f(z) would choose the same one, but saturates. (silu and gelu increase above their minimum only; outputs
     that mean anything lie there.)
     """
-    return jnp.argmax(logits, axis=1)
+    if kind == CLASSES and logits.shape[1] > 1:
+        return jnp.argmax(logits, axis=1).astype(jnp.int32)
+    held = (logits > 0).astype(jnp.int32)
+    return held[:, 0] if kind == CLASSES else held
 
 
 def outputs(network: Network, logits: Float[Array, "N K"]) -> Float[Array, "N K"]:
-    """The outputs of the network, as its loss has them: probabilities softmax(z), or f(z)."""
+    """The outputs of the network, as its loss has them: probabilities softmax(z) or sigmoid(z), exp(z), or f(z)."""
     f = activation(network.output_activation, "network.output_activation")
     return loss(network.loss).outputs(logits, f)
 

@@ -72,7 +72,7 @@ def advance(
 
     def block(state: OnlineState) -> OnlineState:
         indices = draw(order_key, state.steps // BLOCK, len(examples.x))
-        x, labels = (part.at[indices].get(mode="promise_in_bounds") for part in (examples.x, examples.labels))
+        x, labels = (part.at[indices].get(mode="promise_in_bounds") for part in (examples.x, examples.targets))
         return learn(spec, online, x, labels, state)
 
     return jax.lax.while_loop(lambda state: running(online, state) & (state.steps < until), block, state)
@@ -102,23 +102,23 @@ def learn(
     loss, f = losses.loss(spec.network.loss), activation(spec.network.output_activation, "network.output_activation")
     x = x.astype(state.layer.w.dtype)
     rate, threshold = (jnp.asarray(number, x.dtype) for number in (online.learning_rate, online.threshold))
-    d = losses.targets(labels, spec.classes, loss, f, x.dtype)  # [B, K]
+    d = losses.output_targets(labels, spec.outputs, loss, f, Hyper(), x.dtype)  # [B, K]
     z = jnp.matmul(x, state.layer.w, precision=precision) + state.layer.b[None, :]  # [B, K]
     effect = jnp.triu(rate * (jnp.matmul(x, x.T, precision=precision) + 1), k=1)  # [B, B], of a step on later ones
 
     def step(s: Int[Array, ""], z: Float[Array, "B K"]) -> Float[Array, "B K"]:
-        delta = loss.delta(z[s][None, :], d[s][None, :], f)  # [1, K]
+        delta = loss.delta(z[s][None, :], d[s][None, :], f, Hyper())  # [1, K]
         return z - effect[s][:, None] * delta
 
     z = jax.lax.fori_loop(0, len(x), step, z)
-    errors = loss.value(z, d, f)  # [B]
+    errors = loss.value(z, d, f, Hyper())  # [B]
     continues = jnp.isfinite(errors) & (errors >= threshold)
     within = state.steps + jnp.arange(len(x), dtype=jnp.int32) < online.max_steps
     learnt = jnp.cumprod(continues & within, dtype=jnp.int32)  # [B], 1 up to the end
     count = jnp.sum(learnt, dtype=jnp.int32)
     stopped = jnp.any(within & ~continues)
     last = jnp.where(stopped, count, count - 1)
-    delta = jnp.where(learnt[:, None] > 0, rate * loss.delta(z, d, f), 0)  # [B, K]
+    delta = jnp.where(learnt[:, None] > 0, rate * loss.delta(z, d, f, Hyper()), 0)  # [B, K]
     w = state.layer.w - jnp.matmul(x.T, delta, precision=precision)
     b = state.layer.b - jnp.sum(delta, axis=0)
     windows = state.errors.at[state.steps // window(online)].add(jnp.sum(jnp.where(learnt > 0, errors, 0)))

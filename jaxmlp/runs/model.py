@@ -119,7 +119,7 @@ def load(run: str | Path) -> Model:
         )
         training = Training(matmul_precision=description["matmul_precision"])
         inputs = math.prod(preparation.image_shape)
-        spec = Spec(network, training, inputs=inputs, classes=len(preparation.classes))
+        spec = Spec(network, training, inputs=inputs, outputs=len(preparation.classes))
         check(spec, Hyper())
         contradiction = _contradiction(spec, params, preparation, len(tensors))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:

@@ -39,7 +39,7 @@ def draw(
     make_directory(path)
     classes, shape = trained.preparation.classes, trained.preparation.image_shape
     logits = compiled_forward(trained.spec, trained.params, splits.test.x)
-    labels, predicted = np.asarray(splits.test.labels), np.asarray(predictions(logits))
+    labels, predicted = np.asarray(splits.test.targets), np.asarray(predictions(logits))
     pictures: dict[str, Callable[[], plots.Picture]] = {}
     if epochs:
         pictures[directory.CURVES] = lambda: plots.run_curves([epoch.to_json() for epoch in epochs], best_epoch)

@@ -24,12 +24,13 @@ from jaxmlp.runs.files import flush, make_directory, remove
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.model import Model
 from jaxmlp.runs.sealed import write_json
-from jaxmlp.spec import Spec, Splits
+from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.text import count
 from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
 from jaxmlp.training.loop import TrainState
+from jaxmlp.training.precision import precision
 
 
 class Outcome(NamedTuple):
@@ -79,6 +80,19 @@ def run(
     Raises RunError where the disk fails, or the run was begun on other data; and, before anything is written,
     JaxmlpError or UsageError where there are no devices that could share a batch equally.
     """
+    with precision(experiment.training):
+        return _run(experiment, data, path, callbacks, checkpoint_seconds, data_parallel=data_parallel)
+
+
+def _run(
+    experiment: Experiment,
+    data: Loaded,
+    path: Path,
+    callbacks: Callbacks,
+    checkpoint_seconds: float,
+    *,
+    data_parallel: bool,
+) -> Outcome:
     started = time.perf_counter()
     placement = fitting.placement_for(experiment.training, data_parallel=data_parallel)
     splits, preparation = data.splits, data.preparation
@@ -106,7 +120,7 @@ def run(
 
     save(path, state, epochs, identity)
     state, splits = placement.fetch((state, program.splits))
-    trained, summary = write_model(spec, path, state, epochs, splits, preparation, identity)
+    trained, summary = write_model(spec, program.hyper, path, state, epochs, splits, preparation, identity)
     summary["seconds"]["compile"] = program.compile_seconds
     summary["seconds"]["total"] = data.seconds + time.perf_counter() - started
     write_json(path / SUMMARY, summary, identity)
@@ -165,6 +179,7 @@ def _resume(
 
 def write_model(
     spec: Spec,
+    hyper: Hyper,
     path: Path,
     state: TrainState,
     epochs: list[Epoch],
@@ -179,7 +194,7 @@ def write_model(
     flush(path / METRICS)
     trained = Model(spec, jax.device_get(state.best_params), preparation)
     model.save(path, trained, identity)
-    validation, test = (fitting.measure(spec, state.best_params, split) for split in splits[1:])
+    validation, test = (fitting.measure(spec, hyper, state.best_params, split) for split in splits[1:])
     reason, seconds = fitting.stop_reason(spec, state), sum(epoch.seconds for epoch in epochs)
     summary = {
         "test": test.to_json(),

@@ -22,6 +22,7 @@ from jaxmlp.sweep.groups import SweepGroup
 from jaxmlp.sweep.store import BEST
 from jaxmlp.sweep.trials import SweepTrial
 from jaxmlp.training.callbacks import Callbacks
+from jaxmlp.training.precision import precision
 
 
 class Work(NamedTuple):
@@ -142,10 +143,11 @@ def write_best(
     environment.write(path, environment.current(trial.experiment, run, data.origin))
     epochs = epochs_of(result.history, group.spec, data.splits)
     metrics.append(path, *epochs)
-    state = jax.device_put(result.state)
     runner.save(path, result.state, epochs, run)
-    splits = jax.device_put(data.splits)
-    trained, summary = runner.write_model(group.spec, path, state, epochs, splits, data.preparation, run)
+    hyper, splits = trial.experiment.hyper, data.splits
+    with precision(group.spec.training):
+        state = jax.device_put(result.state)
+        trained, summary = runner.write_model(group.spec, hyper, path, state, epochs, splits, data.preparation, run)
     summary["stop_reason"] = result.status
     write_json(path / SUMMARY, summary, run)
     pictures.draw(path / PLOTS, trained, epochs, summary["best_epoch"], splits, callbacks)

@@ -27,7 +27,7 @@ from jaxmlp.grid.worker import Saved
 from jaxmlp.runs import checkpoints, files
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import json_text, read_json
-from jaxmlp.spec import Hyper, Spec
+from jaxmlp.spec import Spec
 from jaxmlp.sweep import store
 from jaxmlp.sweep.store import UNITS
 from jaxmlp.training import loop
@@ -88,7 +88,7 @@ class UnitStates:
     def _shapes(self, metadata: dict[str, str]) -> dict[str, Any]:
         """Of the tree of a checkpoint."""
         unit = json.loads(metadata["unit"])
-        facts, best, state = unit["facts"], unit["best"], _state_shapes(self.specs[unit["group"]])
+        facts, best, state = unit["facts"], unit["best"], loop.state_shapes(self.specs[unit["group"]])
         trials = len(facts["trials"])
         many = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((trials, *leaf.shape), leaf.dtype), state)
         return {
@@ -180,7 +180,7 @@ class SweepJournal(UnitStates):
 
     def _best_shapes(self, metadata: dict[str, str]) -> tuple[TrainState, jax.ShapeDtypeStruct]:
         facts = json.loads(metadata["best"])
-        return _state_shapes(self.specs[facts["group"]]), _history_shape(facts["epochs"])
+        return loop.state_shapes(self.specs[facts["group"]]), _history_shape(facts["epochs"])
 
 
 def _tries(folder: Path) -> list[Path]:
@@ -197,10 +197,6 @@ def _result_of(facts: dict[str, Any] | None, arrays: Any) -> TrialResult | None:
         return None
     state, history = arrays
     return TrialResult(facts["trial"], facts["status"], history, state)
-
-
-def _state_shapes(spec: Spec) -> TrainState:
-    return jax.eval_shape(lambda hyper, key: loop.begin(spec, hyper, key), Hyper(), jax.random.key(0))
 
 
 def _history_shape(epochs: int) -> jax.ShapeDtypeStruct:

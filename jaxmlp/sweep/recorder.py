@@ -34,14 +34,14 @@ class Recorder:
         if self.zeros:
             row["zeros"] = sparsity(result.state.best_params, below=0.0)
         if self.test:
-            row |= self._tested(group, result.state)
+            row |= self._tested(group, trial, result.state)
         return Record(row, {"trial": result.trial} | result.curve(train, validation))
 
-    def _tested(self, group: int, state: TrainState) -> dict[str, Any]:
+    def _tested(self, group: int, trial: SweepTrial, state: TrainState) -> dict[str, Any]:
         held = self._test_examples  # threads that meet here put a copy each on the device; each uses its own
         if held is None or held[0] != group:
             self._test_examples = held = group, jax.device_put(self.groups[group].data().splits.test)
         params = jax.device_put(state.best_params)
-        test = fitting.measure(self.groups[group].spec, params, held[1])
+        test = fitting.measure(self.groups[group].spec, trial.experiment.hyper, params, held[1])
         columns = {"loss": test.loss, "accuracy": test.accuracy, "correct": test.correct, "count": test.count}
         return {f"test_{name}": value for name, value in columns.items()}

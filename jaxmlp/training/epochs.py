@@ -6,28 +6,64 @@ from typing import Any, NamedTuple
 
 
 class Measured(NamedTuple):
-    """The mean loss of some examples, and how many of them are classified correctly: exact counts."""
+    """The mean loss of some examples, and how good the outputs are: exact counts of classes and labels, or R2 of values."""
 
     loss: float
-    correct: int
+    correct: int | None  # examples of the right class, or with all labels right; None for values
     count: int  # pyright: ignore[reportIncompatibleMethodOverride]
+    right_labels: int | None = None  # of label sets: single labels that are right
+    r2: float | None = None  # of values, like mae
+    mae: float | None = None
+
+    @classmethod
+    def of_score(cls, loss: float, score: float, count: int, *, values: bool) -> "Measured":
+        """From the log of an epoch, whose one score is the count of correct examples, or R2."""
+        return cls(loss, None, count, r2=float(score)) if values else cls(loss, int(score), count)
+
+    @property
+    def score(self) -> float:
+        """R2 of values, else the count of correct examples: as it stands in the log of an epoch."""
+        score = self.correct if self.r2 is None else self.r2
+        assert score is not None
+        return score
 
     @property
     def accuracy(self) -> float:
-        """The share of correct examples: an integer over an integer."""
-        return self.correct / self.count
+        """The share of correct examples: an integer over an integer; NaN for values, and where there are no examples."""
+        return self.correct / self.count if self.correct is not None and self.count else math.nan
 
     def __str__(self) -> str:
+        if self.correct is None:
+            mae = "" if self.mae is None else f", mean absolute error {self.mae:.4g}"
+            return f"loss {self.loss:.4f}, R2 {self.r2:.4f}{mae} on {self.count:,} examples"
         return f"loss {self.loss:.4f}, accuracy {self.correct:,}/{self.count:,} = {100 * self.accuracy:.2f} %"
+
+    def names(self) -> tuple[str, str]:
+        """What `shown` shows: the heads of two columns of a table."""
+        return ("R2", "examples") if self.correct is None else ("accuracy", "correct")
+
+    def shown(self) -> tuple[str, str]:
+        """The score as people read it, and the counts behind it."""
+        if self.correct is None:
+            return f"{self.r2:.4f}", f"{self.count:,}"
+        return f"{100 * self.accuracy:.2f} %", f"{self.correct:,} of {self.count:,}"
 
     def to_json(self) -> dict[str, Any]:
         """The form in the files of a run."""
-        return {"loss": self.loss, "accuracy": self.accuracy, "correct": self.correct, "count": self.count}
+        if self.correct is None:
+            form = {"loss": self.loss, "r2": self.r2, "mae": self.mae, "count": self.count}
+        else:
+            form = {"loss": self.loss, "accuracy": self.accuracy, "correct": self.correct, "count": self.count}
+            form["right_labels"] = self.right_labels
+        return {name: value for name, value in form.items() if value is not None or name == "loss"}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> "Measured":
         """The inverse of `to_json`."""
-        return cls(_number(saved["loss"]), saved["correct"], saved["count"])
+        if "r2" not in saved:
+            return cls(_number(saved["loss"]), saved["correct"], saved["count"], saved.get("right_labels"))
+        mae = _number(saved["mae"]) if "mae" in saved else None
+        return cls(_number(saved["loss"]), None, saved["count"], r2=_number(saved["r2"]), mae=mae)
 
 
 class Epoch(NamedTuple):

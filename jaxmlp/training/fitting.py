@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxmlp import display, xla_flags
+from jaxmlp.nn import losses
+from jaxmlp.nn.losses import VALUES, kind_of_targets
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Examples, Hyper, Spec, Splits, Training
 from jaxmlp.training import data_parallel as parallel
@@ -17,6 +19,7 @@ from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch, Measured
 from jaxmlp.training.evaluation import evaluate
 from jaxmlp.training.loop import EpochLog, TrainState, advance, begin, running
+from jaxmlp.training.precision import in_dtype, precision
 from jaxmlp.training.validation import check, check_data, counted
 
 PRNG = "threefry2x32"  # counter-based and the same on every backend; recorded with a run
@@ -59,11 +62,11 @@ class Fit(NamedTuple):
 
     def _repr_html_(self) -> str:
         rows = [
-            (name, f"{split.loss:.4f}", f"{100 * split.accuracy:.2f} %", f"{split.correct:,} of {split.count:,}")
+            (name, f"{split.loss:.4f}", *split.shown())
             for name, split in (("validation", self.validation), ("test", self.test))
         ]
         losses = {name: [getattr(epoch, name).loss for epoch in self.epochs] for name in ("train", "validation")}
-        table = display.table(f"Fit {self._ending}", ("split", "loss", "accuracy", "correct"), rows)
+        table = display.table(f"Fit {self._ending}", ("split", "loss", *self.test.names()), rows)
         return table + display.curves("loss", losses, self.best_epoch)
 
 
@@ -85,7 +88,7 @@ def fit(
     Args:
         spec: What is compiled: the network, the training, and how many inputs and classes there are.
         hyper: The hyperparameters, traced; one that this training does not read must be left at its default.
-        splits: Training, validation and test examples, as NumPy or JAX arrays: x [N, D], labels [N] of 0 to K-1.
+        splits: Training, validation and test examples, as NumPy or JAX arrays: x [N, D]; targets [N] of 0 to K-1, or [N, K].
         seed: Fixes the first weights, the order of the examples and dropout.
         data_parallel: Whether every minibatch is split over all devices; the result is the same to rounding.
         callbacks: Sees every epoch as it ends; once its `should_stop` is true, the result is that of the epochs so far.
@@ -100,22 +103,23 @@ def fit(
 
     Example:
         splits, preparation = jaxmlp.prepare(jaxmlp.load_data(jaxmlp.Data("digits")), jaxmlp.Data("digits"))
-        spec = jaxmlp.Spec(jaxmlp.Network(hidden=(32,)), jaxmlp.Training(max_epochs=20), inputs=64, classes=10)
+        spec = jaxmlp.Spec(jaxmlp.Network(hidden=(32,)), jaxmlp.Training(max_epochs=20), inputs=64, outputs=10)
         print(jaxmlp.fit(spec, jaxmlp.Hyper(learning_rate=0.3), splits).test.accuracy)
     """
     check(spec, hyper)
     check_data(spec, splits)
     callbacks = callbacks or Callbacks()
     placement = placement_for(spec.training, data_parallel=data_parallel)
-    hyper, key, state = initial(spec, hyper, seed)
-    program, state = compile_epoch(spec, hyper, key, splits, state, placement, callbacks)
-    epochs, stop = [], False
-    for done in train(program, state, callbacks):
-        state, stop = done.state, done.stop
-        epochs.append(done.epoch)
-    stopped = stop and bool(running(spec, program.hyper, state))
-    state, splits = placement.fetch((state, program.splits))
-    result = fit_of(spec, state, epochs, splits, program.compile_seconds)
+    with precision(spec.training):
+        hyper, key, state = initial(spec, hyper, seed)
+        program, state = compile_epoch(spec, hyper, key, splits, state, placement, callbacks)
+        epochs, stop = [], False
+        for done in train(program, state, callbacks):
+            state, stop = done.state, done.stop
+            epochs.append(done.epoch)
+        stopped = stop and bool(running(spec, program.hyper, state))
+        state, splits = placement.fetch((state, program.splits))
+        result = fit_of(spec, program.hyper, state, epochs, splits, program.compile_seconds)
     return result._replace(stop_reason="stopped") if stopped else result
 
 
@@ -127,20 +131,20 @@ def placement_for(training: Training, *, data_parallel: bool) -> Placement:
     return Placement(parallel.compiled_advance(mesh), partial(parallel.replicated, mesh), parallel.on_the_first)
 
 
-def traced(hyper: Hyper) -> Hyper:
-    """The hyperparameters as arrays (float32 and int32), so that a new value never compiles anew."""
-    return jax.tree.map(jnp.asarray, typed(hyper))
+def traced(spec: Spec, hyper: Hyper) -> Hyper:
+    """The hyperparameters as arrays, so that a new value never compiles anew."""
+    return jax.tree.map(jnp.asarray, typed(spec, hyper))
 
 
-def typed(hyper: Hyper) -> Hyper:
-    """The hyperparameters in NumPy, each float32 or int32 as its default is, so that 1 and 1.0 are the same program."""
-    kinds = (np.int32 if type(default) is int else np.float32 for default in Hyper())
+def typed(spec: Spec, hyper: Hyper) -> Hyper:
+    """The hyperparameters in NumPy, `training.dtype` or int32 as its default is, so that 1 and 1.0 are the same program."""
+    kinds = (np.int32 if type(default) is int else np.dtype(spec.training.dtype) for default in Hyper())
     return Hyper._make(np.asarray(value, kind) for value, kind in zip(hyper, kinds, strict=True))
 
 
 def initial(spec: Spec, hyper: Hyper, seed: int) -> tuple[Hyper, jax.Array, TrainState]:
     """The traced hyperparameters, the key of a seed, and the state before the first epoch."""
-    key, hyper = jax.random.key(seed, impl=PRNG), traced(hyper)
+    key, hyper = jax.random.key(seed, impl=PRNG), traced(spec, hyper)
     xla_flags.restore()  # there are arrays, so XLA has read them
     return hyper, key, compiled_begin(spec, hyper, key)
 
@@ -168,7 +172,7 @@ def compile_epoch(
     """The program of a network, and its state where the program runs. What was compiled before is taken from a cache."""
     if callbacks is not None:
         callbacks.on_compile("-".join(map(str, spec.sizes)))
-    hyper, key, splits, state = placement.put((hyper, key, splits, state))
+    hyper, key, splits, state = placement.put((hyper, key, in_dtype(spec.training, splits), state))
     started = time.perf_counter()
     compiled = placement.advance.lower(spec, hyper, key, splits, state).compile()
     return Program(spec, compiled, hyper, key, splits, time.perf_counter() - started), state
@@ -201,20 +205,27 @@ def train(program: Program, state: TrainState, callbacks: Callbacks) -> Iterator
     callbacks.on_train_end()
 
 
+def are_values(spec: Spec, examples: Examples) -> bool:
+    """Whether the targets are numbers to come near to; else they are classes or labels, which are right or wrong."""
+    return kind_of_targets(losses.loss(spec.network.loss), examples.targets) == VALUES
+
+
 def epoch_row(spec: Spec, splits: Splits, log: EpochLog, index: int, epoch: int, seconds: float) -> Epoch:
     """The record of entry `index` of a log [E]: epoch number `epoch`, which took so many seconds."""
     train, validation = (
-        Measured(float(loss[index]), int(correct[index]), counted(examples))
-        for loss, correct, examples in (
-            (log.train_loss, log.train_correct, splits.train),
-            (log.validation_loss, log.validation_correct, splits.validation),
+        Measured.of_score(float(loss[index]), score[index].item(), counted(examples), values=are_values(spec, examples))
+        for loss, score, examples in (
+            (log.train_loss, log.train_score, splits.train),
+            (log.validation_loss, log.validation_score, splits.validation),
         )
     )
     disagreement = float(log.disagreement[index]) if spec.training.gradient == "both" else None
     return Epoch(epoch, float(log.learning_rate[index]), train, validation, seconds, disagreement)
 
 
-def fit_of(spec: Spec, state: TrainState, epochs: list[Epoch], splits: Splits, compile_seconds: float) -> Fit:
+def fit_of(
+    spec: Spec, hyper: Hyper, state: TrainState, epochs: list[Epoch], splits: Splits, compile_seconds: float
+) -> Fit:
     """The result of a training that has reached `state`: its best parameters, evaluated once on the test examples."""
     return Fit(
         params=state.best_params,
@@ -222,16 +233,17 @@ def fit_of(spec: Spec, state: TrainState, epochs: list[Epoch], splits: Splits, c
         epochs=epochs,
         best_epoch=int(state.stopping.best_epoch),
         stop_reason=stop_reason(spec, state),
-        validation=measure(spec, state.best_params, splits.validation),
-        test=measure(spec, state.best_params, splits.test),
+        validation=measure(spec, hyper, state.best_params, splits.validation),
+        test=measure(spec, hyper, state.best_params, splits.test),
         compile_seconds=compile_seconds,
     )
 
 
-def measure(spec: Spec, params: Params, examples: Examples) -> Measured:
-    """The mean loss and the exact count of correct examples of a split."""
-    loss, correct, count = jax.device_get(compiled_evaluate(spec, params, examples))
-    return Measured(float(loss), int(correct), int(count))
+def measure(spec: Spec, hyper: Hyper, params: Params, examples: Examples) -> Measured:
+    """The mean loss of a split; the exact count of its correct examples, or R2 and the mean absolute error of its values."""
+    evaluated = jax.device_get(compiled_evaluate(spec, traced(spec, hyper), params, in_dtype(spec.training, examples)))
+    metrics = {name: None if metric is None else metric.item() for name, metric in evaluated._asdict().items()}
+    return Measured(**metrics)  # pyright: ignore[reportArgumentType]
 
 
 def stop_reason(spec: Spec, state: TrainState) -> str:

@@ -5,8 +5,10 @@ g is the gradient, alpha the learning rate of the step, gamma the momentum.
     momentum      v <- gamma v + (1 - gamma) alpha g,   w <- w - v          (report eq. 5)
     heavy_ball    u <- gamma u + g,                     w <- w - alpha u    (Polyak 1964; PyTorch's and Keras' SGD)
 
-With a constant rate the two are one: v = (1 - gamma) alpha u, so `momentum` at the rate alpha equals `heavy_ball` at the
-rate (1 - gamma) alpha. With a rate that changes they differ: in `momentum` every past gradient keeps the rate it came
+    velocity      v <- gamma v + alpha g,               w <- w - v          (Sutskever et al. 2013; scikit-learn's sgd)
+
+With a constant rate the first two are one: v = (1 - gamma) alpha u, so `momentum` at the rate alpha equals `heavy_ball`
+at the rate (1 - gamma) alpha. With a rate that changes they differ: in `momentum` every past gradient keeps the rate it came
 in with, v_T = (1 - gamma) sum_t gamma^(T-t) alpha_t g_t, in `heavy_ball` all take the rate of today,
 alpha_T u_T = sum_t gamma^(T-t) alpha_T g_t. So `momentum` follows a falling rate late, by about 1 / (1 - gamma) steps.
 
@@ -15,7 +17,7 @@ the L1 penalty out and s is the effective rate: what a gradient that stays 1 mov
 
     sgd                      s = alpha
     momentum                 s = (1 - gamma) alpha (1 + gamma + gamma^2 + ...) = alpha
-    heavy_ball, nesterov     s = alpha (1 + gamma + gamma^2 + ...) = alpha / (1 - gamma)
+    heavy_ball, velocity, and their nesterov forms     s = alpha (1 + gamma + gamma^2 + ...) = alpha / (1 - gamma)
 
 At rest the rule moves w by -s g, and w = soft_threshold(w - s g, s l1) holds where g = -l1 sign(w), or |g| <= l1 if w = 0:
 the conditions of a minimum of E. Any other threshold rests at another penalty's minimum. Adaptive rules scale every weight
@@ -59,6 +61,10 @@ def _momentum(hyper: Hyper, rate: Float[Array, ""]) -> Transformation:
     return _optax().chain(_optax().scale_by_learning_rate(rate), _optax().ema(hyper.momentum, debias=False))
 
 
+def _velocity(rate: Float[Array, ""], hyper: Hyper, *, nesterov: bool) -> Transformation:
+    return _optax().chain(_optax().scale_by_learning_rate(rate), _optax().trace(hyper.momentum, nesterov))
+
+
 def _weights_only(params: Params) -> Params:
     """True for weights, False for biases: decay, like the penalties, applies to weights."""
     return tuple(Layer(w=True, b=False) for _ in params)  # pyright: ignore[reportArgumentType]
@@ -82,6 +88,12 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "nesterov": Optimizer(
         lambda hyper, rate: _optax().sgd(rate, hyper.momentum, nesterov=True), frozenset({"momentum"}), _accumulated
     ),
+    "velocity": Optimizer(
+        lambda hyper, rate: _velocity(rate, hyper, nesterov=False), frozenset({"momentum"}), _accumulated
+    ),
+    "nesterov_velocity": Optimizer(
+        lambda hyper, rate: _velocity(rate, hyper, nesterov=True), frozenset({"momentum"}), _accumulated
+    ),
     "sgd": Optimizer(lambda hyper, rate: _optax().sgd(rate), effective_rate=_constant),
     "adam": Optimizer(
         lambda hyper, rate: _optax().adam(rate, hyper.beta1, hyper.beta2, hyper.epsilon),
@@ -92,6 +104,12 @@ OPTIMIZERS: dict[str, Optimizer] = {
             rate, hyper.beta1, hyper.beta2, hyper.epsilon, weight_decay=hyper.weight_decay, mask=_weights_only
         ),
         frozenset({"beta1", "beta2", "epsilon", "weight_decay"}),
+    ),
+    "lion": Optimizer(  # Chen et al. 2023
+        lambda hyper, rate: _optax().lion(
+            rate, hyper.beta1, hyper.beta2, weight_decay=hyper.weight_decay, mask=_weights_only
+        ),
+        frozenset({"beta1", "beta2", "weight_decay"}),
     ),
     "rmsprop": Optimizer(
         lambda hyper, rate: _optax().rmsprop(rate, hyper.rms_decay, hyper.epsilon, eps_in_sqrt=False),
@@ -108,6 +126,14 @@ def optimizer(name: str) -> Optimizer:
 def start(name: str, hyper: Hyper, params: Params) -> OptState:
     """The state of the update rule before the first step."""
     return optimizer(name).build(hyper, jnp.asarray(hyper.learning_rate)).init(params)
+
+
+def clipped(hyper: Hyper, grads: Params) -> Params:
+    """The gradient, scaled down to the norm hyper.clip_norm where its own is above (Pascanu et al. 2013)."""
+    norm = _optax().global_norm(grads)
+    limit = jnp.asarray(hyper.clip_norm, norm.dtype)
+    factor = jnp.where((limit > 0) & (norm > limit), limit / norm, 1)
+    return jax.tree.map(lambda g: g * factor, grads)
 
 
 def update(

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jaxmlp.errors import entry
-from jaxmlp.spec import Hyper
+from jaxmlp.spec import Hyper, Training
 
 Times = Float[Array, " steps"]  # one for each step of an epoch
 
@@ -22,6 +22,9 @@ class Schedule(NamedTuple):
     factor: Callable[[Hyper, Times, Float[Array, ""]], Times]
     reads: frozenset[str] = frozenset()
     reads_max_epochs: bool = False
+    cuts: bool = (
+        False  # whether the end of patience multiplies the rate by decay_rate, instead of stopping the training
+    )
 
 
 def _cosine(hyper: Hyper, done: Times, total: Float[Array, ""]) -> Times:
@@ -40,6 +43,14 @@ SCHEDULES: dict[str, Schedule] = {
     "inverse_scaling": Schedule(
         lambda hyper, done, total: (1 + done) ** -hyper.decay_power, frozenset({"decay_power"})
     ),
+    # scikit-learn's invscaling, which counts examples: decay_epochs = 1 / N, and a rate that changes between epochs.
+    "inverse_scaling_by_epoch": Schedule(
+        lambda hyper, done, total: (1 + jnp.floor(done) / hyper.decay_epochs) ** -hyper.decay_power,
+        frozenset({"decay_power", "decay_epochs"}),
+    ),
+    "plateau": Schedule(
+        lambda hyper, done, total: jnp.ones_like(done), frozenset({"decay_rate", "patience"}), cuts=True
+    ),
     "cosine": Schedule(_cosine, frozenset({"final_fraction"}), reads_max_epochs=True),
 }
 
@@ -49,15 +60,19 @@ def schedule(name: str) -> Schedule:
     return entry("training.schedule", name, SCHEDULES)
 
 
-def learning_rates(name: str, hyper: Hyper, max_epochs: int, epoch: Array, steps: int) -> Float[Array, " steps"]:
-    """The learning rate of each of the `steps` steps of the epoch `epoch` (counted from 0).
+def learning_rates(
+    training: Training, hyper: Hyper, epoch: Array, steps: int, cuts: Int[Array, ""] | None = None
+) -> Float[Array, " steps"]:
+    """The learning rate of each of the `steps` steps of the epoch `epoch` (counted from 0), after so many `cuts`.
 
     With warm-up, step i (counted from 0 over the whole run) has the share (i + 1) / (warm-up steps) of the learning
     rate until that is 1, and the schedule begins after it.
     """
-    done = epoch.astype(jnp.float32) + jnp.arange(steps, dtype=jnp.float32) / steps  # [steps]
-    warmup = jnp.asarray(hyper.warmup_epochs, jnp.float32)
+    dtype = training.dtype
+    done = epoch.astype(dtype) + jnp.arange(steps, dtype=dtype) / steps  # [steps]
+    warmup = jnp.asarray(hyper.warmup_epochs, dtype)
     rise = jnp.where(warmup > 0, jnp.minimum((done + 1 / steps) / jnp.where(warmup > 0, warmup, 1), 1), 1)
     after = jnp.maximum(done - warmup, 0)
-    factor = schedule(name).factor(hyper, after, jnp.maximum(max_epochs - warmup, 0))
-    return jnp.asarray(hyper.learning_rate, jnp.float32) * rise * factor
+    factor = schedule(training.schedule).factor(hyper, after, jnp.maximum(training.max_epochs - warmup, 0))
+    rates = jnp.asarray(hyper.learning_rate, dtype) * rise * factor
+    return rates if cuts is None else rates * jnp.asarray(hyper.decay_rate, dtype) ** cuts.astype(dtype)

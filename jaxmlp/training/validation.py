@@ -10,14 +10,20 @@ from jaxmlp.errors import UsageError, unknown
 from jaxmlp.fields import LARGEST, annotations, different, kind_of, shown, value_of
 from jaxmlp.nn.activations import ACTIVATIONS, activation
 from jaxmlp.nn.gradients import GRADIENTS
-from jaxmlp.nn.losses import L1_STEPS, LOSSES
+from jaxmlp.nn.losses import CLASSES, L1_STEPS, LABELS, LOSSES, VALUES, kind_of_targets
 from jaxmlp.nn.network import INITS
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training.optimizers import OPTIMIZERS, effective_rate, optimizer
 from jaxmlp.training.schedules import SCHEDULES, schedule
-from jaxmlp.training.stopping import STOP_RULES, stop_rule
+from jaxmlp.training.stopping import MONITORS, STOP_RULES, stop_rule
 
-MONITORS = ("loss", "objective")
+ACCEPTED = {  # of the kinds of targets
+    CLASSES: "a whole number for each of the {N} examples",
+    LABELS: "0 or 1 for each label [{N}, {K}]",
+    VALUES: "a number for each output [{N}, {K}]",
+}
+DTYPES = ("float32", "float64")
+PENALTY_TO = ("mean", "sum")
 PRECISIONS = ("default", "high", "highest")
 TRAINING_GRADIENTS = (*GRADIENTS, "both")
 NAMES: dict[str, Collection[str]] = {  # that a key accepts
@@ -33,6 +39,8 @@ NAMES: dict[str, Collection[str]] = {  # that a key accepts
     "training.gradient": TRAINING_GRADIENTS,
     "training.l1_step": L1_STEPS,
     "training.matmul_precision": PRECISIONS,
+    "training.penalty_to": PENALTY_TO,
+    "training.dtype": DTYPES,
 }
 
 
@@ -89,15 +97,17 @@ def reads(network: Network, training: Training) -> frozenset[str]:
         | optimizer(training.optimizer).reads
         | schedule(training.schedule).reads
         | stop_rule(training.stop_rule).reads
+        | LOSSES[network.loss].reads
+        | (frozenset({"clip_norm"}) if training.clip else frozenset())
         | (frozenset({"dropout_rate"}) if network.dropout else frozenset())
         | (frozenset({"init_scale"}) if network.init == "uniform" else frozenset())
     )
 
 
 def readers(field: str) -> list[str]:
-    """The update rules, schedules and stopping rules that read a field of Hyper which not all of their kind read."""
+    """The losses, update rules, schedules and stopping rules that read a field of Hyper which not all of their kind read."""
     names: list[str] = []
-    for registry in (OPTIMIZERS, SCHEDULES, STOP_RULES):
+    for registry in (LOSSES, OPTIMIZERS, SCHEDULES, STOP_RULES):
         reading = [name for name, entry in registry.items() if field in entry.reads]
         names += reading if len(reading) < len(registry) else []
     return names
@@ -110,8 +120,9 @@ def refuse_unread(network: Network, training: Training, fields: Iterable[str]) -
         if field in Hyper._fields and field not in read:
             raise UsageError(
                 f"hyper.{field} is set, but not read by optimizer {training.optimizer!r}, schedule"
-                f" {training.schedule!r}, stop_rule {training.stop_rule!r}, init {network.init!r}"
-                f"{'' if network.dropout else ' without dropout'}: leave it out (read here: {', '.join(sorted(read))})"
+                f" {training.schedule!r}, stop_rule {training.stop_rule!r}, loss {network.loss!r}, init {network.init!r}"
+                f"{'' if network.dropout else ', without dropout'}{'' if training.clip else ', without training.clip'}:"
+                f" leave it out (read here: {', '.join(sorted(read))})"
             )
 
 
@@ -127,42 +138,77 @@ def check(spec: Spec, hyper: Hyper) -> None:
 
 
 def check_data(spec: Spec, splits: Splits) -> None:
-    """Raise UsageError if the examples are not of the inputs and classes of the spec, or there are none to learn from."""
+    """Raise UsageError if the examples do not fit the spec and one another, or there are none to learn from."""
+    kinds = {name: kind_of_targets(LOSSES[spec.network.loss], part.targets) for name, part in splits._asdict().items()}
+    if different_kind := next((name for name, kind in kinds.items() if kind != kinds["train"]), None):
+        raise UsageError(
+            f"splits.train.targets has the shape {list(np.shape(splits.train.targets))}, splits.{different_kind}.targets"
+            f" {list(np.shape(splits._asdict()[different_kind].targets))}; accepted is one kind in all splits"
+        )
+    unread = () if MONITORS[spec.training.monitor].reads_validation else ("validation",)
     for name, part in splits._asdict().items():
-        shape = np.shape(part.x)
-        if len(shape) != 2:
-            raise UsageError(
-                f"splits.{name}.x has the shape {list(shape)}; accepted is [examples, {spec.inputs}]: flatten it"
-            )
-        if shape[1] != spec.inputs:
-            raise UsageError(
-                f"spec.inputs is {spec.inputs}, but splits.{name}.x has {shape[1]} columns: make the Spec with"
-                f" inputs={shape[1]}"
-            )
-        _check_numbers(f"splits.{name}.x", part.x)
-        labels = np.asarray(part.labels)
-        if labels.shape != shape[:1] or labels.dtype.kind not in "iu":
-            raise UsageError(
-                f"splits.{name}.labels has the shape {list(labels.shape)} and the type {labels.dtype}; accepted is a whole"
-                f" number for each of the {shape[0]} examples"
-            )
+        _check_inputs(spec, f"splits.{name}.x", part.x)
+        counted = np.ones(len(part.x), bool)
         if part.weights is not None:
-            if np.shape(part.weights) != shape[:1]:
-                weights_shape = list(np.shape(part.weights))
+            if np.shape(part.weights) != counted.shape:
                 raise UsageError(
-                    f"splits.{name}.weights has the shape {weights_shape}; accepted is a number for each of"
-                    f" {shape[0]} examples"
+                    f"splits.{name}.weights has the shape {list(np.shape(part.weights))}; accepted is a number for each of"
+                    f" {len(counted)} examples"
                 )
             _check_numbers(f"splits.{name}.weights", part.weights)
-            labels = labels[np.asarray(part.weights) > 0]
-        if not len(labels) and name != "test":
+            counted = np.asarray(part.weights) > 0
+        if not counted.any() and name not in ("test", *unread):
             raise UsageError(f"splits.{name} has no examples of a weight above 0; accepted is at least one")
-        low, high = (int(labels.min()), int(labels.max())) if len(labels) else (0, 0)
-        if low < 0 or high >= spec.classes:
-            hint = "number the classes from 0" if low < 0 else f"make the Spec with classes={high + 1}"
+        _check_targets(spec, f"splits.{name}.targets", np.asarray(part.targets), counted)
+
+
+def _check_inputs(spec: Spec, field: str, x: Any) -> None:
+    shape = np.shape(x)
+    if len(shape) != 2:
+        raise UsageError(f"{field} has the shape {list(shape)}; accepted is [examples, {spec.inputs}]: flatten it")
+    if shape[1] != spec.inputs:
+        raise UsageError(
+            f"spec.inputs is {spec.inputs}, but {field} has {shape[1]} columns: make the Spec with inputs={shape[1]}"
+        )
+    _check_numbers(field, x)
+
+
+def _check_targets(spec: Spec, field: str, targets: np.ndarray, counted: np.ndarray) -> None:
+    """Raise UsageError for targets that are not of the shape, type and range that the loss learns."""
+    name, K = spec.network.loss, spec.outputs
+    loss, found = LOSSES[name], f"{field} has the shape {list(targets.shape)} and the type {targets.dtype}"
+    accepted = [ACCEPTED[kind].format(N=len(counted), K=K) for kind in loss.learns]
+    kind = kind_of_targets(loss, targets)
+    kinds_of_dtype = "iu" if kind == CLASSES else "fiub"
+    shape = counted.shape if kind == CLASSES else (len(counted), K)
+    if kind not in loss.learns or targets.shape != shape or targets.dtype.kind not in kinds_of_dtype:
+        raise UsageError(f"{found}; accepted by network.loss {name!r} is {' or '.join(accepted)}")
+    targets = targets[counted]
+    if not len(targets):
+        return
+    low, high = targets.min().item(), targets.max().item()
+    if kind == CLASSES:
+        if K == 1 and name != "sigmoid_cross_entropy":
             raise UsageError(
-                f"spec.classes is {spec.classes}, but splits.{name}.labels go from {low} to {high}; accepted is 0 to"
-                f" {spec.classes - 1}: {hint}"
+                f"spec.outputs is 1, and network.loss {name!r} needs an output for each class: make the Spec with"
+                f" outputs={max(high + 1, 2)}, or take sigmoid_cross_entropy for two classes"
+            )
+        most = max(K, 2)
+        if low < 0 or high >= most:
+            hint = "number the classes from 0" if low < 0 else f"make the Spec with outputs={high + 1}"
+            raise UsageError(
+                f"spec.outputs is {K}, but {field} go from {low} to {high}; accepted is 0 to {most - 1}: {hint}"
+            )
+    elif kind == LABELS:
+        if not np.isin(targets, (0, 1)).all():
+            raise UsageError(
+                f"{field} go from {low:g} to {high:g}; accepted is 1 for a label that an example has, else 0"
+            )
+    else:
+        _check_numbers(field, targets)
+        if not low >= loss.least_target:
+            raise UsageError(
+                f"{field} go from {low:g}; accepted by network.loss {name!r} is {loss.least_target:g} or more"
             )
 
 

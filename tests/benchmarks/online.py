@@ -59,7 +59,7 @@ def main() -> None:
     x = generator.random((N, D), dtype=np.float32) * (generator.random((N, D)) < 0.2)  # as dark as MNIST
     labels, rows = generator.integers(0, K, N).astype(np.int32), generator.integers(0, N, STEPS_OF_NUMPY)
     train = Examples(jnp.asarray(x), jnp.asarray(labels))
-    one = Examples(train.x[:1], train.labels[:1])
+    one = Examples(train.x[:1], train.targets[:1])
     splits = Splits(train, one, one)
     runs: dict[str, Callable[[], float]] = {
         "NumPy": lambda: by_numpy(x, labels, rows),

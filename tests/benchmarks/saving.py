@@ -22,7 +22,7 @@ EPOCHS, REPEATS = 100, 50
 
 def main() -> None:
     """Measure both, and print a line for each."""
-    spec = Spec(Network((128,)), Training(), inputs=784, classes=10)
+    spec = Spec(Network((128,)), Training(), inputs=784, outputs=10)
     _, _, state = fitting.initial(spec, Hyper(), 0)
     run = directory.experiment_identity(Experiment(), "01234567")
     loss = Measured(0.123456789, 47_000, 48_000)

@@ -26,7 +26,7 @@ def test_mnist5k_is_stratified_and_shuffled():
         np.testing.assert_array_equal(np.bincount(labels), [rows] * 10)
         assert len(np.unique(labels[:30])) > 5
     splits, _ = prepare(dataset, Data("mnist5k", split_seed=3))
-    np.testing.assert_array_equal(np.bincount(splits.validation.labels), [80] * 10)
+    np.testing.assert_array_equal(np.bincount(splits.validation.targets), [80] * 10)
 
 
 def test_mnist5k_holds_every_row_of_the_file_once():

@@ -41,7 +41,7 @@ def test_types_and_shapes(normalise):
     for examples, rows in zip(splits, (40, 10, 10), strict=True):
         assert isinstance(examples.x, np.ndarray)
         assert (examples.x.shape, examples.x.dtype) == ((rows, 12), np.float32)
-        assert (examples.labels.shape, examples.labels.dtype) == ((rows,), np.int32)
+        assert (examples.targets.shape, examples.targets.dtype) == ((rows,), np.int32)
         assert examples.weights is None
     assert preparation.normalise == normalise
     assert preparation.image_shape == (3, 4)
@@ -63,7 +63,7 @@ def test_the_split_is_a_shuffled_partition(stratified):
     assert sorted([*train, *validation]) == list(range(60))
     assert list(train) != sorted(train)
     assert list(validation) != sorted(validation)
-    np.testing.assert_array_equal(splits.train.labels, train // 20)  # images keep their labels
+    np.testing.assert_array_equal(splits.train.targets, train // 20)  # images keep their labels
     np.testing.assert_array_equal(splits.test.x[:, 0], np.arange(60))  # test examples keep their order
 
 
@@ -94,7 +94,7 @@ def test_labels_are_numbered_in_order(labels, classes):
     assert preparation.classes == classes
     assert {type(label) for label in preparation.classes} <= {int, str}
     named = [label.decode() if isinstance(label, bytes) else label for label in raw.test_labels.tolist()]
-    assert [preparation.classes[number] for number in splits.test.labels] == named
+    assert [preparation.classes[number] for number in splits.test.targets] == named
 
 
 @settings(deadline=None)

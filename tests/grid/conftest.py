@@ -11,7 +11,7 @@ from jaxmlp.training.fitting import fit
 def splits():
     whole = clouds(60, noise=0.6)
     parts = (slice(0, 35), slice(35, 50), slice(50, 60))
-    return Splits(*(Examples(whole.x[part], whole.labels[part]) for part in parts))
+    return Splits(*(Examples(whole.x[part], whole.targets[part]) for part in parts))
 
 
 @pytest.fixture(scope="session")

@@ -372,7 +372,7 @@ def each_way(words, spec, hyper, splits):
     ("spec", "hyper", "words"),
     [
         (replace(SPEC, inputs=784), Hyper(), ["spec.inputs is 784", "splits.train.x has 4 columns", "inputs=4"]),
-        (replace(SPEC, classes=2), Hyper(), ["spec.classes is 2", "splits.train.labels go from 0 to 2", "classes=3"]),
+        (replace(SPEC, outputs=2), Hyper(), ["spec.outputs is 2", "splits.train.targets go from 0 to 2", "outputs=3"]),
         (slip(network=slipped(Network(), hidden=[5])), Hyper(), ["network.hidden is [5]", "a tuple"]),
         (slip(network=slipped(Network(), hidden=5)), Hyper(), ["network.hidden is 5", "(5,)"]),
         (slip(network=slipped(Network(), activation=None)), Hyper(), ["network.activation is None", "text"]),
@@ -394,10 +394,10 @@ def test_a_description_that_makes_no_sense_is_refused(splits, spec, hyper, words
             ["splits.train.x has the shape [35, 2, 2]", "[examples, 4]"],
         ),
         ("validation", {"x": np.zeros((15, 3), np.float32)}, ["splits.validation.x has 3 columns"]),
-        ("train", {"labels": np.zeros(34, np.int32)}, ["splits.train.labels has the shape [34]", "35 examples"]),
-        ("train", {"labels": np.zeros(35, np.float32)}, ["splits.train.labels", "float32", "a whole number"]),
-        ("test", {"labels": np.full(10, 3)}, ["splits.test.labels go from 3 to 3", "classes=4"]),
-        ("test", {"labels": np.full(10, -1)}, ["splits.test.labels go from -1 to -1", "from 0"]),
+        ("train", {"targets": np.zeros(34, np.int32)}, ["splits.train.targets has the shape [34]", "35 examples"]),
+        ("train", {"targets": np.zeros(35, np.float32)}, ["splits.train.targets", "float32", "a whole number"]),
+        ("test", {"targets": np.full(10, 3)}, ["splits.test.targets go from 3 to 3", "outputs=4"]),
+        ("test", {"targets": np.full(10, -1)}, ["splits.test.targets go from -1 to -1", "from 0"]),
         ("train", {"weights": np.ones(34, np.float32)}, ["splits.train.weights has the shape [34]", "35 examples"]),
         (
             "validation",
@@ -428,7 +428,7 @@ def test_zero_weight_examples_do_not_count(splits):
 
     def halved(part):
         counts = np.arange(len(part.x)) % 2 == 0
-        labels = np.where(counts, part.labels, -1).astype(np.int32)
+        labels = np.where(counts, part.targets, -1).astype(np.int32)
         return Examples(part.x, labels, counts.astype(np.float32))
 
     weighted = Splits(*map(halved, splits))

@@ -258,7 +258,7 @@ def _values(random: Random) -> bytes:
 def _read_npz(path: Path) -> None:
     data = Data(str(path), normalise=Random(path.stat().st_size).choice(sorted(NAMES["data.normalise"])))
     splits, _ = prepare(Dataset(*npz.read(path), "fuzzing"), data)
-    assert all(np.isfinite(part.x).all() and part.labels.min() >= 0 for part in splits)
+    assert all(np.isfinite(part.x).all() and part.targets.min() >= 0 for part in splits)
 
 
 def _read_idx(path: Path) -> None:

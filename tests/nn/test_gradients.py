@@ -33,7 +33,7 @@ PENALTIES = {
 
 def make(hidden=(5, 7), activation="tanh", loss="softmax_cross_entropy", output="identity", dropout=False):
     network = Network(hidden, activation, output, loss, "glorot_normal", dropout)
-    return Spec(network, Training(), inputs=6, classes=4)
+    return Spec(network, Training(), inputs=6, outputs=4)
 
 
 def weights_of(spec, seed=1):
@@ -207,7 +207,7 @@ def test_weight_zero_equals_absence(route):
     weights = jnp.asarray([1.0, 0, 1, 1, 0, 1, 1, 1, 0])
     kept = np.flatnonzero(weights)
     with_zeros = route(spec, hyper, params, batch._replace(weights=weights), None)
-    without = route(spec, hyper, params, Examples(batch.x[kept], batch.labels[kept]), None)
+    without = route(spec, hyper, params, Examples(batch.x[kept], batch.targets[kept]), None)
     assert disagreement(without.grads, with_zeros.grads) < 1e-14
 
 
@@ -216,7 +216,7 @@ def test_weight_two_equals_an_example_given_twice(route):
     spec = make()
     params, batch = weights_of(spec), examples()
     index = jnp.asarray([0, 0, 1, 2, 3, 4, 5, 6, 7, 8])
-    twice = route(spec, Hyper(), params, Examples(batch.x[index], batch.labels[index]), None)
+    twice = route(spec, Hyper(), params, Examples(batch.x[index], batch.targets[index]), None)
     weighted = route(spec, Hyper(), params, batch._replace(weights=jnp.ones(9).at[0].set(2.0)), None)
     assert disagreement(twice.grads, weighted.grads) < 1e-14
 

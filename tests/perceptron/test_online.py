@@ -53,7 +53,7 @@ def drawn(key, steps):
 def by_numpy(name, values, data, layer, rows):
     """The thread's equations, one example after the other."""
     f, slope, low, high = IN_NUMPY[name]
-    every_x, labels = np.asarray(data.x), np.asarray(data.labels)
+    every_x, labels = np.asarray(data.x), np.asarray(data.targets)
     w, b = np.array(layer.w), np.array(layer.b)
     errors = []
     for row in rows[: values.max_steps]:
@@ -96,7 +96,7 @@ def test_a_step_is_minus_the_gradient_times_the_learning_rate(name, float64):
     spec, data = one_layer(name, "uniform", D, K), examples(np.float64)
     traced = numbers(dtype=jnp.float64)
     state = online.begin(spec, traced, jax.random.key(0))
-    x, label = data.x[:1], data.labels[:1]
+    x, label = data.x[:1], data.targets[:1]
     f, loss = ACTIVATIONS[name], losses.loss("squared_error")
     d = losses.targets(label, K, loss, f, x.dtype)
     error = jax.jit(lambda layer: 0.5 * jnp.sum((d - f.value(x @ layer.w + layer.b[None, :])) ** 2))
@@ -114,12 +114,12 @@ def test_the_length_of_a_block_does_not_matter(name, length, float64):
     spec, data = one_layer(name, "uniform", D, K), examples(np.float64)
     traced = numbers(FAST._replace(threshold=REACHED[name]), jnp.float64)
     start = online.begin(spec, traced, jax.random.key(1))
-    whole = learn(spec, traced, data.x, data.labels, start)
+    whole = learn(spec, traced, data.x, data.targets, start)
     parts = start
     for first in range(0, N, length):
         if bool(online.running(traced, parts)):
             rows = slice(first, first + length)
-            parts = learn(spec, traced, data.x[rows], data.labels[rows], parts)
+            parts = learn(spec, traced, data.x[rows], data.targets[rows], parts)
     assert int(parts.steps) == int(whole.steps)
     assert bool(parts.stopped) == bool(whole.stopped)
     np.testing.assert_allclose(parts.layer.w, whole.layer.w, rtol=0, atol=1e-12)
@@ -158,7 +158,7 @@ def test_it_ends_at_the_first_error_below_the_threshold(name, float64):
     for step in records:
         for factor, ends in ((1 + 1e-9, True), (1 - 1e-9, False)):
             threshold = FAST._replace(threshold=errors[step] * factor)
-            end = learn(spec, numbers(threshold, jnp.float64), data.x, data.labels, start)
+            end = learn(spec, numbers(threshold, jnp.float64), data.x, data.targets, start)
             w, b, _, steps = by_numpy(name, threshold, data, start.layer, range(N))
             assert (int(end.steps) == step) == ends
             assert int(end.steps) == steps
@@ -170,7 +170,7 @@ def test_it_ends_at_the_first_error_below_the_threshold(name, float64):
 def test_an_error_equal_to_the_threshold_is_not_below_it(threshold, steps):
     spec, data = one_layer("identity", "zeros", D, K), examples()  # so the first error is 1/2 exactly
     traced = numbers(FAST._replace(threshold=threshold))
-    end = learn(spec, traced, data.x[:1], data.labels[:1], online.begin(spec, traced, jax.random.key(0)))
+    end = learn(spec, traced, data.x[:1], data.targets[:1], online.begin(spec, traced, jax.random.key(0)))
     assert (int(end.steps), bool(end.stopped)) == (steps, steps == 0)
     assert float(end.error) == 0.5
 

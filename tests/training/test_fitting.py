@@ -14,7 +14,7 @@ HYPER = Hyper(learning_rate=0.5, patience=0)
 
 
 def spec_of(**training):
-    return Spec(Network(hidden=(5,)), Training(**({"batch_size": 8, "max_epochs": 4} | training)), inputs=6, classes=3)
+    return Spec(Network(hidden=(5,)), Training(**({"batch_size": 8, "max_epochs": 4} | training)), inputs=6, outputs=3)
 
 
 SPLITS = Splits(*(clouds(count, inputs=6, noise=1.0, seed=seed) for seed, count in enumerate((20, 10, 7))))

@@ -72,8 +72,8 @@ def measure64(params, part):
     """The weighted mean loss and the correct count, of rows with weight above 0."""
     logits, _ = forward64(params, part.x)
     weights = np.ones(len(part.x)) if part.weights is None else np.asarray(part.weights, np.float64)
-    right = logits.argmax(axis=1) == np.asarray(part.labels)
-    return (weights * losses64(logits, np.asarray(part.labels))).sum() / weights.sum(), right[weights > 0].sum()
+    right = logits.argmax(axis=1) == np.asarray(part.targets)
+    return (weights * losses64(logits, np.asarray(part.targets))).sum() / weights.sum(), right[weights > 0].sum()
 
 
 def by_hand(spec, hyper, splits, epochs, key=KEY):
@@ -81,7 +81,7 @@ def by_hand(spec, hyper, splits, epochs, key=KEY):
     h = Hyper(*(float(n) for n in hyper))
     params = [[np.asarray(a, np.float64) for a in layer] for layer in begin_jit(spec, hyper, key).params]
     velocity = [[np.zeros_like(a) for a in layer] for layer in params]
-    x, labels = np.asarray(splits.train.x, np.float64), np.asarray(splits.train.labels)
+    x, labels = np.asarray(splits.train.x, np.float64), np.asarray(splits.train.targets)
     given = splits.train.weights
     weights = np.ones(len(x)) if given is None else np.asarray(given, np.float64)
     size, rows, log = spec.training.batch_size, len(x), []
@@ -290,7 +290,7 @@ def test_weight_zero_hides_a_row_from_the_metrics_whatever_it_holds():
     hidden = part._replace(x=part.x.at[4].set(jnp.inf), weights=jnp.ones(N).at[4].set(0.0))
     got = evaluate(spec, params, hidden)
     kept = np.delete(np.arange(N), 4)
-    loss, correct = measure64(params, Examples(part.x[kept], part.labels[kept]))
+    loss, correct = measure64(params, Examples(part.x[kept], part.targets[kept]))
     np.testing.assert_allclose(got.loss, loss, rtol=1e-6)
     assert (got.correct, got.count) == (correct, N - 1)
 
@@ -353,7 +353,7 @@ def test_disagreement_is_the_largest_of_the_epoch(monkeypatch):
     _, log = fresh(spec, hyper, KEY, splits, state)
     order = np.asarray(permutation(jax.random.fold_in(jax.random.split(KEY, 3)[1], 0), N))
     logits, _ = forward64(state.params, splits.train.x)
-    delta = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True) - np.eye(K)[np.asarray(splits.train.labels)]
+    delta = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True) - np.eye(K)[np.asarray(splits.train.targets)]
     batches = np.abs([delta[rows].mean(axis=0)[1] for rows in order.reshape(3, 7)])
     np.testing.assert_allclose(log.disagreement, batches.max(), rtol=1e-5)
     assert batches.argmax() < 2  # not the last one, which could be seen by mistake
