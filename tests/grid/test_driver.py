@@ -41,7 +41,7 @@ def result_of(trial, epochs, status):
     history = np.ones((epochs, len(COLUMNS)))
     history[:, COLUMNS.index("validation_loss")] = [loss(trial, epoch) for epoch in range(1, epochs + 1)]
     params = (Layer(np.full((1, 1), trial, np.float32), np.zeros(1, np.float32)),)
-    stopping = Stopping(np.float32(1), np.float32(1), np.int32(epochs), np.int32(0), np.bool_(False))
+    stopping = Stopping(np.float32(1), np.float32(1), np.int32(epochs), np.int32(0), np.bool_(False), None)
     return TrialResult(trial, status, history, TrainState(params, (), params, stopping, np.int32(epochs)))
 
 
