@@ -102,7 +102,7 @@ def column_values(values: Any, called: str) -> np.ndarray:
 def stacked(parts: list[np.ndarray], called: str) -> np.ndarray:
     """Columns of numbers side by side [N, K]. Raises DataError for text."""
     if any(part.dtype.kind not in "biuf" for part in parts):
-        raise DataError(f"{called} has several columns, and one of text; accepted are numbers, or one column of text")
+        raise DataError(f"{called}: of several columns one is text; accepted are several of numbers, or one of text")
     return np.stack(parts, axis=1)
 
 

@@ -64,6 +64,7 @@ def read(path: Path) -> tuple[Any, int]:
         with open_regular(path) as file:
             content = file.read()
         table = (_parquet if path.suffix.lower() == ".parquet" else _csv)(content, path)
+        names = table.column_names  # decoded now
     except DataError:
         raise
     except IsADirectoryError:
@@ -79,7 +80,6 @@ def read(path: Path) -> tuple[Any, int]:
         raise DataError(f"{path}: cannot be read as a table ({line_of(error)})") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or line_of(error)})") from None
-    names = table.column_names
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path}: has two columns {shown(twice)}; give each a name of its own")
@@ -141,11 +141,14 @@ def _csv(content: bytes, path: Path) -> Any:
         raise DataError(f"{path}: is empty; a CSV file with a line of names and a line for each row is expected")
     if b"\0" in content[:10_000]:
         raise DataError(f"{path}: no CSV file: it holds bytes that are no text; save it as CSV in UTF-8")
-    return csv.read_csv(
+    table = csv.read_csv(
         pa.BufferReader(content),
         csv.ReadOptions(block_size=min(len(content) + 1, MOST_BLOCK)),
         convert_options=csv.ConvertOptions(strings_can_be_null=True),
     )
+    if strange := [field.name for field in table.schema if pa.types.is_binary(field.type)]:
+        raise DataError(f"{path}: column {shown(strange[0])} is no text in UTF-8; save the file in UTF-8")
+    return table
 
 
 def _parquet(content: bytes, path: Path) -> Any:
