@@ -9,7 +9,8 @@ import pytest
 from helpers import refused
 
 import jaxmlp
-from jaxmlp.data.preparing import NORMALISATIONS, prepare
+from jaxmlp.data.normalising import NORMALISATIONS
+from jaxmlp.data.preparing import prepare
 from jaxmlp.data.sources import Data, Dataset
 from jaxmlp.errors import DataError, RunError, UsageError
 from jaxmlp.nn.network import forward, init
