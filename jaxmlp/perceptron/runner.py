@@ -11,7 +11,8 @@ from jaxmlp.data.sources import Data
 from jaxmlp.errors import UsageError
 from jaxmlp.perceptron.fitting import Learnt, OnlineFit, fit_online
 from jaxmlp.perceptron.online import Online, one_layer
-from jaxmlp.runs import directory, environment, files, model, pictures, sealed
+from jaxmlp import files
+from jaxmlp.runs import directory, environment, model, pictures, sealed
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.directory import RunKind
 from jaxmlp.runs.model import Model

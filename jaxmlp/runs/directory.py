@@ -23,7 +23,8 @@ from typing import Any
 
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.reading import read_toml
-from jaxmlp.runs import config, files, lock
+from jaxmlp import files
+from jaxmlp.runs import config, lock
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import WAY_OUT, read_json

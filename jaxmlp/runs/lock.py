@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from jaxmlp.errors import RunError
-from jaxmlp.runs import files
+from jaxmlp import files
 
 LOCK, HOLDER = ".lock", ".holder.json"
 FILES = (LOCK, HOLDER)

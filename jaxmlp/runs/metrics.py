@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxmlp.errors import RunError
-from jaxmlp.runs import files
+from jaxmlp import files
 from jaxmlp.runs.directory import METRICS
 from jaxmlp.runs.sealed import finite
 from jaxmlp.text import count

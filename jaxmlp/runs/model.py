@@ -79,7 +79,7 @@ def save(path: Path, model: Model, identity: Identity | None = None) -> None:
         "image_shape": list(model.preparation.image_shape),
     }
     mark = {} if identity is None else {"run": identity.digest}
-    sealed.save_tensors(path / FILE, tensors, {"model": json.dumps(description)} | mark)
+    tensors.save(path / FILE, tensors, {"model": json.dumps(description)} | mark)
 
 
 def load(run: str | Path) -> Model:
@@ -99,7 +99,7 @@ def load(run: str | Path) -> Model:
         raise RunError(
             f"{path} does not exist; give the directory of a run that has ended (or resume it with --resume)"
         )
-    tensors, metadata = sealed.load_tensors(path, f"bring a copy back, or {_again(path.parent)}")
+    loaded, metadata = tensors.load(path, f"bring a copy back, or {_again(path.parent)}")
     of_run = identity_of(path.parent) if Path(run).is_dir() else None
     if of_run is not None and metadata.get("run") != of_run.digest:
         raise RunError(

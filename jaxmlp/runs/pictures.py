@@ -10,7 +10,7 @@ from jaxmlp import plots
 from jaxmlp.errors import JaxmlpError, line_of
 from jaxmlp.nn.network import outputs, predictions
 from jaxmlp.runs import directory
-from jaxmlp.runs.files import make_directory, read_bytes
+from jaxmlp.files import make_directory, read_bytes
 from jaxmlp.runs.model import Model, compiled_forward
 from jaxmlp.spec import Splits
 from jaxmlp.training.callbacks import Callbacks

@@ -20,7 +20,7 @@ from jaxmlp.grid.results import COLUMNS, epochs_of, history_of
 from jaxmlp.runs import checkpoints, directory, environment, metrics, model, pictures
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, PLOTS, SUMMARY
-from jaxmlp.runs.files import flush, make_directory, remove
+from jaxmlp.files import flush, make_directory, remove
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.model import Model
 from jaxmlp.runs.sealed import write_json

@@ -16,7 +16,7 @@ from jaxmlp.grid import sizing
 from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.sizing import Devices, Probe
 from jaxmlp.grid.units import Group
-from jaxmlp.runs import files
+from jaxmlp import files
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.runner import Loaded, read_data, spec_of
 from jaxmlp.spec import Spec

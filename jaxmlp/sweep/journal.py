@@ -23,7 +23,8 @@ from jaxmlp.grid.results import COLUMNS, TrialResult
 from jaxmlp.grid.snapshots import Snapshot
 from jaxmlp.grid.units import Done, Record, Unit
 from jaxmlp.grid.worker import Saved
-from jaxmlp.runs import checkpoints, files
+from jaxmlp import files
+from jaxmlp.runs import checkpoints
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import read_json, write_json
 from jaxmlp.spec import Spec

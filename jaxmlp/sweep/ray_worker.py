@@ -22,7 +22,8 @@ from jaxmlp.grid.executors import Failed, Stopped
 from jaxmlp.grid.progress import rank_of
 from jaxmlp.grid.units import Done, Unit
 from jaxmlp.grid.worker import Compiling, Pulse, Saved, Worker
-from jaxmlp.runs import environment, files
+from jaxmlp import files
+from jaxmlp.runs import environment
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.lock import HOLDER
 from jaxmlp.sweep import config, estimate, runner

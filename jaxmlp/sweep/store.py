@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxmlp.errors import RunError, UsageError
-from jaxmlp.runs import directory, files, lock
+from jaxmlp import files
+from jaxmlp.runs import directory, lock
 from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, PLOTS, SUMMARY, RunKind
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import read_json

@@ -95,15 +95,15 @@ def test_a_folder_above_a_run_names_the_run(tmp_path):
 def test_a_whole_file_that_is_no_model_is_refused(tmp_path, key):
     path = tmp_path / "model.safetensors"
     model.save(tmp_path, untrained(hidden=(2,)))
-    tensors, metadata = sealed.load_tensors(path)
+    loaded, metadata = tensors.load(path)
     description = json.loads(metadata["model"])
     del description[key]
     for texts in ({"model": json.dumps(description)}, {"model": "[]"}, {"model": "{"}, {}):
-        sealed.save_tensors(path, tensors, texts)
+        tensors.save(path, tensors, texts)
         with pytest.raises(RunError, match="is not a model of this version of jaxmlp"):
             jaxmlp.load(tmp_path)
     without = {name: tensor for name, tensor in tensors.items() if name != "b1"}
-    sealed.save_tensors(path, without, metadata)
+    tensors.save(path, without, metadata)
     with pytest.raises(RunError, match="is not a model"):
         jaxmlp.load(tmp_path)
 
@@ -143,9 +143,9 @@ STRANGE = {  # what somebody else's file may say, sealed as it should be: keys o
 @pytest.mark.parametrize(("keys", "changed"), STRANGE.values(), ids=STRANGE)
 def test_a_file_that_contradicts_itself_is_refused(tmp_path, keys, changed):
     model.save(tmp_path, untrained(hidden=(5,)))
-    tensors, metadata = sealed.load_tensors(tmp_path / model.FILE)
+    loaded, metadata = tensors.load(tmp_path / model.FILE)
     description = json.dumps(json.loads(metadata["model"]) | keys)
-    sealed.save_tensors(tmp_path / model.FILE, tensors | changed, {"model": description})
+    tensors.save(tmp_path / model.FILE, tensors | changed, {"model": description})
     refused([model.FILE], jaxmlp.load, tmp_path, error=RunError)
 
 

@@ -9,7 +9,7 @@ import pytest
 from helpers import failing, files, refused
 
 from jaxmlp.errors import RunError
-from jaxmlp.runs.files import append_lines, make_directory, read_bytes, remove_leftovers, write_atomically
+from jaxmlp.files import append_lines, make_directory, read_bytes, remove_leftovers, write_atomically
 
 
 @pytest.fixture
