@@ -130,7 +130,7 @@ def _run(
 
 def spec_of(experiment: Experiment, splits: Splits, preparation: Preparation) -> Spec:
     """The static description: the experiment's, with the sizes that the data give."""
-    return Spec(experiment.network, experiment.training, splits.train.x.shape[1], len(preparation.classes))
+    return Spec(experiment.network, experiment.training, splits.train.x.shape[1], preparation.outputs)
 
 
 def save(path: Path, state: TrainState, epochs: Sequence[Epoch], identity: Identity) -> None:
