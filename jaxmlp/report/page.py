@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from jaxmlp import plots
+from jaxmlp import files, plots, tensors
 from jaxmlp.grid.results import SPARSE
 from jaxmlp.plots import page
 from jaxmlp.report.published import CRITERION, ERRATA, EXPERIMENTS, GRADIENTS, PERCEPTRON, THRESHOLD_ACCURACY
 from jaxmlp.report.readings import NEAR
 from jaxmlp.report.runner import summarise
-from jaxmlp import files, tensors
 from jaxmlp.runs.sealed import write_json
 
 WEIGHTS = {"momentum": "no penalty", "l2": "L2", "l1": "L1"}  # whose first layers stand side by side

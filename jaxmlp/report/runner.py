@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxmlp import files, tensors
 from jaxmlp.grid.fit_grid import fit_trials
 from jaxmlp.grid.results import SPARSE
-from jaxmlp import files, tensors
 from jaxmlp.runs import config, sealed
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.runner import Loaded, read_data, spec_of

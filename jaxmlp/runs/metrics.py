@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxmlp.errors import RunError
 from jaxmlp import files
+from jaxmlp.errors import RunError
 from jaxmlp.runs.directory import METRICS
 from jaxmlp.runs.sealed import finite
 from jaxmlp.text import count

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxmlp.errors import RunError
 from jaxmlp import files
+from jaxmlp.errors import RunError
 from jaxmlp.runs.identity import Identity
 
 FORMAT = 2  # 2 has seals and identities

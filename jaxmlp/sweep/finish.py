@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxmlp import plots
+from jaxmlp import files, plots
 from jaxmlp.errors import RunError
 from jaxmlp.grid.driver import Best
 from jaxmlp.grid.results import TrialResult, epochs_of
-from jaxmlp import files
 from jaxmlp.runs import directory, environment, metrics, pictures, runner
 from jaxmlp.runs.directory import ENVIRONMENT, PLOTS, SUMMARY
 from jaxmlp.runs.identity import Identity

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jaxmlp import files
 from jaxmlp.data.npz import cache_folder
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import RunError
@@ -16,7 +17,6 @@ from jaxmlp.grid import sizing
 from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.sizing import Devices, Probe
 from jaxmlp.grid.units import Group
-from jaxmlp import files
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.runner import Loaded, read_data, spec_of
 from jaxmlp.spec import Spec
