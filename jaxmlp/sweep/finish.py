@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxmlp import files, plots
 from jaxmlp.errors import RunError
-from jaxmlp.grid.driver import Best
+from jaxmlp.grid.journal import Best
 from jaxmlp.grid.results import TrialResult, epochs_of
 from jaxmlp.runs import directory, environment, metrics, pictures, runner
 from jaxmlp.runs.directory import ENVIRONMENT, PLOTS, SUMMARY

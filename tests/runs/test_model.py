@@ -9,11 +9,11 @@ import pytest
 from helpers import refused
 
 import jaxmlp
+from jaxmlp import tensors
 from jaxmlp.data.preparing import NORMALISATIONS, prepare
 from jaxmlp.data.sources import Data, Dataset
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.nn.network import init
-from jaxmlp import tensors
 from jaxmlp.runs import model
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import write_json
