@@ -15,7 +15,7 @@ from jaxmlp.errors import DataError, UsageError, line_of
 from jaxmlp.fields import shown
 from jaxmlp.nn.losses import CLASSES, VALUES, kind_of_targets, loss
 from jaxmlp.nn.network import Params, check_shapes, forward, outputs, predictions
-from jaxmlp.spec import Examples, Spec
+from jaxmlp.spec import Examples, Spec, Splits
 from jaxmlp.training import model_file
 from jaxmlp.training.evaluation import Sums, metrics
 from jaxmlp.training.precision import precision
@@ -150,3 +150,16 @@ def as_it_is(spec: Spec, targets: ArrayLike) -> Preparation:
     kind, nothing = kind_of_targets(loss(spec.network.loss), targets), np.zeros(0, np.float32)
     names = tuple(range(max(spec.outputs, 2) if kind == CLASSES else spec.outputs))
     return Preparation("none", nothing, nothing, names, (spec.inputs,), kind)
+
+
+def checked_preparation(spec: Spec, splits: Splits, preparation: Preparation | None) -> Preparation:
+    """How the examples were prepared; None stands for: not at all. Raises UsageError for one that they do not come from."""
+    own = as_it_is(spec, splits.train.targets)
+    if preparation is None:
+        return own
+    model_file.check_preparation(spec, preparation)
+    if preparation.kind != own.kind:
+        raise UsageError(
+            f"preparation is of {preparation.kind}, splits.train.targets are {own.kind}; accepted is one kind"
+        )
+    return preparation
