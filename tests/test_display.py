@@ -15,8 +15,8 @@ from jaxmlp.grid.grid_fit import GridFit, TrainedTrial
 from jaxmlp.nn.network import Layer
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training.epochs import Epoch, Measured
-from jaxmlp.training.result import Fit
 from jaxmlp.training.model import Model
+from jaxmlp.training.result import Fit
 
 PARAMS = (Layer(jnp.zeros((784, 128)), jnp.zeros(128)), Layer(jnp.zeros((128, 10)), jnp.zeros(10)))
 PART = Examples(np.zeros((500, 784), np.float32), np.zeros(500, np.int32))
