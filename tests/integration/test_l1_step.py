@@ -135,15 +135,15 @@ def test_several_devices_train_the_same_network():
 def test_the_objective_that_is_watched_has_the_penalty():
     spec = spec_of(monitor="objective")
     state = fit(spec, HYPER, SPLITS).state
-    penalty = penalty_term(typed(HYPER), state.best_params)
-    loss = evaluate(spec, state.best_params, jax.tree.map(jnp.asarray, SPLITS.validation)).loss
+    penalty = penalty_term(typed(spec, HYPER), state.best_params)
+    loss = evaluate(spec, typed(spec, HYPER), state.best_params, jax.tree.map(jnp.asarray, SPLITS.validation)).loss
     assert penalty > 0.01
     np.testing.assert_allclose(state.stopping.best, loss + penalty, rtol=1e-5)
 
 
 def test_a_batch_of_zero_weight_examples_shrinks_nothing():
     spec, key = spec_of("sgd", hidden=(), batch_size=1, max_epochs=1), jax.random.key(0)
-    train = partial(jax.jit(loop.advance, static_argnums=0), spec, hyper := typed(HYPER), key)
+    train = partial(jax.jit(loop.advance, static_argnums=0), spec, hyper := typed(spec, HYPER), key)
     state = jax.jit(loop.begin, static_argnums=0)(spec, hyper, key)
     one_counts = SPLITS.train._replace(weights=np.eye(45, dtype=np.float32)[7])
     one_alone = jax.tree.map(lambda column: column[7:8], SPLITS.train)
