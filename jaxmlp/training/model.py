@@ -10,8 +10,9 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxmlp import display
+from jaxmlp.data import inputs
 from jaxmlp.data.preparing import Preparation
-from jaxmlp.errors import DataError, UsageError, line_of
+from jaxmlp.errors import DataError, UsageError
 from jaxmlp.fields import shown
 from jaxmlp.nn.losses import CLASSES, VALUES, kind_of_targets, loss
 from jaxmlp.nn.network import Params, check_shapes, forward, outputs, predictions
@@ -59,10 +60,11 @@ class Model:
 
     def logits(self, X: Any) -> np.ndarray:
         """The pre-activations of the output layer [N, K] for examples [N, *input_shape], or the rows of a table."""
-        X = X if self.preparation.columns is not None else _array(X)
-        x = self.preparation.apply(X)  # [N, D]
-        if self.preparation.columns is None and self.preparation.normalise == "none":
-            x = X.reshape(x.shape)  # as it is, in float64 too
+        preparation = self.preparation
+        x = preparation.apply(X)  # [N, D]
+        if preparation.columns is None and preparation.normalise == "none":
+            rows = X if isinstance(X, np.ndarray) else inputs.as_rows(X, "rows")
+            x = rows.reshape(x.shape)  # as it is, in float64 too
         with precision(self.spec.training):
             return np.asarray(compiled_forward(self.spec, self.params, jnp.asarray(x, self.spec.training.dtype)))
 
@@ -103,7 +105,7 @@ class Model:
 
         Raises DataError for `y` of another shape than `predict` gives.
         """
-        predicted, y = self.predict(X), np.asarray(y)
+        predicted, (y, _) = self.predict(X), inputs.as_targets(y, "y")
         if self.preparation.kind == VALUES:
             predicted = predicted.reshape(len(predicted), -1)
             y = y[:, None] if y.ndim == 1 else y
@@ -135,14 +137,6 @@ class Model:
         if Path(path).is_dir():
             raise UsageError(f"{path} is a folder; give the name of a file, such as {Path(path) / 'model.safetensors'}")
         model_file.write(Path(path), self.spec, self.params, self.preparation)
-
-
-def _array(X: Any) -> np.ndarray:
-    """Examples as an array. Raises DataError where rows are of different lengths."""
-    try:
-        return np.asarray(X)
-    except ValueError as error:
-        raise DataError(f"X is no array of examples ({line_of(error)}); accepted is [N, *input_shape]") from None
 
 
 def as_it_is(spec: Spec, targets: ArrayLike) -> Preparation:
