@@ -137,7 +137,7 @@ def fit_grid(
         _group(group_spec, splits, trials.numbers(number), trials.trial, record, mode, chunk)
         for number, group_spec in enumerate(specs)
     ]
-    records, trained = _train(groups, callbacks, prune, trials.configurations)
+    records, trained = train_groups(groups, callbacks, prune, trials.configurations)
     rows = [record.row for record in records]
     params = test = None
     if trained.best is not None:
@@ -202,7 +202,7 @@ def fit_trials(
         return Record(result.row(*counts, values=are_values(spec, splits.train)), {}, result)
 
     group = _group(spec, splits, range(len(trials)), trials.__getitem__, record, mode, chunk)
-    records, trained = _train([group], callbacks)
+    records, trained = train_groups([group], callbacks)
     fits = []
     for (_, _, result), hyper in zip(records, hypers, strict=True):
         assert result is not None
@@ -226,7 +226,7 @@ def _group(
     return Group(spec, packing, numbers, trial, lambda number: trial(number).seed, lambda: splits, record, alone)
 
 
-def _train(
+def train_groups(
     groups: Sequence[Group],
     callbacks: Callbacks | None,
     prune: Prune | None = None,

@@ -4,7 +4,7 @@ import warnings
 from abc import abstractmethod
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -30,6 +30,15 @@ from jaxmlp.training.precision import precision
 NEVER = 2**31 - 1  # the last epoch of a program: `max_iter` is no part of it, so that another one compiles nothing
 AT_LEAST_0, ABOVE_0 = Interval(Real, 0, None, closed="left"), Interval(Real, 0, None, closed="neither")
 AT_LEAST_1, SHARE = Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="left")
+
+
+class Prepared(NamedTuple):
+    """The data of a fit, checked and encoded."""
+
+    splits: Splits  # without test examples
+    sizes: Sizes
+    seed: int
+    first: bool  # whether the network is new
 
 
 class Estimator(BaseEstimator):
@@ -102,6 +111,27 @@ class Estimator(BaseEstimator):
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, validation_data: Any = None, *, incremental: bool
     ) -> "Estimator":
+        prepared = self._prepare(X, y, sample_weight, validation_data, incremental=incremental)
+        spec, hyper = self._described(prepared.sizes)
+        spec = replace(spec, training=replace(spec.training, max_epochs=NEVER))
+        with jax.default_device(device_of(self.device)), precision(spec.training):
+            if prepared.first:
+                self._begin(spec, prepared.sizes.kind)
+            traced, key, state = initial(spec, hyper, prepared.seed)
+            if not prepared.first:
+                state = with_params(state, layers_of(self.coefs_, self.intercepts_))
+            self._spec = spec
+            if self.solver == "lbfgs":
+                self._minimise(spec, traced, state.params, prepared.splits.train)
+            else:
+                self._train(spec, traced, key, prepared.splits, state, incremental=incremental)
+        self._check_weights()
+        return self
+
+    def _prepare(
+        self, X: Any, y: Any, sample_weight: Any, validation_data: Any = None, *, incremental: bool = False
+    ) -> Prepared:
+        """Check parameters and data, and set what is known of the data before the training."""
         self._validate_params()
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         options: dict[str, Any] = {
@@ -124,30 +154,22 @@ class Estimator(BaseEstimator):
         seed = int(random.randint(NEVER))
         train, validation = self._parts(everything, validation_data, random, dtype)
         sizes = Sizes(len(train.x), X.shape[1], self.n_outputs_, kind, dtype)
+        return Prepared(Splits(train, validation, none_of(train)), sizes, seed, first)
+
+    def _described(self, sizes: Sizes) -> tuple[Spec, Hyper]:
+        """What is trained."""
         parameters = self.get_params(deep=False)
         if not is_classifier(self):
             parameters.setdefault("loss", "squared_error")
-        spec, hyper = spec_and_hyper(parameters, sizes)
-        spec = replace(spec, training=replace(spec.training, max_epochs=NEVER))
-        with jax.default_device(device_of(self.device)), precision(spec.training):
-            if first:
-                self._begin(spec, kind)
-            traced, key, state = initial(spec, hyper, seed)
-            if not first:
-                state = with_params(state, layers_of(self.coefs_, self.intercepts_))
-            self._spec = spec
-            if self.solver == "lbfgs":
-                self._minimise(spec, traced, state.params, train)
-            else:
-                self._train(
-                    spec, traced, key, Splits(train, validation, none_of(train)), state, incremental=incremental
-                )
+        return spec_and_hyper(parameters, sizes)
+
+    def _check_weights(self) -> None:
+        """Raise ValueError where the training has diverged."""
         if not all(np.isfinite(array).all() for array in (*self.coefs_, *self.intercepts_)):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be"
                 " preprocessed."
             )
-        return self
 
     def _begin(self, spec: Spec, kind: str) -> None:
         """The attributes before the first epoch of a new network."""
