@@ -50,7 +50,7 @@ IMAGES = np.zeros((70, 28, 28), np.uint8)
         (PART, ["x=float32[500, 784]", "targets=int32[500]", "weights=None"]),
         (Splits(PART, PART, PART), ["train=Examples(x=float32[500, 784]", "validation=", "test="]),
         (PARAMS, ["Layer(w=float32[784, 128], b=float32[128])"]),
-        (PREPARATION, ["normalise='per_feature'", "mean=float32[784]", "image_shape=(28, 28)"]),
+        (PREPARATION, ["normalise='per_feature'", "mean=float32[784]", "input_shape=(28, 28)"]),
         (Dataset(IMAGES, IMAGES[:, 0, 0], IMAGES, IMAGES[:, 0, 0], "here"), ["uint8[70, 28, 28]", "origin='here'"]),
         (MODEL, ["784-128-10", "101,770 parameters", "[28, 28]", "per_feature"]),
         (FIT, ["784-128-10: early stopping after epoch 1000, best epoch 990", "9,790/10,000 = 97.90 %", "96/100"]),

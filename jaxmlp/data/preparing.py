@@ -7,9 +7,11 @@ import numpy as np
 
 from jaxmlp import display
 from jaxmlp.data.bundled import hold_out
+from jaxmlp.data.columns import Columns
 from jaxmlp.data.sources import Data, Dataset
 from jaxmlp.errors import DataError, line_of, unknown
 from jaxmlp.fields import shown
+from jaxmlp.nn.losses import CLASSES
 from jaxmlp.spec import Examples, Splits
 
 NORMALISATIONS = ("per_image", "unit", "per_feature", "global", "none")
@@ -30,18 +32,27 @@ class Preparation(NamedTuple):
     normalise: str
     mean: np.ndarray  # float32: [D] for per_feature, [1] for global and unit, else empty
     std: np.ndarray  # standard deviation (or scale), of the shape of mean
-    classes: tuple[int, ...] | tuple[str, ...]  # labels in order: class k is classes[k]
-    image_shape: tuple[int, ...]
+    classes: (
+        tuple[int, ...] | tuple[str, ...]
+    )  # class k is classes[k]; of label sets and values the names of the outputs
+    input_shape: tuple[int, ...]  # of one example, as it comes: [H, W], [H, W, C] or [D]
+    kind: str = CLASSES  # of the targets: classes, labels or values
+    columns: Columns | None = None  # how a table becomes [N, D]; None for arrays
+
+    @property
+    def outputs(self) -> int:
+        """How many output units the targets ask for: K."""
+        return len(self.classes)
 
     def __repr__(self) -> str:
         return display.fields(self)
 
     def apply(self, images: np.ndarray) -> np.ndarray:
-        """Normalised examples, float32 [N, D], of images [N, *image_shape]. Raises DataError for another shape, or NaN."""
-        if images.shape[1:] != self.image_shape:
-            raise DataError(f"images have shape {images.shape[1:]}; the model was trained on {self.image_shape}")
+        """Normalised examples, float32 [N, D], of images [N, *input_shape]. Raises DataError for another shape, or NaN."""
+        if images.shape[1:] != self.input_shape:
+            raise DataError(f"images have shape {images.shape[1:]}; the model was trained on {self.input_shape}")
         _check_pixels(images, "images")
-        images = images.reshape(len(images), math.prod(self.image_shape))
+        images = images.reshape(len(images), math.prod(self.input_shape))
         x = np.empty(images.shape, np.float32)  # [N, D]
         for start in range(0, len(images), BLOCK):
             block = images[start : start + BLOCK]
@@ -66,9 +77,9 @@ def prepare(dataset: Dataset, data: Data) -> tuple[Splits, Preparation]:
         raise unknown("data.normalise", data.normalise, NORMALISATIONS)
     train_labels = _check(dataset.train_images, dataset.train_labels, "training")
     test_labels = _check(dataset.test_images, dataset.test_labels, "test")
-    image_shape, test_shape = dataset.train_images.shape[1:], dataset.test_images.shape[1:]
-    if image_shape != test_shape:
-        raise DataError(f"training images have shape {image_shape}, test images {test_shape}; they must be the same")
+    input_shape, test_shape = dataset.train_images.shape[1:], dataset.test_images.shape[1:]
+    if input_shape != test_shape:
+        raise DataError(f"training images have shape {input_shape}, test images {test_shape}; they must be the same")
     if train_labels.dtype.kind != test_labels.dtype.kind:
         raise DataError(f"training labels are {train_labels.dtype}, test labels {test_labels.dtype}; bring one kind")
 
@@ -85,7 +96,7 @@ def prepare(dataset: Dataset, data: Data) -> tuple[Splits, Preparation]:
 
     images = dataset.train_images[train]
     preparation = Preparation(
-        data.normalise, *_statistics(images, data.normalise), tuple(classes.tolist()), tuple(image_shape)
+        data.normalise, *_statistics(images, data.normalise), tuple(classes.tolist()), tuple(input_shape)
     )
     splits = [
         _examples(preparation, images, train_labels[train], "training"),

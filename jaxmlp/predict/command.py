@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
     if not command.images:
         raise UsageError(f"no image is given: {typed('predict')} RUN IMAGE...")
     trained = model.load(command.run)
-    shape = trained.preparation.image_shape
+    shape = trained.preparation.input_shape
     mode_of(shape)
     pixels: dict[Path, np.ndarray] = {}
     refused = 0

@@ -78,8 +78,8 @@ def draw(folder: Path, trained: dict[str, Any], parts: dict[str, Any]) -> dict[s
         if name in trained:
             w = load_tensors(folder.parent / "parts" / f"{name}.safetensors")[0]["w"]
             layers[f"{title}: {100 * float(np.mean(np.abs(w) < SPARSE)):.1f} % below {SPARSE:g}"] = w
-    if layers and len(next(iter(trained.values()))["image_shape"]) == 2:
-        shape = next(iter(trained.values()))["image_shape"]
+    if layers and len(next(iter(trained.values()))["input_shape"]) == 2:
+        shape = next(iter(trained.values()))["input_shape"]
         _save(plots.first_layer_weights(layers, shape, units=64), folder / "weights")
         captions["weights"] = "First-layer weights of the first seed: 64 units of each network, on one scale."
     if "gradcheck" in parts:

@@ -97,7 +97,7 @@ def train(experiment: Experiment, seeds: int, callbacks: ReportCallbacks) -> tup
     result = {
         "sizes": list(spec.sizes),
         "rows": [len(part.x) for part in data.splits],
-        "image_shape": list(data.preparation.image_shape),
+        "input_shape": list(data.preparation.input_shape),
         "origin": data.origin,
         "compile_seconds": fits[0].compile_seconds,
         "runs": [_run(seed, fit) for seed, fit in zip(every_seed, fits, strict=True)],

@@ -4,15 +4,17 @@ import json
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxmlp import display
+from jaxmlp.data.columns import Columns
 from jaxmlp.data.preparing import NORMALISATIONS, Preparation
 from jaxmlp.errors import RunError, UsageError, line_of
+from jaxmlp.nn.losses import CLASSES, LABELS, VALUES
 from jaxmlp.nn.network import Layer, Params, forward, outputs, predictions
 from jaxmlp.runs import sealed
 from jaxmlp.runs.directory import CONFIG, ENVIRONMENT, RUN, identity_of
@@ -25,7 +27,7 @@ FILE = "model.safetensors"
 
 
 class Model(NamedTuple):
-    """A trained network, and how the images it takes are prepared."""
+    """A trained network, and how the examples it takes are prepared."""
 
     spec: Spec
     params: Params
@@ -43,12 +45,12 @@ class Model(NamedTuple):
         count = sum(layer.w.size + layer.b.size for layer in self.params)
         return [
             ("units", f"{display.sizes(self.params)} ({network.activation}, {network.loss}), {count:,} parameters"),
-            ("inputs", f"{list(preparation.image_shape)}, normalised {preparation.normalise}"),
-            ("classes", display.summary(preparation.classes)),
+            ("inputs", f"{list(preparation.input_shape)}, normalised {preparation.normalise}"),
+            (preparation.kind, display.summary(preparation.classes)),
         ]
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """The pre-activations of the output layer [N, K] for images [N, *image_shape], not normalised."""
+        """The pre-activations of the output layer [N, K] for images [N, *input_shape], not normalised."""
         return np.asarray(compiled_forward(self.spec, self.params, jnp.asarray(self.preparation.apply(images))))
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
@@ -71,12 +73,15 @@ def save(path: Path, model: Model, identity: Identity | None = None) -> None:
     tensors = {"mean": model.preparation.mean, "deviation": model.preparation.std}
     for index, layer in enumerate(model.params):
         tensors |= {f"w{index}": np.asarray(layer.w), f"b{index}": np.asarray(layer.b)}
+    columns = model.preparation.columns
     description = {
         "network": asdict(model.spec.network),
         "matmul_precision": model.spec.training.matmul_precision,
         "normalise": model.preparation.normalise,
         "classes": list(model.preparation.classes),
-        "image_shape": list(model.preparation.image_shape),
+        "kind": model.preparation.kind,
+        "input_shape": list(model.preparation.input_shape),
+        "columns": None if columns is None else columns.to_json(),
     }
     mark = {} if identity is None else {"run": identity.digest}
     sealed.save_tensors(path / FILE, tensors, {"model": json.dumps(description)} | mark)
@@ -89,7 +94,7 @@ def load(run: str | Path) -> Model:
 
     Example:
         model = jaxmlp.load("runs/mine")
-        model.predict(images)  # [N, *image_shape], not normalised
+        model.predict(images)  # [N, *input_shape], not normalised
     """
     path = Path(run) / FILE if Path(run).is_dir() else Path(run)
     if not path.is_file():
@@ -110,16 +115,10 @@ def load(run: str | Path) -> Model:
         network = Network(**description["network"] | {"hidden": tuple(description["network"]["hidden"])})
         layers = len(network.hidden) + 1
         params = tuple(Layer(jnp.asarray(tensors[f"w{i}"]), jnp.asarray(tensors[f"b{i}"])) for i in range(layers))
-        preparation = Preparation(
-            description["normalise"],
-            tensors["mean"],
-            tensors["deviation"],
-            tuple(description["classes"]),
-            tuple(description["image_shape"]),
-        )
+        preparation = _preparation(description, tensors)
         training = Training(matmul_precision=description["matmul_precision"])
-        inputs = math.prod(preparation.image_shape)
-        spec = Spec(network, training, inputs=inputs, outputs=len(preparation.classes))
+        inputs = math.prod(preparation.input_shape)
+        spec = Spec(network, training, inputs=inputs, outputs=preparation.outputs)
         check(spec, Hyper())
         contradiction = _contradiction(spec, params, preparation, len(tensors))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
@@ -128,6 +127,21 @@ def load(run: str | Path) -> Model:
     if contradiction:
         raise RunError(f"{path} contradicts itself: {contradiction}; train it again")
     return Model(spec, params, preparation)
+
+
+def _preparation(description: dict[str, Any], tensors: dict[str, np.ndarray]) -> Preparation:
+    """How examples are prepared, as a file describes it. Raises KeyError, TypeError or ValueError where it does not."""
+    before = "image_shape" in description  # of a version that knew images and classes alone
+    columns = None if before else description["columns"]
+    return Preparation(
+        description["normalise"],
+        tensors["mean"],
+        tensors["deviation"],
+        tuple(description["classes"]),
+        tuple(description["image_shape" if before else "input_shape"]),
+        CLASSES if before else description["kind"],
+        None if columns is None else Columns.from_json(columns),
+    )
 
 
 def _again(folder: Path) -> str:
@@ -143,10 +157,15 @@ def _again(folder: Path) -> str:
 
 def _contradiction(spec: Spec, params: Params, preparation: Preparation, tensors: int) -> str | None:
     """What in a model does not fit together; None where all does."""
-    classes, shape, sizes = preparation.classes, preparation.image_shape, spec.sizes
+    classes, shape, sizes = preparation.classes, preparation.input_shape, spec.sizes
     kinds = {type(label) for label in classes}
-    if len(kinds) != 1 or not kinds <= {int, str} or len(set(classes)) != len(classes) or len(classes) < 2:
+    if preparation.kind not in (CLASSES, LABELS, VALUES):
+        return f"its targets are {preparation.kind!r}"
+    least = 2 if preparation.kind == CLASSES else 1
+    if len(kinds) != 1 or not kinds <= {int, str} or len(set(classes)) != len(classes) or len(classes) < least:
         return f"its classes are {display.summary(classes)}, where different numbers, or different names, are expected"
+    if preparation.columns is not None and (preparation.columns.inputs,) != shape:
+        return f"its columns make {preparation.columns.inputs} inputs, and its inputs have the shape {list(shape)}"
     if not shape or not all(type(length) is int and length > 0 for length in shape):
         return f"its inputs have the shape {list(shape)}"
     if tensors != 2 * len(params) + 2:

@@ -24,7 +24,7 @@ def picture_names(trained: Model) -> list[str]:
     names = [directory.CURVES]
     if len(trained.preparation.classes) <= MOST_CLASSES:
         names.append(directory.CONFUSION)
-    if len(trained.preparation.image_shape) in (2, 3):
+    if len(trained.preparation.input_shape) in (2, 3):
         names += [directory.WEIGHTS, directory.MISTAKES]
     return names
 
@@ -37,7 +37,7 @@ def draw(
     One that cannot be drawn is a message.
     """
     make_directory(path)
-    classes, shape = trained.preparation.classes, trained.preparation.image_shape
+    classes, shape = trained.preparation.classes, trained.preparation.input_shape
     logits = compiled_forward(trained.spec, trained.params, splits.test.x)
     labels, predicted = np.asarray(splits.test.targets), np.asarray(predictions(logits))
     pictures: dict[str, Callable[[], plots.Picture]] = {}

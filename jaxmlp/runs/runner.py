@@ -99,7 +99,7 @@ def _run(
     spec = spec_of(experiment, splits, preparation)
     callbacks.on_message(data.origin_and_sizes())
     identity = directory.experiment_identity(experiment, data.crc32)
-    now = environment.current(experiment, identity, data.origin, data_parallel=data_parallel)
+    now = environment.of_run(experiment, identity, data.origin, data_parallel=data_parallel)
     begun = environment.check(path, identity, now, callbacks)
 
     hyper, key, state = fitting.initial(spec, experiment.hyper, experiment.seed)
@@ -130,7 +130,7 @@ def _run(
 
 def spec_of(experiment: Experiment, splits: Splits, preparation: Preparation) -> Spec:
     """The static description: the experiment's, with the sizes that the data give."""
-    return Spec(experiment.network, experiment.training, splits.train.x.shape[1], len(preparation.classes))
+    return Spec(experiment.network, experiment.training, splits.train.x.shape[1], preparation.outputs)
 
 
 def save(path: Path, state: TrainState, epochs: Sequence[Epoch], identity: Identity) -> None:

@@ -33,8 +33,13 @@ def write_json(path: Path, content: dict[str, Any], identity: Identity | None = 
 
     With the digest of the `identity` of the run that the file belongs to. Without an `indent`, it is one line.
     """
+    files.write_atomically(path, json_text(content, identity, indent))
+
+
+def json_text(content: dict[str, Any], identity: Identity | None = None, indent: int | None = 2) -> str:
+    """What `write_json` writes."""
     marks: dict[str, Any] = {"format": FORMAT} if identity is None else {"format": FORMAT, "run": identity.digest}
-    files.write_atomically(path, _sealed_text(marks | finite(content), indent))
+    return _sealed_text(marks | content, indent)
 
 
 def read_json(path: Path, identity: Identity | None = None) -> dict[str, Any] | None:
@@ -52,7 +57,7 @@ def read_json(path: Path, identity: Identity | None = None) -> dict[str, Any] | 
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} cannot be read ({_reason(error)}); {WAY_OUT}") from None
     seal = content.pop("sha256", None)
-    if (seal is not None or "format" in content) and text != _sealed_text(content, 2 if "\n" in text[:-1] else None):
+    if (seal is not None or "format" in content) and not _is_sealed(content, text):
         raise RunError(f"{path} was changed or damaged: it does not match its SHA-256; {WAY_OUT}")
     content.pop("format", None)
     digest = content.pop("run", None)
@@ -61,13 +66,21 @@ def read_json(path: Path, identity: Identity | None = None) -> dict[str, Any] | 
     return content
 
 
+def _is_sealed(content: dict[str, Any], text: str) -> bool:
+    """Whether a text is what `write_json` writes of its content."""
+    try:
+        return text == _sealed_text(content, 2 if "\n" in text[:-1] else None)
+    except (ValueError, RecursionError):  # a number that is not finite, as 1e999 is, or brackets that are too deep
+        return False
+
+
 def _sealed_text(content: dict[str, Any], indent: int | None) -> str:
     """The text of a JSON file, with the digest of its content in it."""
-    text = json.dumps(content, sort_keys=False, allow_nan=False)
-    return (
-        json.dumps(content | {"sha256": hashlib.sha256(text.encode()).hexdigest()}, indent=indent, allow_nan=False)
-        + "\n"
-    )
+    text = strict_json(content)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if indent is None:
+        return f'{text[:-1]}, "sha256": "{digest}"}}\n'
+    return json.dumps(finite(content) | {"sha256": digest}, indent=indent, allow_nan=False) + "\n"
 
 
 def _reason(error: Exception) -> str:
@@ -75,6 +88,16 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return "too deeply nested" if isinstance(error, RecursionError) else " ".join(str(error).split())[:200]
+
+
+def strict_json(value: Any) -> str:
+    """JSON in one line, with null for every number that is not finite."""
+    try:
+        return json.dumps(
+            value, allow_nan=False
+        )  # most values are finite, and to replace those that are not takes longer
+    except (TypeError, ValueError):
+        return json.dumps(finite(value), allow_nan=False)
 
 
 def finite(value: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxmlp import plots
 from jaxmlp.errors import RunError
-from jaxmlp.grid.driver import Best
+from jaxmlp.grid.journal import Best
 from jaxmlp.grid.results import TrialResult, epochs_of
 from jaxmlp.runs import directory, environment, files, metrics, pictures, runner
 from jaxmlp.runs.directory import ENVIRONMENT, PLOTS, SUMMARY
@@ -140,7 +140,7 @@ def write_best(
     data = group.data()
     directory.create(path, trial.experiment, overwrite=True)
     run = directory.experiment_identity(trial.experiment, data.crc32)
-    environment.write(path, environment.current(trial.experiment, run, data.origin))
+    environment.write(path, environment.of_run(trial.experiment, run, data.origin))
     epochs = epochs_of(result.history, group.spec, data.splits)
     metrics.append(path, *epochs)
     runner.save(path, result.state, epochs, run)

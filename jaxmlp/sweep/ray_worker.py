@@ -48,7 +48,6 @@ class Facts(NamedTuple):
     """What a worker says of itself, so that only workers train together that come to the same bits."""
 
     host: str
-    pid: int
     versions: dict[str, str]
     platform: str
     kind: str  # of its device
@@ -96,6 +95,10 @@ class RayWorker:
         self._compiling: list[Compiling] = []
         self._worker: Worker | None = None
 
+    def place(self) -> str:
+        """Where it runs, for a person: it has started once it answers."""
+        return f"on {socket.gethostname()}, process {os.getpid()}"
+
     def hello(self, job: Job) -> Facts:
         """Choose the device and read the data. Raises DataError where they cannot be read here, and JaxmlpError."""
         try:
@@ -108,7 +111,6 @@ class RayWorker:
         device = jax.local_devices()[0]
         return Facts(
             socket.gethostname(),
-            os.getpid(),
             environment.versions(),
             device.platform,
             device.device_kind,

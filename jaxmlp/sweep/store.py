@@ -99,9 +99,9 @@ class Logs:
 
     def add(self, rows: Sequence[Mapping[str, Any]], curves: Sequence[Mapping[str, Any]]) -> None:
         """Append trials."""
-        for name, lines in ((RESULTS, rows), (CURVES, curves)):
-            if lines:
-                files.append_lines(self.path / name, [logs.line(row, self.run) for row in lines])
+        for name, added in ((RESULTS, rows), (CURVES, curves)):
+            if added:
+                files.append_lines(self.path / name, logs.lines(added, self.run))
 
 
 def results(path: Path) -> list[dict[str, Any]]:

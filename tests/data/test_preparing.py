@@ -44,7 +44,7 @@ def test_types_and_shapes(normalise):
         assert (examples.targets.shape, examples.targets.dtype) == ((rows,), np.int32)
         assert examples.weights is None
     assert preparation.normalise == normalise
-    assert preparation.image_shape == (3, 4)
+    assert preparation.input_shape == (3, 4)
     assert preparation.mean.dtype == preparation.std.dtype == np.float32
 
 
@@ -114,8 +114,8 @@ def test_per_image_has_mean_0_and_deviation_1(images):
             assert abs(row.std() - 1) < 1e-6
 
 
-def only(normalise, image_shape, mean=(), deviation=()):
-    return Preparation(normalise, np.float32(mean), np.float32(deviation), (0, 1), image_shape)
+def only(normalise, input_shape, mean=(), deviation=()):
+    return Preparation(normalise, np.float32(mean), np.float32(deviation), (0, 1), input_shape)
 
 
 @pytest.mark.parametrize("value", [0, 0.1, 1e30, -3.3])

@@ -42,7 +42,7 @@ def test_a_run_leaves_what_train_leaves(tmp_path):
     np.testing.assert_array_equal(trained.params[0].w, again.params[0].w)
     images = data.splits.test.x * data.preparation.std
     labels = np.asarray(data.preparation.classes)[np.asarray(data.splits.test.targets)]
-    found = trained.predict(images.reshape(-1, *data.preparation.image_shape))
+    found = trained.predict(images.reshape(-1, *data.preparation.input_shape))
     assert int(np.sum(found == labels)) == summary["test"]["correct"]
 
 

@@ -39,7 +39,7 @@ def test_what_is_loaded_is_what_was_saved(tmp_path, normalise, labels, hidden):
     for loaded in (jaxmlp.load(tmp_path), jaxmlp.load(str(tmp_path / "model.safetensors"))):
         assert loaded.spec == saved.spec
         assert loaded.preparation.classes == saved.preparation.classes
-        assert loaded.preparation.image_shape == (3, 4)
+        assert loaded.preparation.input_shape == (3, 4)
         assert np.array_equal(loaded.logits(IMAGES), saved.logits(IMAGES))
         assert loaded.predict(IMAGES).tolist() == saved.predict(IMAGES).tolist()
         assert set(loaded.predict(IMAGES).tolist()) <= set(labels)
@@ -91,7 +91,7 @@ def test_a_folder_above_a_run_names_the_run(tmp_path):
         jaxmlp.load(tmp_path)
 
 
-@pytest.mark.parametrize("key", ["network", "classes", "image_shape", "normalise", "matmul_precision"])
+@pytest.mark.parametrize("key", ["network", "classes", "input_shape", "normalise", "matmul_precision"])
 def test_a_whole_file_that_is_no_model_is_refused(tmp_path, key):
     path = tmp_path / "model.safetensors"
     model.save(tmp_path, untrained(hidden=(2,)))
@@ -118,11 +118,11 @@ STRANGE = {  # what somebody else's file may say, sealed as it should be: keys o
     "classes of two kinds": ({"classes": ["ant", 3]}, {}),
     "classes that are lists": ({"classes": [[1], [2]]}, {}),
     "more classes": ({"classes": ["ant", "bee", "cat"]}, {}),
-    "another image": ({"image_shape": [4, 4]}, {}),
-    "no image": ({"image_shape": []}, {}),
-    "a negative image": ({"image_shape": [-3, -4]}, {}),
-    "an image of words": ({"image_shape": ["3", "4"]}, {}),
-    "an endless image": ({"image_shape": [10**30, 10**30]}, {}),
+    "another image": ({"input_shape": [4, 4]}, {}),
+    "no image": ({"input_shape": []}, {}),
+    "a negative image": ({"input_shape": [-3, -4]}, {}),
+    "an image of words": ({"input_shape": ["3", "4"]}, {}),
+    "an endless image": ({"input_shape": [10**30, 10**30]}, {}),
     "an unknown normalisation": ({"normalise": "best"}, {}),
     "a normalisation without means": ({"normalise": "per_feature"}, {}),
     "an unknown precision": ({"matmul_precision": "low"}, {}),
