@@ -65,5 +65,7 @@ def train(planned: Sequence[PlannedFit]) -> TrainedFits:
         packing = sizing.packing_for(spec, len(splits.train.x), device, len(numbers))
         seed_of = lambda number: planned[number].seed  # noqa: E731
         groups.append(Group(spec, packing, numbers, trial, seed_of, lambda splits=splits: splits, record))
+    if not groups:
+        return TrainedFits([], 0)
     _, driver = train_groups(groups, None)
     return TrainedFits([trained[number] for number in range(len(planned))], driver.compiles)
