@@ -51,6 +51,12 @@ def layers_of(coefs: list[np.ndarray], intercepts: list[np.ndarray]) -> Params:
 
 
 def with_params(state: TrainState, params: Params) -> TrainState:
-    """A state with other weights, which are the best so far."""
+    """A state with other weights, which are the best so far. Raises ValueError for those of other layers."""
+    shapes, other = ([layer.w.shape for layer in layers] for layers in (params, state.params))
+    if shapes != other:
+        raise ValueError(
+            f"hidden_layer_sizes asks for weights of the shapes {other}, and the network that is to be trained on has"
+            f" {shapes}: leave it as it was, or begin anew, without warm_start"
+        )
     params = jax.tree.map(lambda array, old: jnp.asarray(array, old.dtype), params, state.params)
     return state._replace(params=params, best_params=params)
