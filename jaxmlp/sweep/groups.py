@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jaxmlp import files
 from jaxmlp.data.npz import cache_folder
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import RunError
@@ -18,7 +19,6 @@ from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.program import Device
 from jaxmlp.grid.sizing import Devices, Probe
 from jaxmlp.grid.units import Group
-from jaxmlp.runs import files
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.runner import Loaded, read_data, spec_of
 from jaxmlp.spec import Network, Spec
