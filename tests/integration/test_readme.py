@@ -67,11 +67,12 @@ def test_links_lead_somewhere(page):
     ("page", "number", "read"),
     [
         ("config.md", 0, partial(parsing.read, train.COMMAND)),
-        ("config.md", 1, partial(parsing.read, perceptron.COMMAND, kind=PerceptronExperiment)),
+        ("config.md", 1, partial(parsing.read, train.COMMAND)),
+        ("config.md", 2, partial(parsing.read, perceptron.COMMAND, kind=PerceptronExperiment)),
         ("sweeps.md", 0, sweep.read),
         ("sweeps.md", 1, sweep.read),
     ],
-    ids=["run", "perceptron", "grid", "sample"],
+    ids=["run", "table", "perceptron", "grid", "sample"],
 )
 def test_files_that_pages_show_are_accepted(page, number, read, tmp_path):
     file = tmp_path / "shown.toml"
