@@ -17,7 +17,7 @@ from jaxmlp.data.sources import load_data
 from jaxmlp.errors import JaxmlpError, RunError
 from jaxmlp.files import flush, make_directory, remove
 from jaxmlp.grid.results import COLUMNS, epochs_of, history_of
-from jaxmlp.nn.losses import loss
+from jaxmlp.nn.losses import VALUES, loss
 from jaxmlp.runs import checkpoints, directory, environment, metrics, model, pictures
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, PLOTS, SUMMARY
@@ -31,6 +31,7 @@ from jaxmlp.training.epochs import Epoch
 from jaxmlp.training.loop import TrainState
 from jaxmlp.training.model import Model
 from jaxmlp.training.precision import precision
+from jaxmlp.training.validation import check_data
 
 
 class Outcome(NamedTuple):
@@ -65,6 +66,8 @@ def read_data(experiment: Experiment, *, progress: bool = False) -> Loaded:
     notes: list[str] = []
     learns = loss(experiment.network.loss).learns
     splits, preparation = prepare(dataset, experiment.data, learns, notes.append)
+    if preparation.kind == VALUES:  # which a loss may restrict
+        check_data(spec_of(experiment, splits, preparation), splits)
     seconds = time.perf_counter() - started
     return Loaded(splits, preparation, dataset.origin, dataset.crc32, seconds, tuple(notes))
 
