@@ -36,7 +36,8 @@ class TrainedTrial(NamedTuple):
     def __repr__(self) -> str:
         changed = {name: x for name, x in self.hyper._asdict().items() if x != Hyper._field_defaults[name]}
         hyper = ", ".join(f"{name}={x:.4g}" for name, x in changed.items())
-        return f"TrainedTrial(trial {self.trial}, seed {self.seed}, Hyper({hyper})\n  {self.model!r})"
+        sizes = display.sizes(self.model.params)
+        return f"TrainedTrial(trial {self.trial}, seed {self.seed}, {sizes}, Hyper({hyper}))"
 
 
 class GridFit(NamedTuple):
