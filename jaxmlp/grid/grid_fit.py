@@ -85,7 +85,9 @@ class GridFit(NamedTuple):
             metrics = {name: row.get(f"validation_{name}") for name in Measured._fields}
             validation = Measured(**metrics)  # pyright: ignore[reportArgumentType]
             lines.append(f"  best: trial {self.best.trial} ({', '.join(f'{name} {row[name]}' for name in names)})")
-            lines += [f"  validation: {validation}", f"  test:       {self.test}"]
+            lines.append(f"  validation: {validation}")
+            if self.test is not None and self.test.count:
+                lines.append(f"  test:       {self.test}")
         return f"GridFit({chr(10).join(lines)}\n)"
 
     def _title(self) -> str:
