@@ -70,7 +70,7 @@ class Fit(NamedTuple):
 
 
 def check_start(spec: Spec, start: Any) -> None:
-    """Raise UsageError for what is no Fit, and for the first thing in which the spec of an earlier training differs, but for max_epochs."""
+    """Raise UsageError for what is no Fit, or of a spec that differs in more than max_epochs; it names the first thing."""
     if not isinstance(start, Fit):
         raise UsageError(f"start is a {type(start).__name__}; accepted is a Fit, as fit returns it")
     here, there = dict(flat(asdict(spec))), dict(flat(asdict(start.model.spec)))
