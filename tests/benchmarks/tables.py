@@ -1,6 +1,6 @@
-"""How good the estimators are beside scikit-learn's on tables: `python tests/benchmarks/tables.py` prints the table of docs/sklearn.md.
+"""How good the estimators are beside scikit-learn's on tables: `python tests/benchmarks/tables.py`.
 
-Five tables that packages ship, 5 folds, the same parameters for both, features standardised in each fold, 5 seeds: mean and
+It prints the table of docs/sklearn.md. Five tables that packages ship, 5 folds, the same parameters for both, features standardised in each fold, 5 seeds: mean and
 standard deviation over folds and seeds of the accuracy, or of R2.
 """
 

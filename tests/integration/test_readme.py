@@ -37,12 +37,13 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_example_prints_what_its_comments_say():
+def test_example_prints_what_its_comments_say(tmp_path):
     (example,) = blocks(ROOT / "README.md", "python")
     printed = re.findall(r"^print\(.*\)  # ([^:\n]+)(?:: .+)?$", example, re.MULTILINE)
     assert len(printed) == example.count("print(") > 0
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", example],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         env=users_environment(PYTHONPATH=ROOT, XLA_FLAGS=os.environ["XLA_FLAGS"]),  # compiles in half the time
