@@ -208,7 +208,8 @@ def _preparation(train: Part, kind: str, choices: Choices) -> Preparation:
     if isinstance(train.x, np.ndarray):
         shape = tuple(train.x.shape[1:])
         normalise = normalising.resolved(choices.normalise, shape, images=choices.images)
-        return Preparation(normalise, *normalising.statistics(train.x, normalise), classes, shape, kind)
+        mean, std = normalising.statistics(train.x, normalise, images=choices.images)
+        return Preparation(normalise, mean, std, classes, shape, kind)
     normalise = normalising.resolved(choices.normalise, (1,), images=False, table=True)
     columns = columns_of(train.x, train.called.x)
     mean, std = np.zeros(0, np.float32), np.zeros(0, np.float32)
