@@ -30,7 +30,7 @@ def resolved(normalise: str, shape: tuple[int, ...], *, images: bool, table: boo
 def statistics(x: np.ndarray, normalise: str, *, images: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation (or scale) of the training examples; empty where the normalisation needs none.
 
-    Float32, but float64 for features, other than pixels of known images, that float32 might not tell apart.
+    Float32, but float64 for features, other than pixels of images, that float32 might not tell apart.
     """
     kind = x.dtype
     x = x.reshape(len(x), -1)
