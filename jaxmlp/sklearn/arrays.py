@@ -1,5 +1,6 @@
 """The arrays of an estimator as the training loop takes them, and the device that they go to."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -8,7 +9,7 @@ import numpy as np
 
 from jaxmlp.nn.network import Layer, Params
 from jaxmlp.sklearn.outputs import dense
-from jaxmlp.spec import Examples
+from jaxmlp.spec import Examples, Network, Spec, Training
 from jaxmlp.training.loop import TrainState
 
 
@@ -24,6 +25,14 @@ def device_of(name: str | None) -> Any:
             f"device {name!r} is not here; accepted is a kind of device, or one by its number, such as 'cpu' or 'gpu:0':"
             f" JAX computes on {', '.join(f'{device.platform}:{device.id}' for device in jax.devices())}"
         ) from None
+
+
+def at_the_start(spec: Spec) -> Spec:
+    """A spec without what the first state does not depend on: batches, losses and early stopping compile no other one."""
+    training = spec.training
+    network = Network(spec.network.hidden, spec.network.activation, init=spec.network.init)
+    rule = Training(training.optimizer, training.schedule, dtype=training.dtype)
+    return replace(spec, network=network, training=rule)
 
 
 def examples_of(X: Any, targets: np.ndarray, weights: Any, dtype: str) -> Examples:

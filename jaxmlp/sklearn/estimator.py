@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from jaxmlp.nn.network import Params
 from jaxmlp.sklearn import epochs, lbfgs
-from jaxmlp.sklearn.arrays import device_of, examples_of, layers_of, none_of, rows_of, with_params
+from jaxmlp.sklearn.arrays import at_the_start, device_of, examples_of, layers_of, none_of, rows_of, with_params
 from jaxmlp.sklearn.constraints import CONSTRAINTS
 from jaxmlp.sklearn.curves import curves_of, show
 from jaxmlp.sklearn.outputs import outputs
@@ -91,7 +91,7 @@ class Estimator(BaseEstimator):
         with jax.default_device(device_of(self.device)), precision(spec.training):
             if first:
                 self._begin(spec, kind)
-            traced, key, state = initial(spec, hyper, seed)
+            traced, key, state = initial(at_the_start(spec), hyper, seed)
             if not first:
                 state = with_params(state, layers_of(self.coefs_, self.intercepts_))
             self._spec = spec
@@ -199,7 +199,7 @@ class Estimator(BaseEstimator):
         """The state of a further fit; of partial_fit with its update rule as it was left."""
         rule = (spec.training.optimizer, spec.training.schedule, spec.training.monitor)
         before, self._rule = self._before if getattr(self, "_rule", rule) == rule else None, rule
-        return epochs.resumed(spec, hyper, state, before, same_rule=incremental)
+        return epochs.resumed(hyper, state, before, same_rule=incremental)
 
     def _log(self, spec: Spec, splits: Splits, progress: epochs.Progress) -> None:
         """Add the epochs of a call to the curves."""
