@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxmlp import files
 from jaxmlp.errors import RunError
-from jaxmlp.runs import files
 from jaxmlp.runs.directory import METRICS
 from jaxmlp.runs.sealed import strict_json
 from jaxmlp.text import count

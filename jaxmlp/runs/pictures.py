@@ -8,13 +8,14 @@ import numpy as np
 
 from jaxmlp import plots
 from jaxmlp.errors import JaxmlpError, line_of
+from jaxmlp.files import make_directory, read_bytes
+from jaxmlp.nn.losses import CLASSES
 from jaxmlp.nn.network import outputs, predictions
 from jaxmlp.runs import directory
-from jaxmlp.runs.files import make_directory, read_bytes
-from jaxmlp.runs.model import Model, compiled_forward
 from jaxmlp.spec import Splits
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
+from jaxmlp.training.model import Model, compiled_forward
 
 MOST_CLASSES = 500  # of a confusion matrix: a picture of more shows nothing, and takes memory as their square
 
@@ -22,6 +23,8 @@ MOST_CLASSES = 500  # of a confusion matrix: a picture of more shows nothing, an
 def picture_names(trained: Model) -> list[str]:
     """The pictures that `draw` leaves of a trained model."""
     names = [directory.CURVES]
+    if trained.preparation.kind != CLASSES:
+        return names
     if len(trained.preparation.classes) <= MOST_CLASSES:
         names.append(directory.CONFUSION)
     if len(trained.preparation.input_shape) in (2, 3):
@@ -37,6 +40,11 @@ def draw(
     One that cannot be drawn is a message.
     """
     make_directory(path)
+    if trained.preparation.kind != CLASSES:
+        if epochs:
+            with drawing(path / directory.CURVES, callbacks):
+                plots.run_curves([epoch.to_json() for epoch in epochs], best_epoch).save(path / directory.CURVES)
+        return
     classes, shape = trained.preparation.classes, trained.preparation.input_shape
     logits = compiled_forward(trained.spec, trained.params, splits.test.x)
     labels, predicted = np.asarray(splits.test.targets), np.asarray(predictions(logits))

@@ -5,7 +5,6 @@ checkpoint: the state, and the metrics of all its epochs. At the end: a checkpoi
 """
 
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,15 +13,15 @@ import jax
 import numpy as np
 
 from jaxmlp.data.preparing import Preparation, prepare
-from jaxmlp.data.sources import Dataset, load_data
+from jaxmlp.data.sources import load_data
 from jaxmlp.errors import JaxmlpError, RunError
+from jaxmlp.files import flush, make_directory, remove
 from jaxmlp.grid.results import COLUMNS, epochs_of, history_of
+from jaxmlp.nn.losses import VALUES, loss
 from jaxmlp.runs import checkpoints, directory, environment, metrics, model, pictures
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, PLOTS, SUMMARY
-from jaxmlp.runs.files import flush, make_directory, remove
 from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.model import Model
 from jaxmlp.runs.sealed import write_json
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.text import count
@@ -30,7 +29,9 @@ from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
 from jaxmlp.training.loop import TrainState
+from jaxmlp.training.model import Model
 from jaxmlp.training.precision import precision
+from jaxmlp.training.validation import check_data
 
 
 class Outcome(NamedTuple):
@@ -48,18 +49,27 @@ class Loaded(NamedTuple):
     origin: str
     crc32: str  # of the images and labels as they were loaded
     seconds: float  # that loading and preparing took
+    notes: tuple[str, ...] = ()  # what was passed over in the columns of a table
 
     def origin_and_sizes(self) -> str:
-        """A line: where the data came from, and how many examples there are."""
-        return f"{self.origin}: {' / '.join(f'{len(split.x):,}' for split in self.splits)} train, validation, test examples"
+        """A line: where the data came from, how many examples there are, how they are normalised; and a line a note."""
+        sizes = " / ".join(f"{len(split.x):,}" for split in self.splits)
+        normalise = self.preparation.normalise
+        line = f"{self.origin}: {sizes} train, validation, test examples, normalised {normalise}"
+        return "\n".join([line, *self.notes])
 
 
 def read_data(experiment: Experiment, *, progress: bool = False) -> Loaded:
     """Load, split and normalise the data. Raises UsageError and DataError as `load_data` and `prepare` do."""
     started = time.perf_counter()
     dataset = load_data(experiment.data, progress=progress)
-    splits, preparation = prepare(dataset, experiment.data)
-    return Loaded(splits, preparation, dataset.origin, _checksum(dataset), time.perf_counter() - started)
+    notes: list[str] = []
+    learns = loss(experiment.network.loss).learns
+    splits, preparation = prepare(dataset, experiment.data, learns, notes.append)
+    if preparation.kind == VALUES:  # which a loss may restrict
+        check_data(spec_of(experiment, splits, preparation), splits)
+    seconds = time.perf_counter() - started
+    return Loaded(splits, preparation, dataset.origin, dataset.crc32, seconds, tuple(notes))
 
 
 def run(
@@ -236,10 +246,3 @@ def losses(path: Path, summary: dict[str, Any]) -> Iterator[str]:
     newest = max(epochs, default=0)
     if newest < summary["epochs_run"]:
         yield f"{path} has no whole checkpoint of epoch {summary['epochs_run']}: more epochs would go on from epoch {newest}"
-
-
-def _checksum(dataset: Dataset) -> str:
-    value = 0
-    for array in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
-        value = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data, value)
-    return f"{value:08x}"

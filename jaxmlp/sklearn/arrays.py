@@ -1,7 +1,7 @@
 """The arrays of an estimator as the training loop takes them, and the device that they go to."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +9,18 @@ import numpy as np
 
 from jaxmlp.nn.network import Layer, Params
 from jaxmlp.sklearn.outputs import dense
-from jaxmlp.spec import Examples, Network, Spec, Training
+from jaxmlp.sklearn.parameters import Sizes
+from jaxmlp.spec import Examples, Network, Spec, Splits, Training
 from jaxmlp.training.loop import TrainState
+
+
+class Prepared(NamedTuple):
+    """The data of a fit, checked and encoded."""
+
+    splits: Splits  # without test examples
+    sizes: Sizes
+    seed: int
+    first: bool  # whether the network is new
 
 
 def device_of(name: str | None) -> Any:

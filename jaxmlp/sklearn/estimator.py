@@ -15,7 +15,16 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from jaxmlp.nn.network import Params
 from jaxmlp.sklearn import epochs, lbfgs
-from jaxmlp.sklearn.arrays import at_the_start, device_of, examples_of, layers_of, none_of, rows_of, with_params
+from jaxmlp.sklearn.arrays import (
+    Prepared,
+    at_the_start,
+    device_of,
+    examples_of,
+    layers_of,
+    none_of,
+    rows_of,
+    with_params,
+)
 from jaxmlp.sklearn.constraints import CONSTRAINTS
 from jaxmlp.sklearn.curves import curves_of, show
 from jaxmlp.sklearn.outputs import outputs
@@ -68,6 +77,27 @@ class Estimator(BaseEstimator):
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, validation_data: Any = None, *, incremental: bool
     ) -> "Estimator":
+        prepared = self._prepare(X, y, sample_weight, validation_data, incremental=incremental)
+        spec, hyper = self._described(prepared.sizes)
+        spec = replace(spec, training=replace(spec.training, max_epochs=NEVER))
+        with jax.default_device(device_of(self.device)), precision(spec.training):
+            if prepared.first:
+                self._begin(spec, prepared.sizes.kind)
+            traced, key, state = initial(at_the_start(spec), hyper, prepared.seed)
+            if not prepared.first:
+                state = with_params(state, layers_of(self.coefs_, self.intercepts_))
+            self._spec = spec
+            if self.solver == "lbfgs":
+                self._minimise(spec, traced, state.params, prepared.splits.train)
+            else:
+                self._train(spec, traced, key, prepared.splits, state, incremental=incremental)
+        self._check_weights()
+        return self
+
+    def _prepare(
+        self, X: Any, y: Any, sample_weight: Any, validation_data: Any = None, *, incremental: bool = False
+    ) -> Prepared:
+        """Check parameters and data, and set what is known of the data before the training."""
         self._validate_params()
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         options: Any = {"accept_sparse": ["csr", "csc"], "dtype": (np.float64, np.float32), "multi_output": True}
@@ -86,27 +116,19 @@ class Estimator(BaseEstimator):
         seed = int(random.randint(NEVER))
         train, validation = self._parts(everything, validation_data, random, dtype)
         sizes = Sizes(len(train.x), X.shape[1], self.n_outputs_, kind, dtype)
-        spec, hyper = spec_and_hyper(self.get_params(deep=False), sizes)
-        spec = replace(spec, training=replace(spec.training, max_epochs=NEVER))
-        with jax.default_device(device_of(self.device)), precision(spec.training):
-            if first:
-                self._begin(spec, kind)
-            traced, key, state = initial(at_the_start(spec), hyper, seed)
-            if not first:
-                state = with_params(state, layers_of(self.coefs_, self.intercepts_))
-            self._spec = spec
-            if self.solver == "lbfgs":
-                self._minimise(spec, traced, state.params, train)
-            else:
-                self._train(
-                    spec, traced, key, Splits(train, validation, none_of(train)), state, incremental=incremental
-                )
+        return Prepared(Splits(train, validation, none_of(train)), sizes, seed, first)
+
+    def _described(self, sizes: Sizes) -> tuple[Spec, Hyper]:
+        """What is trained."""
+        return spec_and_hyper(self.get_params(deep=False), sizes)
+
+    def _check_weights(self) -> None:
+        """Raise ValueError where the training has diverged."""
         if not all(np.isfinite(array).all() for array in (*self.coefs_, *self.intercepts_)):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be"
                 " preprocessed."
             )
-        return self
 
     def _begin(self, spec: Spec, kind: str) -> None:
         """The attributes before the first epoch of a new network."""

@@ -18,13 +18,14 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxmlp import files
 from jaxmlp.errors import RunError
 from jaxmlp.grid.journal import Best
 from jaxmlp.grid.results import COLUMNS, TrialResult
 from jaxmlp.grid.snapshots import Snapshot
 from jaxmlp.grid.units import Done, Record, Unit
 from jaxmlp.grid.worker import Saved
-from jaxmlp.runs import checkpoints, files
+from jaxmlp.runs import checkpoints
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import json_text, read_json
 from jaxmlp.spec import Spec

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxmlp.runs import files
+from jaxmlp import files
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import strict_json
 

@@ -9,13 +9,7 @@ class SweepBar(Lines):
 
     def on_call_end(self, progress: Progress) -> None:
         """Draw the bar, or move it on."""
-        parts = [f"{progress.running:,} running"]
-        if progress.best is not None:
-            loss, accuracy = progress.best["validation_loss"], progress.best["validation_accuracy"]
-            parts.append(f"best {loss:.4f} ({100 * accuracy:.2f} %)")
-        parts.append(f"{progress.rate:,.1f} trial-epochs/s")
-        parts += [f"{number:,} {status.replace('_', ' ')}" for status, number in progress.by_status.items()]
-        self.show("trials", progress.finished, progress.trials, progress.seconds_left, parts)
+        self.show("trials", progress.finished, progress.trials, progress.seconds_left, progress.parts())
 
     def on_train_end(self) -> None:
         """Take the bar away."""

@@ -18,8 +18,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxmlp import files
 from jaxmlp.errors import RunError, UsageError
-from jaxmlp.runs import directory, files, lock
+from jaxmlp.runs import directory, lock
 from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, PLOTS, SUMMARY, RunKind
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import read_json

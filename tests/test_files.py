@@ -10,7 +10,7 @@ import pytest
 from helpers import failing, files, refused
 
 from jaxmlp.errors import RunError
-from jaxmlp.runs.files import (
+from jaxmlp.files import (
     append_lines,
     make_directory,
     read_bytes,
