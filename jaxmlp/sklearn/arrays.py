@@ -1,6 +1,7 @@
 """The arrays of an estimator as the training loop takes them, and the device that they go to."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,8 +9,18 @@ import numpy as np
 
 from jaxmlp.nn.network import Layer, Params
 from jaxmlp.sklearn.outputs import dense
-from jaxmlp.spec import Examples
+from jaxmlp.sklearn.parameters import Sizes
+from jaxmlp.spec import Examples, Network, Spec, Splits, Training
 from jaxmlp.training.loop import TrainState
+
+
+class Prepared(NamedTuple):
+    """The data of a fit, checked and encoded."""
+
+    splits: Splits  # without test examples
+    sizes: Sizes
+    seed: int
+    first: bool  # whether the network is new
 
 
 def device_of(name: str | None) -> Any:
@@ -24,6 +35,14 @@ def device_of(name: str | None) -> Any:
             f"device {name!r} is not here; accepted is a kind of device, or one by its number, such as 'cpu' or 'gpu:0':"
             f" JAX computes on {', '.join(f'{device.platform}:{device.id}' for device in jax.devices())}"
         ) from None
+
+
+def at_the_start(spec: Spec) -> Spec:
+    """A spec without what the first state does not depend on: batches, losses and early stopping compile no other one."""
+    training = spec.training
+    network = Network(spec.network.hidden, spec.network.activation, init=spec.network.init)
+    rule = Training(training.optimizer, training.schedule, dtype=training.dtype)
+    return replace(spec, network=network, training=rule)
 
 
 def examples_of(X: Any, targets: np.ndarray, weights: Any, dtype: str) -> Examples:

@@ -15,7 +15,16 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from jaxmlp.nn.network import Params
 from jaxmlp.sklearn import epochs, lbfgs
-from jaxmlp.sklearn.arrays import device_of, examples_of, layers_of, none_of, rows_of, with_params
+from jaxmlp.sklearn.arrays import (
+    Prepared,
+    at_the_start,
+    device_of,
+    examples_of,
+    layers_of,
+    none_of,
+    rows_of,
+    with_params,
+)
 from jaxmlp.sklearn.constraints import CONSTRAINTS
 from jaxmlp.sklearn.curves import curves_of, show
 from jaxmlp.sklearn.outputs import outputs
@@ -26,15 +35,6 @@ from jaxmlp.training.loop import TrainState
 from jaxmlp.training.precision import precision
 
 NEVER = 2**31 - 1  # the last epoch of a program: `max_iter` is no part of it, so that another one compiles nothing
-
-
-class Prepared(NamedTuple):
-    """The data of a fit, checked and encoded."""
-
-    splits: Splits  # without test examples
-    sizes: Sizes
-    seed: int
-    first: bool  # whether the network is new
 
 
 class Estimator(BaseEstimator):
@@ -83,7 +83,7 @@ class Estimator(BaseEstimator):
         with jax.default_device(device_of(self.device)), precision(spec.training):
             if prepared.first:
                 self._begin(spec, prepared.sizes.kind)
-            traced, key, state = initial(spec, hyper, prepared.seed)
+            traced, key, state = initial(at_the_start(spec), hyper, prepared.seed)
             if not prepared.first:
                 state = with_params(state, layers_of(self.coefs_, self.intercepts_))
             self._spec = spec
@@ -221,7 +221,7 @@ class Estimator(BaseEstimator):
         """The state of a further fit; of partial_fit with its update rule as it was left."""
         rule = (spec.training.optimizer, spec.training.schedule, spec.training.monitor)
         before, self._rule = self._before if getattr(self, "_rule", rule) == rule else None, rule
-        return epochs.resumed(spec, hyper, state, before, same_rule=incremental)
+        return epochs.resumed(hyper, state, before, same_rule=incremental)
 
     def _log(self, spec: Spec, splits: Splits, progress: epochs.Progress) -> None:
         """Add the epochs of a call to the curves."""

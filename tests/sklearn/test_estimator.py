@@ -57,6 +57,14 @@ def test_another_value_or_number_of_epochs_compiles_nothing(kind):
     assert [program._cache_size() for program in (epochs.train, compiled, compiled_begin)] == programs
 
 
+def test_the_first_state_is_compiled_once_for_all_batches_and_losses():
+    X, y = data(MLPRegressor)
+    before = compiled_begin._cache_size()
+    for changed in ({"batch_size": 7}, {"batch_size": 9, "loss": "huber"}, {"early_stopping": True}, {"dropout": 0.1}):
+        MLPRegressor(**SMALL | {"hidden_layer_sizes": (3, 3), "max_iter": 1} | changed).fit(X, y)
+    assert compiled_begin._cache_size() - before == 1
+
+
 @pytest.mark.parametrize("kind", BOTH)
 def test_early_stopping_keeps_the_best_weights_and_ends_after_n_iter_no_change(kind):
     (X, y), rows = data(kind), data(kind, 20, seed=1)
