@@ -100,7 +100,7 @@ def fitting(parts: Sequence[str], room: int) -> str:
 
 
 class Bar(Lines):
-    """The progress of one network: epoch, time left, losses, accuracy, examples a second."""
+    """The progress of one network: epoch, time left, losses, accuracy or R2, examples a second."""
 
     def __init__(self, *, quiet: bool) -> None:
         super().__init__(quiet=quiet)
@@ -118,8 +118,9 @@ class Bar(Lines):
         """Update the bar."""
         assert self.began is not None
         pace = (time.monotonic() - self.began) / max(epoch.epoch - self.done, 1)
+        score, shown = epoch.validation.names()[0], epoch.validation.shown()[0]
         parts = [
-            f"validation {epoch.validation.loss:.4f} ({100 * epoch.validation.accuracy:.2f} %)",
+            f"validation {epoch.validation.loss:.4f} ({shown if score == 'accuracy' else f'{score} {shown}'})",
             f"loss {epoch.train.loss:.4f}",
             f"{self.examples / epoch.seconds:,.0f} examples/s",
         ]

@@ -3,11 +3,13 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from jaxmlp import plots
 from jaxmlp.errors import JaxmlpError, line_of
+from jaxmlp.nn.losses import CLASSES, LABELS, VALUES
 from jaxmlp.nn.network import outputs, predictions
 from jaxmlp.runs import directory
 from jaxmlp.runs.files import make_directory, read_bytes
@@ -21,44 +23,74 @@ MOST_CLASSES = 500  # of a confusion matrix: a picture of more shows nothing, an
 
 def picture_names(trained: Model) -> list[str]:
     """The pictures that `draw` leaves of a trained model."""
-    names = [directory.CURVES]
-    if len(trained.preparation.classes) <= MOST_CLASSES:
+    kind, names, are_images = trained.preparation.kind, [directory.CURVES], _are_images(trained)
+    if kind == CLASSES and len(trained.preparation.classes) <= MOST_CLASSES:
         names.append(directory.CONFUSION)
-    if len(trained.preparation.input_shape) in (2, 3):
-        names += [directory.WEIGHTS, directory.MISTAKES]
-    return names
+    names += {VALUES: [directory.PREDICTED], LABELS: [directory.LABEL_RATES]}.get(kind, [])
+    names += [directory.WEIGHTS] if are_images else []
+    return names + ([directory.MISTAKES] if are_images and kind == CLASSES else [])
 
 
 def draw(
     path: Path, trained: Model, epochs: list[Epoch], best_epoch: int, splits: Splits, callbacks: Callbacks
 ) -> None:
-    """The pictures of a run: curves, confusion matrix, first-layer weights, the most confident mistakes.
+    """The pictures of a run, on its test examples.
 
+    Curves. Of classes the confusion matrix; of values predicted over target, and residuals; of label sets what is found
+    of each label. Of networks for images the weights into the first layer, and the most confident mistakes.
     One that cannot be drawn is a message.
     """
     make_directory(path)
-    classes, shape = trained.preparation.classes, trained.preparation.input_shape
-    logits = compiled_forward(trained.spec, trained.params, splits.test.x)
-    labels, predicted = np.asarray(splits.test.targets), np.asarray(predictions(logits))
-    pictures: dict[str, Callable[[], plots.Picture]] = {}
-    if epochs:
-        pictures[directory.CURVES] = lambda: plots.run_curves([epoch.to_json() for epoch in epochs], best_epoch)
-    if len(classes) <= MOST_CLASSES:
-        counts = np.zeros((len(classes), len(classes)), int)
-        np.add.at(counts, (labels, predicted), 1)
-        pictures[directory.CONFUSION] = lambda: plots.confusion_matrix(counts, classes)
-    else:
-        callbacks.on_message(f"no confusion matrix: {len(classes):,} classes, of which at most {MOST_CLASSES} fit")
-    if len(shape) in (2, 3):
-        confidence = np.max(np.asarray(outputs(trained.spec.network, logits)), axis=1)
-        images, weights = np.asarray(splits.test.x), np.asarray(trained.params[0].w)
-        pictures[directory.WEIGHTS] = lambda: plots.first_layer_weights(weights, shape)
-        pictures[directory.MISTAKES] = lambda: plots.confident_mistakes(
-            images, labels, predicted, confidence, classes, shape
-        )
-    for name, picture in pictures.items():
-        with drawing(path / name, callbacks):
-            picture().save(path / name)
+    kind, classes, K = trained.preparation.kind, trained.preparation.classes, len(trained.preparation.classes)
+    if kind == CLASSES and K > MOST_CLASSES:
+        callbacks.on_message(f"no confusion matrix: {K:,} classes, of which at most {MOST_CLASSES} fit")
+    test, shape, names = _Tested.of(trained, splits), trained.preparation.input_shape, list(map(str, classes))
+    drawings: dict[str, Callable[[], plots.Picture]] = {
+        directory.CURVES: lambda: plots.run_curves([epoch.to_json() for epoch in epochs], best_epoch),
+        directory.CONFUSION: lambda: plots.confusion_matrix(test.confusions(K), classes),
+        directory.PREDICTED: lambda: plots.predicted_values(test.targets, test.outputs, names),
+        directory.LABEL_RATES: lambda: plots.label_rates(test.targets.astype(int), test.predicted, names),
+        directory.WEIGHTS: lambda: plots.first_layer_weights(np.asarray(trained.params[0].w), shape),
+        directory.MISTAKES: lambda: plots.confident_mistakes(
+            np.asarray(splits.test.x), test.targets, test.predicted, test.confidence(), classes, shape
+        ),
+    }
+    for name in picture_names(trained):
+        if epochs or name != directory.CURVES:
+            with drawing(path / name, callbacks):
+                drawings[name]().save(path / name)
+
+
+class _Tested(NamedTuple):
+    """The test examples: what is true, what is predicted, and the outputs, as NumPy."""
+
+    targets: np.ndarray  # [N] or [N, K]
+    predicted: np.ndarray  # of the same shape
+    outputs: np.ndarray  # [N, K]
+
+    @classmethod
+    def of(cls, trained: Model, splits: Splits) -> "_Tested":
+        """By the forward pass of the trained network."""
+        logits = compiled_forward(trained.spec, trained.params, splits.test.x)
+        kind, said = trained.preparation.kind, np.asarray(outputs(trained.spec.network, logits))
+        predicted = said if kind == VALUES else np.asarray(predictions(logits, kind))
+        return cls(np.asarray(splits.test.targets), predicted, said)
+
+    def confusions(self, K: int) -> np.ndarray:
+        """How often each class was predicted as each: [K, K]."""
+        counts = np.zeros((K, K), int)
+        np.add.at(counts, (self.targets, self.predicted), 1)
+        return counts
+
+    def confidence(self) -> np.ndarray:
+        """The output of what was predicted [N]; of a single output, which is that of class 1, what it leaves to class 0."""
+        if self.outputs.shape[1] == 1:
+            return np.where(self.predicted == 1, self.outputs[:, 0], 1 - self.outputs[:, 0])
+        return self.outputs.max(axis=1)
+
+
+def _are_images(trained: Model) -> bool:
+    return len(trained.preparation.input_shape) in (2, 3)
 
 
 def is_whole(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from jaxmlp.cli.progress import Lines
 from jaxmlp.grid.progress import Progress
+from jaxmlp.scores import score_of
 
 
 class SweepBar(Lines):
@@ -11,8 +12,9 @@ class SweepBar(Lines):
         """Draw the bar, or move it on."""
         parts = [f"{progress.running:,} running"]
         if progress.best is not None:
-            loss, accuracy = progress.best["validation_loss"], progress.best["validation_accuracy"]
-            parts.append(f"best {loss:.4f} ({100 * accuracy:.2f} %)")
+            loss, score = progress.best["validation_loss"], score_of(progress.best)
+            shown = score.text(progress.best[f"validation_{score.name}"])
+            parts.append(f"best {loss:.4f} ({shown if score.unit else f'{score.title} {shown}'})")
         parts.append(f"{progress.rate:,.1f} trial-epochs/s")
         parts += [f"{number:,} {status.replace('_', ' ')}" for status, number in progress.by_status.items()]
         self.show("trials", progress.finished, progress.trials, progress.seconds_left, parts)
