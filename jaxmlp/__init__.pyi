@@ -18,7 +18,6 @@ from .nn.network import Layer as Layer
 from .nn.network import forward as forward
 from .nn.network import init as init
 from .runs.config import Experiment as Experiment
-from .runs.model import Model as Model
 from .runs.model import load as load
 from .spec import Examples as Examples
 from .spec import Hyper as Hyper
@@ -36,5 +35,6 @@ from .training.loop import EpochLog as EpochLog
 from .training.loop import TrainState as TrainState
 from .training.loop import advance as advance
 from .training.loop import begin as begin
+from .training.model import Model as Model
 
 __version__: str

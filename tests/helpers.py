@@ -11,12 +11,17 @@ import numpy as np
 import pytest
 
 from jaxmlp.errors import UsageError
+from jaxmlp.nn.losses import CLASSES, LABELS, LOSSES
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Training
 
 # five trials of a grid: three share a seed, two another; one stops early
 SPEC = Spec(Network((5,)), Training(max_epochs=9, batch_size=8), inputs=4, outputs=3)
 HYPERS = [Hyper(0.3, patience=1), Hyper(0.1, momentum=0.5), Hyper(0.3, l2=0.01), Hyper(0.2), Hyper(0.05, patience=0)]
 SEEDS = (3, 3, 8, 3, 8)
+
+# every loss with every kind of targets that it learns, and with how many outputs: (loss, kind, outputs)
+LEARNT = {f"{name} {kind}": (name, kind, 4) for name, loss in LOSSES.items() for kind in loss.learns}
+LEARNT["sigmoid_cross_entropy of two classes"] = ("sigmoid_cross_entropy", CLASSES, 1)
 
 
 def clouds(count, *, inputs=4, classes=3, noise=0.7, seed=0, weights=None):
@@ -25,6 +30,17 @@ def clouds(count, *, inputs=4, classes=3, noise=0.7, seed=0, weights=None):
     labels = rng.integers(0, classes, count).astype(np.int32)
     x = (np.eye(classes, inputs)[labels] + noise * rng.normal(size=(count, inputs))).astype(np.float32)
     return Examples(x, labels, None if weights is None else np.asarray(weights, np.float32))
+
+
+def of_kind(loss, kind, examples, outputs=4, seed=4):
+    """The examples with targets of a `kind` that a loss learns: their class numbers, or a target for every output."""
+    if kind == CLASSES:
+        return examples._replace(targets=np.arange(len(examples.x), dtype=np.int32) % max(outputs, 2))
+    rng, shape = np.random.default_rng(seed), (len(examples.x), outputs)
+    if kind == LABELS:
+        return examples._replace(targets=rng.integers(0, 2, shape).astype(examples.x.dtype))
+    numbers = rng.poisson(1.5, shape) if LOSSES[loss].least_target == 0 else 2 * rng.normal(size=shape)
+    return examples._replace(targets=numbers.astype(examples.x.dtype))
 
 
 def save_clouds(path):

@@ -13,10 +13,10 @@ from jaxmlp.data.preparing import Preparation
 from jaxmlp.data.sources import Dataset
 from jaxmlp.grid.fit_grid import GridFit
 from jaxmlp.nn.network import Layer
-from jaxmlp.runs.model import Model
 from jaxmlp.spec import Examples, Network, Spec, Splits, Training
 from jaxmlp.training.epochs import Epoch, Measured
 from jaxmlp.training.fitting import Fit
+from jaxmlp.training.model import Model
 
 PARAMS = (Layer(jnp.zeros((784, 128)), jnp.zeros(128)), Layer(jnp.zeros((128, 10)), jnp.zeros(10)))
 PART = Examples(np.zeros((500, 784), np.float32), np.zeros(500, np.int32))

@@ -1,57 +1,22 @@
 """The driver hands out the units of a grid, collects their results, and prunes at rungs; it alone keeps results."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from jaxmlp.errors import RunError
-from jaxmlp.grid.executors import Executor, Failed, Lost
+from jaxmlp.grid.executors import Executor, Failed, Lost, Stopped
+from jaxmlp.grid.journal import Best, Journal
 from jaxmlp.grid.progress import Tally, rank_of
 from jaxmlp.grid.pruning import Prune, survivors
 from jaxmlp.grid.results import TrialResult
 from jaxmlp.grid.snapshots import trials_of
 from jaxmlp.grid.units import Done, Group, Record, Unit, cut
-from jaxmlp.grid.worker import Compiling, Pulse, Saved, States
+from jaxmlp.grid.worker import Compiling, Pulse, Saved
 from jaxmlp.text import count
 from jaxmlp.training.callbacks import Callbacks
 
 ATTEMPTS = 3  # of a unit whose worker is lost
 POLL_SECONDS = 0.2
-
-
-class Best(NamedTuple):
-    """The best of the trials that have finished."""
-
-    group: int
-    result: TrialResult
-
-
-@runtime_checkable
-class Journal(States, Protocol):
-    """Keeps what has come of a grid, so that it can be gone on with."""
-
-    def done(self, unit: Unit) -> Done | None:
-        """What has come of a unit, if it was kept; without the state of its best trial."""
-        ...
-
-    def keep(self, unit: Unit, done: Done) -> None:
-        """Keep what has come of a unit."""
-        ...
-
-    def add(self, records: Sequence[Record]) -> None:
-        """Add trials to the results: those that have finished or were pruned, each once."""
-        ...
-
-    def best(self) -> Best | None:
-        """The best trial that was kept."""
-        ...
-
-    def keep_best(self, best: Best) -> None:
-        """Keep the best trial of all so far."""
-        ...
-
-    def forget(self, unit: Unit) -> None:
-        """The states of a unit are needed no more."""
-        ...
 
 
 class Driver:
@@ -124,15 +89,16 @@ class Driver:
             if done is None:
                 left.append(unit)
             else:
-                waiting |= self._take(unit, done, fresh=False)
+                waiting |= self._count([done])
         if left and units and units[0].stage == 0 and self.tally.rows:
             finished = f"{len(self.tally.rows):,} of {self.tally.trials:,} trials had finished"
             self.callbacks.on_message(f"going on after {self.tally.epochs:,} trial-epochs of whole units; {finished}")
         self._provide(left)
         if self.stopped:
             return waiting
-        for done in self._execute(left):
-            waiting |= self._take(self._units[done.unit], done, fresh=True)
+        for results in self._execute(left):
+            self._keep(results)
+            waiting |= self._count(results)
         return waiting
 
     def _provide(self, units: Sequence[Unit]) -> None:
@@ -145,33 +111,34 @@ class Driver:
             for _ in self._execute(gone):
                 pass
 
-    def _execute(self, units: Sequence[Unit]) -> Iterator[Done]:
-        """Have units trained, and yield what comes of each, as it comes."""
+    def _execute(self, units: Sequence[Unit]) -> Iterator[list[Done]]:
+        """Have units trained, and yield what comes of them, as it comes: what has come meanwhile is taken together."""
         waiting = {unit.name: unit for unit in units}
         self.executor.submit(units)
         while waiting:
             if not self.stopped and self.callbacks.should_stop():
                 self.stopped = True
                 self.executor.stop()
-            events = self.executor.collect(POLL_SECONDS)
+            events, results = self.executor.collect(POLL_SECONDS), []
             for event in events:
                 if isinstance(event, Compiling):
                     self.callbacks.on_compile(event.what)
                 elif isinstance(event, Pulse):
                     if event.unit in waiting:
                         self.tally.add_pulse(event)
-                elif isinstance(event, Failed):
-                    raise event.error
-                elif event.unit not in waiting:
-                    continue  # another attempt was faster
-                elif isinstance(event, Lost):
-                    self._again(waiting, event)
-                else:
+                elif isinstance(event, Done | Stopped) and event.unit in waiting:  # else another attempt was faster
                     self.tally.end(event.unit)
                     del waiting[event.unit]
                     if isinstance(event, Done):
                         self._whole.add(event.unit)
-                        yield event
+                        results.append(event)
+            if results:
+                yield results
+            for event in events:
+                if isinstance(event, Failed):
+                    raise event.error
+                if isinstance(event, Lost) and event.unit in waiting:
+                    self._again(waiting, event)
             if any(isinstance(event, Pulse | Done) for event in events):
                 self.callbacks.on_call_end(self.tally.progress())
 
@@ -187,18 +154,28 @@ class Driver:
         waiting[unit.name] = unit._replace(attempt=unit.attempt + 1)
         self.executor.submit([waiting[unit.name]])
 
-    def _take(self, unit: Unit, done: Done, *, fresh: bool) -> dict[int, Record]:
-        """Count what has come of a unit, and keep it if it is fresh; returns its trials that wait."""
-        self._scores |= done.scores
-        if fresh:
-            if done.best is not None:
-                self._keep_if_best(unit.group, done.best)
-            self.journal.keep(unit, done)
-            self.compiles += done.compiles
-            self.compile_seconds += done.compile_seconds
-        self.tally.add_work(done.epochs, done.seconds)
-        self._add(done.finished)
-        return {record.trial: record for record in done.waiting}
+    def _keep(self, results: Sequence[Done]) -> None:
+        """Keep what has come of units, and the best trial of them where it is the best of all."""
+        units = [self._units[done.unit] for done in results]
+        candidates = [
+            (done.best.rank, unit.group, done.best) for unit, done in zip(units, results, strict=True) if done.best
+        ]
+        if candidates:
+            rank, group, best = min(candidates, key=lambda candidate: candidate[0])
+            if self.tally.best is None or rank < rank_of(self.tally.best):
+                self.best = Best(group, best)
+                self.journal.keep_best(self.best)
+        self.journal.keep(list(zip(units, results, strict=True)))
+        self.compiles += sum(done.compiles for done in results)
+        self.compile_seconds += sum(done.compile_seconds for done in results)
+
+    def _count(self, results: Sequence[Done]) -> dict[int, Record]:
+        """Count what has come of units that are kept; returns their trials that wait for the next stage."""
+        for done in results:
+            self._scores |= done.scores
+            self.tally.add_work(done.epochs, done.seconds)
+        self._add([record for done in results for record in done.finished])
+        return {record.trial: record for done in results for record in done.waiting}
 
     def _add(self, records: Sequence[Record]) -> None:
         self.journal.add(records)
@@ -219,11 +196,6 @@ class Driver:
         if row is not None and row["trial"] in pruned and (self.best is None or rank_of(row) < self.best.result.rank):
             self._find_best()
 
-    def _keep_if_best(self, group: int, result: TrialResult) -> None:
-        if self.tally.best is None or result.rank < rank_of(self.tally.best):
-            self.best = Best(group, result)
-            self.journal.keep_best(self.best)
-
     def _find_best(self) -> None:
         """Have the state of the best trial of the table, from its unit, which is trained again where the state is gone.
 
@@ -239,7 +211,7 @@ class Driver:
         result = self._waiting_result(unit, row)
         if result is None:
             self._provide([unit])
-            for done in self._execute([unit]):
+            for [done] in self._execute([unit]):
                 has_finished = done.best is not None and done.best.trial == row["trial"]
                 result = done.best if has_finished else self._waiting_result(unit, row)
         if result is not None:
@@ -263,36 +235,3 @@ class Driver:
 
 def _is_whole(saved: Saved | None) -> bool:
     return saved is not None and saved.whole
-
-
-class Memory:
-    """A journal of this process alone; `on_record` sees each trial that has finished."""
-
-    def __init__(self, on_record: Callable[[Record], None]) -> None:
-        self._on_record, self._best = on_record, None
-        self._saved: dict[str, Saved] = {}
-
-    def save(self, unit: Unit, saved: Saved) -> None:
-        self._saved[unit.name] = saved
-
-    def load(self, name: str) -> Saved | None:
-        return self._saved.get(name)
-
-    def done(self, unit: Unit) -> Done | None:
-        return None
-
-    def keep(self, unit: Unit, done: Done) -> None:
-        pass
-
-    def add(self, records: Sequence[Record]) -> None:
-        for record in records:
-            self._on_record(record)
-
-    def best(self) -> Best | None:
-        return self._best
-
-    def keep_best(self, best: Best) -> None:
-        self._best = best
-
-    def forget(self, unit: Unit) -> None:
-        self._saved.pop(unit.name, None)

@@ -12,8 +12,9 @@ from jaxmlp.errors import UsageError, unknown
 from jaxmlp.fields import annotations, table_of, value_of
 from jaxmlp.grid import sizing
 from jaxmlp.grid.axes import SEED, trials_of
-from jaxmlp.grid.driver import Driver, Memory
+from jaxmlp.grid.driver import Driver
 from jaxmlp.grid.executors import Local, local_workers
+from jaxmlp.grid.journal import Memory
 from jaxmlp.grid.pruning import Prune, check_rungs
 from jaxmlp.grid.results import TrialResult, epochs_of, rank
 from jaxmlp.grid.trials import Trial

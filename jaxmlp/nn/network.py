@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from jaxmlp import display
-from jaxmlp.errors import entry
+from jaxmlp.errors import UsageError, entry
 from jaxmlp.nn.activations import activation
 from jaxmlp.nn.losses import CLASSES, loss
 from jaxmlp.spec import Hyper, Network, Spec
@@ -114,8 +114,27 @@ def record(
 
 
 def forward(spec: Spec, params: Params, x: Float[Array, "N D"]) -> Float[Array, "N K"]:
-    """The logits: pre-activations z of the output layer, as the network is used, without dropout."""
+    """The logits: pre-activations z of the output layer, as the network is used, without dropout.
+
+    Raises UsageError for weights or examples of other shapes than the spec says.
+    """
+    check_shapes(spec, params)
+    if len(x.shape) != 2 or x.shape[1] != spec.inputs:
+        raise UsageError(f"x has the shape {list(x.shape)}; accepted is [examples, {spec.inputs}], as spec.inputs says")
     return record(spec, Hyper(), params, x, None)[0]
+
+
+def check_shapes(spec: Spec, params: Params) -> None:
+    """Raise UsageError for weights of other shapes than the spec says."""
+    sizes = spec.sizes
+    if len(params) != len(sizes) - 1:
+        raise UsageError(f"params has {len(params)} layers; accepted is {len(sizes) - 1}, as the spec has ({sizes})")
+    for number, (layer, inputs, outputs) in enumerate(zip(params, sizes, sizes[1:], strict=False)):
+        if layer.w.shape != (inputs, outputs) or layer.b.shape != (outputs,):
+            raise UsageError(
+                f"params[{number}] has w {list(layer.w.shape)} and b {list(layer.b.shape)}; accepted is"
+                f" [{inputs}, {outputs}] and [{outputs}], as the spec has ({sizes})"
+            )
 
 
 def predictions(logits: Float[Array, "N K"], kind: str = CLASSES) -> Int[Array, "N *K"]:

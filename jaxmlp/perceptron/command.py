@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import tyro
 from annotated_types import Ge
 
+from jaxmlp import files
 from jaxmlp.cli import parsing, progress, signals
 from jaxmlp.cli.devices import Device, choose_device, use_all_cores
 from jaxmlp.errors import UsageError
 from jaxmlp.perceptron.fitting import OnlineFit
 from jaxmlp.perceptron.runner import PERCEPTRON, PerceptronExperiment, learn, write_run
-from jaxmlp.runs import directory, files, lock
+from jaxmlp.runs import directory, lock
 from jaxmlp.runs.runner import Loaded, read_data
 from jaxmlp.text import short_path, typed
 

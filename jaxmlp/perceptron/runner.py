@@ -6,19 +6,19 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxmlp import plots
+from jaxmlp import files, plots
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import UsageError
 from jaxmlp.perceptron.fitting import Learnt, OnlineFit, fit_online
 from jaxmlp.perceptron.online import Online, one_layer
-from jaxmlp.runs import directory, environment, files, model, pictures, sealed
+from jaxmlp.runs import directory, environment, model, pictures, sealed
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.directory import RunKind
-from jaxmlp.runs.model import Model
 from jaxmlp.runs.runner import Loaded
 from jaxmlp.spec import Spec, Splits
 from jaxmlp.statistics import SeedStatistics
 from jaxmlp.training.callbacks import Callbacks
+from jaxmlp.training.model import Model
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from jaxmlp.files import write_atomically
 from jaxmlp.plots.values import label
-from jaxmlp.runs.files import write_atomically
 
 # blue, vermilion, green, purple, orange and sky of Okabe and Ito: distinct for every kind of colour vision
 TRAIN, VALIDATION, THIRD, FOURTH, FIFTH, SIXTH = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"

@@ -19,9 +19,9 @@ from jaxmlp.errors import DataError, UsageError, line_of, printable
 from jaxmlp.nn.losses import loss
 from jaxmlp.reading import PILLOW_MODES, open_regular
 from jaxmlp.runs import model
-from jaxmlp.runs.model import Model
 from jaxmlp.runs.sealed import finite
 from jaxmlp.text import typed
+from jaxmlp.training.model import Model
 
 FORMATS = (
     "PNG",
@@ -95,7 +95,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _answer(command: Predict, trained: Model, paths: tuple[Path, ...], images: np.ndarray) -> None:
-    outputs = trained.probabilities(images)  # [N, K]
+    outputs = trained.outputs(images)  # [N, K]
     order = np.argsort(-trained.logits(images), axis=1, kind="stable")[:, : command.top]  # as Model.predict
     rankings = [
         [(trained.preparation.classes[k], float(outputs[n, k])) for k in classes]

@@ -5,14 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from jaxmlp import plots
+from jaxmlp import files, plots, tensors
 from jaxmlp.grid.results import SPARSE
 from jaxmlp.plots import page
 from jaxmlp.report.published import CRITERION, ERRATA, EXPERIMENTS, GRADIENTS, PERCEPTRON, THRESHOLD_ACCURACY
 from jaxmlp.report.readings import NEAR
 from jaxmlp.report.runner import summarise
-from jaxmlp.runs import files
-from jaxmlp.runs.sealed import load_tensors, write_json
+from jaxmlp.runs.sealed import write_json
 
 WEIGHTS = {"momentum": "no penalty", "l2": "L2", "l1": "L1"}  # whose first layers stand side by side
 
@@ -76,7 +75,7 @@ def draw(folder: Path, trained: dict[str, Any], parts: dict[str, Any]) -> dict[s
     layers = {}
     for name, title in WEIGHTS.items():
         if name in trained:
-            w = load_tensors(folder.parent / "parts" / f"{name}.safetensors")[0]["w"]
+            w = tensors.load(folder.parent / "parts" / f"{name}.safetensors")[0]["w"]
             layers[f"{title}: {100 * float(np.mean(np.abs(w) < SPARSE)):.1f} % below {SPARSE:g}"] = w
     if layers and len(next(iter(trained.values()))["input_shape"]) == 2:
         shape = next(iter(trained.values()))["input_shape"]

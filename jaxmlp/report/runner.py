@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxmlp import files, tensors
 from jaxmlp.grid.fit_grid import fit_trials
 from jaxmlp.grid.results import SPARSE
-from jaxmlp.runs import config, files, sealed
+from jaxmlp.runs import config, sealed
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.runner import Loaded, read_data, spec_of
 from jaxmlp.statistics import SeedStatistics
@@ -82,7 +83,7 @@ def trained(name: str, experiment: Experiment, seeds: int, out: Path, callbacks:
 
     def run() -> dict[str, Any]:
         result, first_weights = train(experiment, seeds, callbacks)
-        sealed.save_tensors(out / "parts" / f"{name}.safetensors", {"w": first_weights}, {})
+        tensors.save(out / "parts" / f"{name}.safetensors", {"w": first_weights}, {})
         return result
 
     return Part(name, settings, run)

@@ -18,9 +18,9 @@ import numpy as np
 from jaxtyping import PyTree
 
 from jaxmlp.errors import RunError
-from jaxmlp.runs.files import cannot, make_directory, read_bytes, write_atomically
+from jaxmlp.files import cannot, make_directory, read_bytes, write_atomically
 from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.sealed import DamageError, decode, encode
+from jaxmlp.tensors import DamageError, decode, encode
 
 KEPT = 2
 _NAME = re.compile(r"epoch-(\d{6,})\.([0-9a-f]{16})\.safetensors")  # checked with sha256sum

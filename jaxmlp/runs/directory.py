@@ -21,9 +21,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from jaxmlp import files
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.reading import read_toml
-from jaxmlp.runs import config, files, lock
+from jaxmlp.runs import config, lock
 from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import WAY_OUT, read_json

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from jaxmlp import files
 from jaxmlp.errors import RunError
-from jaxmlp.runs import files
 
 LOCK, HOLDER = ".lock", ".holder.json"
 FILES = (LOCK, HOLDER)

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxmlp import files
 from jaxmlp.errors import RunError
-from jaxmlp.runs import files
 from jaxmlp.runs.directory import METRICS
-from jaxmlp.runs.sealed import finite
+from jaxmlp.runs.sealed import strict_json
 from jaxmlp.text import count
 from jaxmlp.training.epochs import Epoch
 
 
 def append(path: Path, *epochs: Epoch) -> None:
     """Add the line of each epoch to metrics.jsonl."""
-    lines = [json.dumps(finite(epoch.to_json()), allow_nan=False) for epoch in epochs]
+    lines = [strict_json(epoch.to_json()) for epoch in epochs]
     files.append_lines(path / METRICS, lines)
 
 
@@ -53,7 +53,7 @@ def restore(path: Path, epochs: Sequence[Epoch]) -> str | None:
 
     Lines of later epochs are no fault: these epochs are trained again.
     """
-    lines = [json.dumps(finite(epoch.to_json()), allow_nan=False) + "\n" for epoch in epochs]
+    lines = [strict_json(epoch.to_json()) + "\n" for epoch in epochs]
     try:
         before = files.read_bytes(path / METRICS) if (path / METRICS).exists() else b""
     except OSError:

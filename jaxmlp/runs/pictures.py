@@ -9,14 +9,14 @@ import numpy as np
 
 from jaxmlp import plots
 from jaxmlp.errors import JaxmlpError, line_of
+from jaxmlp.files import make_directory, read_bytes
 from jaxmlp.nn.losses import CLASSES, LABELS, VALUES
 from jaxmlp.nn.network import outputs, predictions
 from jaxmlp.runs import directory
-from jaxmlp.runs.files import make_directory, read_bytes
-from jaxmlp.runs.model import Model, compiled_forward
 from jaxmlp.spec import Splits
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
+from jaxmlp.training.model import Model, compiled_forward
 
 MOST_CLASSES = 500  # of a confusion matrix: a picture of more shows nothing, and takes memory as their square
 

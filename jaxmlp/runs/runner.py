@@ -16,13 +16,12 @@ import numpy as np
 from jaxmlp.data.preparing import Preparation, prepare
 from jaxmlp.data.sources import Dataset, load_data
 from jaxmlp.errors import JaxmlpError, RunError
+from jaxmlp.files import flush, make_directory, remove
 from jaxmlp.grid.results import COLUMNS, epochs_of, history_of
 from jaxmlp.runs import checkpoints, directory, environment, metrics, model, pictures
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, PLOTS, SUMMARY
-from jaxmlp.runs.files import flush, make_directory, remove
 from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.model import Model
 from jaxmlp.runs.sealed import write_json
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.text import count
@@ -30,6 +29,7 @@ from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
 from jaxmlp.training.loop import TrainState
+from jaxmlp.training.model import Model
 from jaxmlp.training.precision import precision
 
 

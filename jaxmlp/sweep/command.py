@@ -4,7 +4,7 @@ import contextlib
 import signal
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from annotated_types import Ge, Gt
@@ -12,22 +12,18 @@ from annotated_types import Ge, Gt
 from jaxmlp.cli import parsing
 from jaxmlp.cli.devices import Device, choose_device
 from jaxmlp.cli.signals import interruptible
-from jaxmlp.errors import RunError, UsageError
+from jaxmlp.errors import UsageError
 from jaxmlp.fields import value_of
 from jaxmlp.runs import config, directory, lock
 from jaxmlp.runs.config import Experiment
 from jaxmlp.sweep import config as sweep_config
 from jaxmlp.sweep import store
 from jaxmlp.sweep.config import Sweep
-from jaxmlp.sweep.ending import print_end, split_warning
+from jaxmlp.sweep.ending import print_end, print_end_again, split_warning
 from jaxmlp.sweep.options import CHECKPOINT_SECONDS, Options
 from jaxmlp.sweep.progress import SweepBar
-from jaxmlp.sweep.trials import SweepTrials
-from jaxmlp.text import count, duration, short_path, typed
+from jaxmlp.text import count, short_path, typed
 from jaxmlp.training.validation import check_chunk
-
-if TYPE_CHECKING:
-    from jaxmlp.sweep.groups import SweepGroup
 
 RAY_FLAGS = ("address", "workers", "cpus_per_worker", "mixed_devices", "carry_states")
 
@@ -180,51 +176,27 @@ def _check(command: SweepCommand) -> None:
 def main(arguments: list[str]) -> int:
     """Parse, train, print a table."""
     command, sweep = read(arguments)
-    trials = sweep.trials
     bar = SweepBar(quiet=command.quiet)
-    repeats = sweep.repeats
-    if repeats:
+    if repeats := sweep.repeats:
         bar.on_message(f"{count(repeats, 'trial')} left out: they equal others in all that they read")
-    try:
-        return _sweep(command, sweep, trials, bar)
-    finally:
-        bar.clear()
-
-
-def _sweep(command: SweepCommand, sweep: Sweep, trials: SweepTrials, bar: SweepBar) -> int:
-    if command.out is not None and not command.resume and not command.dry_run:
-        store.check_new(command.out, overwrite=command.overwrite)
-    if command.dry_run:
-        return _train(command, sweep, trials, contextlib.ExitStack(), bar)
     with contextlib.ExitStack() as held:
-        if command.out is not None:
+        held.callback(bar.clear)
+        if command.out is not None and not command.dry_run:
             held.enter_context(lock.locked(command.out))
-        return _train(command, sweep, trials, held, bar)
+        return _train(command, sweep, held, bar)
 
 
-def _train(command: SweepCommand, sweep: Sweep, trials: SweepTrials, held: contextlib.ExitStack, bar: SweepBar) -> int:
+def _train(command: SweepCommand, sweep: Sweep, held: contextlib.ExitStack, bar: SweepBar) -> int:
     """Train in a directory that is `held`: the one of the command, or a fresh one."""
-    out = command.out
+    out, trials = command.out, sweep.trials
     options = Options(command.mode, command.chunk, command.resident, command.test_all, command.checkpoint_seconds)
     resumed = out is not None and command.resume and directory.is_begun(out)
     if out is not None and resumed and (begun := directory.identity_of(out)):
         directory.check_unchanged(out, store.sweep_identity(sweep, options, [begun.data]), begun)
         if line := directory.moved(out, sweep.experiment):
             bar.on_message(line)
-    summary = store.ended(out) if out is not None and resumed else None
-    if out is not None and summary is not None:
-        from jaxmlp.sweep import finish
-
-        absent = finish.missing(out, summary)
-        if absent is None:
-            bar.on_message("this sweep had already ended; nothing was changed")
-            return print_end(bar, out, summary, sweep)
-        if not (out / store.UNITS).is_dir():
-            raise RunError(
-                f"this sweep had already ended, but {absent}, and there is no {out / store.UNITS} to write it again from;"
-                " bring a copy back, or begin anew with --overwrite"
-            )
-        bar.on_message(f"this sweep had already ended, but {absent}: writing it again")
+    if out is not None and resumed and (code := print_end_again(bar, out, sweep)) is not None:
+        return code
     cluster = None
     if command.engine == "ray":
         from jaxmlp.sweep import ray_cluster
@@ -240,7 +212,7 @@ def _train(command: SweepCommand, sweep: Sweep, trials: SweepTrials, held: conte
     bar.on_message("reading data")
 
     from jaxmlp.grid.executors import local_workers
-    from jaxmlp.sweep import estimate, runner
+    from jaxmlp.sweep import dry_run, estimate, runner
     from jaxmlp.sweep import groups as sweep_groups
 
     with directory.data_of(out if resumed else None):
@@ -248,7 +220,7 @@ def _train(command: SweepCommand, sweep: Sweep, trials: SweepTrials, held: conte
     if cluster is None:
         estimate.check_memory(groups, local_workers(len(trials)), options)
     if command.dry_run:
-        return _dry_run(options, sweep, groups, bar)
+        return dry_run.print_cost(options, sweep, groups, bar)
     if out is None:
         out = directory.fresh(sweep.experiment, "sweep-")
         held.enter_context(lock.locked(out))
@@ -271,33 +243,3 @@ def _train(command: SweepCommand, sweep: Sweep, trials: SweepTrials, held: conte
         return 128 + (interruption.number or signal.SIGTERM)
     code = print_end(bar, out, outcome.summary, sweep)
     return 128 + interruption.number if interruption.signalled else code
-
-
-def _dry_run(options: Options, sweep: Sweep, groups: "list[SweepGroup]", bar: SweepBar) -> int:
-    """Say what the sweep would take."""
-    from rich.table import Table
-
-    from jaxmlp.grid.executors import local_workers
-    from jaxmlp.sweep import estimate
-
-    devices = local_workers(sum(len(group.trials) for group in groups))
-    bar.on_message("running each group's program for a moment, unless that is known from before")
-    cost = estimate.estimate(groups, devices, options, sweep.prune)
-    table = Table("group", "network", "trials", "together", "an epoch of all", "compiling")
-    for number, group in enumerate(cost.groups):
-        name = f"{number}: {group.differs}" if group.differs else f"{number}"
-        together = f"{len(devices)} x {group.chunk}"
-        seconds = f"{group.epoch_seconds:.2g} s", f"{group.compile_seconds:.1f} s"
-        table.add_row(name, "-".join(map(str, group.sizes)), f"{group.trials:,}", together, *seconds)
-    if not bar.quiet:
-        bar.console.print(table)
-    memory = "memory" if devices[0].platform == "cpu" else "memory on a device"
-    trials = count(sum(group.trials for group in cost.groups), "trial")
-    bar.on_message(
-        f"{trials} in {count(len(cost.groups), 'group')}; about {cost.memory / 2**20:,.0f} MiB of {memory}; at most"
-        f" {cost.epochs:,} trial-epochs, which take {duration(cost.seconds)} if no trial stops early, and"
-        f" {duration(cost.compile_seconds)} of compiling (more as trials leave and programs become smaller)"
-    )
-    if line := estimate.shortage(cost, devices):
-        bar.on_message(line)
-    return 0

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxmlp.errors import RunError
 from jaxmlp.scores import score_of
 from jaxmlp.sweep import page, store
 from jaxmlp.sweep.config import Sweep
@@ -51,6 +52,29 @@ def print_end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -
     bar.on_message(f"the best of many is an optimistic pick on the validation examples; {tested}")
     bar.on_message(f"directory: {short_path(out)} (results.csv, sweep.html, plots, best)")
     return 0
+
+
+def print_end_again(bar: SweepBar, out: Path, sweep: Sweep) -> int | None:
+    """Print how the sweep in `out` ended, if it had ended, and nothing is missing; returns the exit code.
+
+    None where there is something to train or to write again. Raises RunError where that cannot be written again.
+    """
+    from jaxmlp.sweep import finish
+
+    summary = store.ended(out)
+    if summary is None:
+        return None
+    absent = finish.missing(out, summary)
+    if absent is None:
+        bar.on_message("this sweep had already ended; nothing was changed")
+        return print_end(bar, out, summary, sweep)
+    if not (out / store.UNITS).is_dir():
+        raise RunError(
+            f"this sweep had already ended, but {absent}, and there is no {out / store.UNITS} to write it again from;"
+            " bring a copy back, or begin anew with --overwrite"
+        )
+    bar.on_message(f"this sweep had already ended, but {absent}: writing it again")
+    return None
 
 
 def best_lines(rows: Sequence[dict[str, Any]], sweep: Sweep) -> Iterator[str]:

@@ -60,7 +60,7 @@ def estimate(
     estimates, programs = [], []
     for group, differs in zip(groups, differences(groups), strict=True):
         measured = sweep_groups.probed(group, devices, chunk=1 if options.sequential else options.chunk)
-        packing = sweep_groups.packing_of(group, devices, options, measured)
+        packing = sweep_groups.packing_of(group, devices[0], options, measured)
         programs.append(_program(group, packing, devices[0], alone=options.sequential))
         epoch = measured.seconds * len(group.trials) / len(devices)
         estimates.append(
@@ -153,7 +153,7 @@ def check_memory(groups: Sequence[SweepGroup], devices: Devices, options: Option
     """
     most = 0
     for group in groups:
-        packing = sweep_groups.packing_of(group, devices, options)
+        packing = sweep_groups.packing_of(group, devices[0], options)
         trials = min(packing.resident, units.size(len(group.trials), packing))
         data = sum(group.examples) * 4 * (group.spec.inputs + 1)  # float32, and the label
         most = max(most, data + trials * sizing.state_bytes(group.spec))

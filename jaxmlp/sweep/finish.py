@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxmlp import plots
+from jaxmlp import files, plots
 from jaxmlp.errors import RunError
-from jaxmlp.grid.driver import Best
+from jaxmlp.grid.journal import Best
 from jaxmlp.grid.results import TrialResult, epochs_of
-from jaxmlp.runs import directory, environment, files, metrics, pictures, runner
+from jaxmlp.runs import directory, environment, metrics, pictures, runner
 from jaxmlp.runs.directory import ENVIRONMENT, PLOTS, SUMMARY
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import read_json, write_json

@@ -3,20 +3,22 @@
 import json
 import os
 import platform
+import threading
 from dataclasses import asdict
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
 
+from jaxmlp import files
 from jaxmlp.data.npz import cache_folder
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import RunError
 from jaxmlp.grid import sizing
 from jaxmlp.grid.packing import Packing
+from jaxmlp.grid.program import Device
 from jaxmlp.grid.sizing import Devices, Probe
 from jaxmlp.grid.units import Group
-from jaxmlp.runs import files
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.runner import Loaded, read_data, spec_of
 from jaxmlp.spec import Spec
@@ -26,6 +28,7 @@ from jaxmlp.sweep.trials import SweepTrials
 
 PROBE_FROM = 60.0  # seconds of work of one device as guessed: below that a probe costs more than it can save
 CHUNKS = "chunks.json"
+_READING = threading.Lock()  # else each worker would read, and hold, a copy of its own
 
 
 class SweepGroup(NamedTuple):
@@ -54,8 +57,9 @@ class SweepGroup(NamedTuple):
         return {"trials": len(self.trials), "sizes": sizes, "data": data.origin, "crc32": data.crc32}
 
     def data(self) -> Loaded:
-        """Its data, read; the last two data sets stay in memory."""
-        return loaded(self.experiment.data)
+        """Its data, read; the last two data sets stay in memory. Threads that want the same wait for one reading."""
+        with _READING:
+            return loaded(self.experiment.data)
 
     def for_workers(self, packing: Packing, recorder: Recorder, *, alone: bool) -> Group:
         """What workers need of it."""
@@ -91,13 +95,13 @@ def groups_of(trials: SweepTrials) -> list[SweepGroup]:
     return groups
 
 
-def packing_of(group: SweepGroup, devices: Devices, options: Options, measured: Probe | None = None) -> Packing:
+def packing_of(group: SweepGroup, device: Device, options: Options, measured: Probe | None = None) -> Packing:
     """How the trials of a group are packed; a chunk that is given beats one that was measured, or guessed."""
     chunk, seconds = (None, None) if measured is None else (measured.chunk, measured.seconds)
     return sizing.packing_for(
         group.spec,
         group.examples[0],
-        devices[0],
+        device,
         len(group.trials),
         alone=options.sequential,
         chunk=options.chunk or chunk,
@@ -106,10 +110,10 @@ def packing_of(group: SweepGroup, devices: Devices, options: Options, measured: 
     )
 
 
-def is_worth_probing(group: SweepGroup, devices: Devices) -> bool:
+def is_worth_probing(group: SweepGroup, device: Device) -> bool:
     """Whether its trials, if none stops early, are guessed to take longer than a probe can save."""
     epochs = len(group.trials) * group.spec.training.max_epochs
-    return epochs * sizing.guessed_seconds(group.spec, group.examples[0], devices[0]) > PROBE_FROM
+    return epochs * sizing.guessed_seconds(group.spec, group.examples[0], device) > PROBE_FROM
 
 
 def probed(group: SweepGroup, devices: Devices, *, chunk: int | None = None) -> Probe:

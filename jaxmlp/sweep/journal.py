@@ -11,21 +11,23 @@ import math
 import re
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from jaxmlp import files
 from jaxmlp.errors import RunError
-from jaxmlp.grid.driver import Best
+from jaxmlp.grid.journal import Best
 from jaxmlp.grid.results import COLUMNS, TrialResult
 from jaxmlp.grid.snapshots import Snapshot
 from jaxmlp.grid.units import Done, Record, Unit
 from jaxmlp.grid.worker import Saved
-from jaxmlp.runs import checkpoints, files
+from jaxmlp.runs import checkpoints
 from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.sealed import read_json, write_json
+from jaxmlp.runs.sealed import json_text, read_json
 from jaxmlp.spec import Spec
 from jaxmlp.sweep import store
 from jaxmlp.sweep.store import UNITS
@@ -34,6 +36,7 @@ from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.loop import TrainState
 
 BEST = "best"
+SYNCS = 16  # files that are synced side by side
 _TRY = re.compile(r"try-(\d+)\.\d+")
 
 
@@ -104,6 +107,7 @@ class SweepJournal(UnitStates):
         sessions = [int(match[1]) for folder in path.glob(f"{UNITS}/*/try-*") if (match := _TRY.fullmatch(folder.name))]
         super().__init__(path, specs, run, 1 + max(sessions, default=0))
         self.callbacks, self.logs = callbacks, store.Logs(path, run)
+        self._threads = ThreadPoolExecutor(SYNCS)
         self.bests = 0  # how often the best trial has changed
         files.make_directory(self.path)
 
@@ -121,14 +125,19 @@ class SweepJournal(UnitStates):
         work = {name: content[name] for name in ("epochs", "seconds", "compiles", "compile_seconds", "device")}
         return Done(unit.name, finished, waiting, scores, None, **work)
 
-    def keep(self, unit: Unit, done: Done) -> None:
-        """Write what has come of a unit; the state is gone then, unless trials go on from it."""
+    def keep(self, results: Sequence[tuple[Unit, Done]]) -> None:
+        """Write what has come of units; the state of one is gone then, unless trials go on from it."""
+        texts = {self._file(unit).name: self._text(unit, done) for unit, done in results}
+        files.write_together(self.path, texts, self._threads)
+        for unit, done in results:
+            if not done.waiting:
+                self.forget(unit)
+
+    def _text(self, unit: Unit, done: Done) -> str:
         content = done._asdict() | {"unit": unit.name, "trials": unit.trials}
         del content["best"]
         content |= {name: [record[:2] for record in content[name]] for name in ("finished", "waiting")}
-        write_json(self._file(unit), content, self.run, indent=None)
-        if not done.waiting:
-            self.forget(unit)
+        return json_text(content, self.run, indent=None)
 
     def forget_all(self) -> None:
         """Delete the states of all units, where trials are packed otherwise than before."""

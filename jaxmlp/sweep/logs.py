@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxmlp.runs import files
+from jaxmlp import files
 from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.sealed import finite
+from jaxmlp.runs.sealed import strict_json
 
 CHECK = "crc32"
 MARK = f', "{CHECK}": "'
@@ -18,7 +18,7 @@ _TRIAL = re.compile(rb'\{"trial": (\d+)[,}]')
 
 
 class Log(NamedTuple):
-    """The sound lines of a log, each with its trial, and the numbers (from 1) of the others."""
+    """The sound lines of a log, each with its trial, and the line numbers (from 1) of the others."""
 
     lines: list[tuple[int, bytes]]
     damaged: list[int]
@@ -28,10 +28,10 @@ class Log(NamedTuple):
         return [_row(text) for _, text in self.lines]
 
 
-def line(row: Mapping[str, Any], run: Identity) -> str:
-    """A row as a line of the log of a run, without its end."""
-    text = json.dumps(finite(dict(row)), allow_nan=False)
-    return f'{text[:-1]}{MARK}{zlib.crc32(text.encode(), _salt(run)):08x}"}}'
+def lines(rows: Sequence[Mapping[str, Any]], run: Identity) -> list[str]:
+    """Rows as lines of the log of a run, without their ends."""
+    texts, salt = [strict_json(dict(row)) for row in rows], _salt(run)
+    return [f'{text[:-1]}{MARK}{zlib.crc32(text.encode(), salt):08x}"}}' for text in texts]
 
 
 def read(path: Path, run: Identity | None) -> Log:
@@ -61,7 +61,7 @@ def read(path: Path, run: Identity | None) -> Log:
 
 def write(path: Path, rows: Sequence[Mapping[str, Any]], run: Identity) -> None:
     """Write a log as a whole."""
-    files.write_atomically(path, "".join(line(row, run) + "\n" for row in rows))
+    files.write_atomically(path, "".join(line + "\n" for line in lines(rows, run)))
 
 
 def _salt(run: Identity) -> int:

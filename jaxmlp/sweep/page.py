@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxmlp import files
 from jaxmlp.plots import page as pages
 from jaxmlp.plots.trials import LOSS, Row, Rows, diverged, grouped, measured, number, score, score_key
 from jaxmlp.plots.values import comparable, distinct, is_number, label, last, short
-from jaxmlp.runs import directory, files, sealed
+from jaxmlp.runs import directory, sealed
 from jaxmlp.runs.directory import ENVIRONMENT, PLOTS
 from jaxmlp.scores import Score
 from jaxmlp.statistics import SeedStatistics, accuracy_interval

@@ -29,7 +29,7 @@ LOCAL = {"include_dashboard": False, "object_store_memory": 2**28}  # what has c
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of Ray on the command line."""
+    """The flags of a sweep that are for Ray."""
 
     address: str | None = None  # auto or HOST:PORT; None: RAY_ADDRESS, or else a cluster of this process alone
     workers: int | None = None  # None: as many as there is room for
@@ -110,12 +110,12 @@ def _offered(request: Request, resources: Mapping[str, float]) -> Cluster:
     there: list[Device] = [kind for kind, name in RESOURCES.items() if kind == "cpu" or resources.get(name)]
     device = there[0] if request.device == "auto" else request.device
     cpus = request.cpus if request.cpus is not None else int(device == "cpu")
-    name, each = RESOURCES[device], cpus if device == "cpu" else 1
-    room = int(resources.get(name, 0) // each)
+    name, share = RESOURCES[device], cpus if device == "cpu" else 1
+    room = int(resources.get(name, 0) // share)
     if not room and request.workers is None:
         raise JaxmlpError(
-            f"the cluster has {resources.get(name, 0):g} {name}, a worker takes {each}: give the number of --workers to wait"
-            f" for, or take another {'--cpus-per-worker' if device == 'cpu' else '--device'}"
+            f"the cluster has {resources.get(name, 0):g} {name}, a worker takes {share}: give the number of --workers to"
+            f" wait for, or take another {'--cpus-per-worker' if device == 'cpu' else '--device'}"
         )
     return Cluster(device, request.workers or room, cpus)
 

@@ -1,4 +1,4 @@
-"""The workers of a sweep on Ray: what they are told, what is asked of them, and which of them are refused."""
+"""The workers of a sweep on Ray: their job, how they pack trials, and which of them are refused."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +16,10 @@ from jaxmlp.sweep.journal import SweepJournal
 from jaxmlp.sweep.options import Options
 from jaxmlp.sweep.ray_cluster import Cluster
 from jaxmlp.sweep.ray_executor import RayExecutor
+from jaxmlp.sweep.ray_pool import Pool
 from jaxmlp.sweep.ray_worker import Facts, Job, Plan, RayWorker
+
+TERMS_SECONDS = 600.0  # that a worker may measure how the trials of a group are packed
 
 
 class RayCrew:
@@ -46,11 +49,11 @@ class RayCrew:
         carry_states: bool = False,
     ) -> None:
         self.path, self.mixed_devices, self.carry_states = path, mixed_devices, carry_states
-        self.data = " ".join(group.crc32 for group in groups)
+        self.data, self.groups = " ".join(group.crc32 for group in groups), len(groups)
         self.first: Facts | None = None
         job = Job(config.tree(sweep), options, path.absolute(), (path / HOLDER).read_bytes(), cluster.device)
-        self.workers = RayExecutor(cluster.actor(RayWorker), cluster.workers, job, self._checked, on_message)
-        self.workers.ask("pulse")
+        self.pool = Pool(cluster.actor(RayWorker), cluster.workers, job, self._check, on_message)
+        self.pool.wait()
 
     def device(self) -> dict[str, Any]:
         """Of the first worker, as environment.json has it."""
@@ -59,16 +62,15 @@ class RayCrew:
 
     def terms(self) -> dict[str, Any]:
         """How the groups are packed, as a worker measures or guesses it."""
-        return self.workers.ask("terms")
+        return self.pool.ask("terms", "how trials are packed", TERMS_SECONDS * self.groups)
 
     def executor(self, terms: dict[str, Any], run: Identity, journal: SweepJournal, units: int) -> Executor:
         """The workers, ready for at most so many units at a time."""
         plan = Plan(terms, run, journal.session, self.carry_states)
-        self.workers.begin(plan, units, journal if self.carry_states else None)
-        return self.workers
+        return RayExecutor(self.pool, plan, units, journal if self.carry_states else None)
 
-    def _checked(self, facts: Facts) -> str:
-        """Where a worker is. Raises JaxmlpError if the sweep would not come to the same bits there, or not at all."""
+    def _check(self, facts: Facts) -> None:
+        """Raise JaxmlpError if the sweep would not come to the same bits on a worker, or not at all."""
         where, here = f"the worker on {facts.host}", environment.versions()
         for name, version in here.items():
             if facts.versions[name] != version:
@@ -89,4 +91,3 @@ class RayCrew:
                 f"{where} has another device ({device}) than that on {first.host} ({other}), and the last bits of trials"
                 " would differ: take devices of one kind, or add --mixed-devices"
             )
-        return f"on {facts.host}, process {facts.pid}"

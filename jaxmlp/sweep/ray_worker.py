@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jaxmlp import files
 from jaxmlp.cli.devices import Device, choose_device
 from jaxmlp.errors import JaxmlpError
 from jaxmlp.grid.executors import Failed, Stopped
 from jaxmlp.grid.progress import rank_of
 from jaxmlp.grid.units import Done, Unit
 from jaxmlp.grid.worker import Compiling, Pulse, Saved, Worker
-from jaxmlp.runs import environment, files
+from jaxmlp.runs import environment
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.lock import HOLDER
 from jaxmlp.sweep import config, estimate, runner
@@ -48,7 +49,6 @@ class Facts(NamedTuple):
     """What a worker says of itself, so that only workers train together that come to the same bits."""
 
     host: str
-    pid: int
     versions: dict[str, str]
     platform: str
     kind: str  # of its device
@@ -96,6 +96,10 @@ class RayWorker:
         self._compiling: list[Compiling] = []
         self._worker: Worker | None = None
 
+    def place(self) -> str:
+        """Where it runs, for a person: it has started once it answers."""
+        return f"on {socket.gethostname()}, process {os.getpid()}"
+
     def hello(self, job: Job) -> Facts:
         """Choose the device and read the data. Raises DataError where they cannot be read here, and JaxmlpError."""
         try:
@@ -108,7 +112,6 @@ class RayWorker:
         device = jax.local_devices()[0]
         return Facts(
             socket.gethostname(),
-            os.getpid(),
             environment.versions(),
             device.platform,
             device.device_kind,

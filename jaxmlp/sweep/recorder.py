@@ -39,7 +39,7 @@ class Recorder:
         return Record(row, {"trial": result.trial} | result.curve(train, validation, values=values))
 
     def _tested(self, group: int, trial: SweepTrial, state: TrainState) -> dict[str, Any]:
-        held = self._test_examples
+        held = self._test_examples  # threads that meet here put a copy each on the device; each uses its own
         if held is None or held[0] != group:
             self._test_examples = held = group, jax.device_put(self.groups[group].data().splits.test)
         params = jax.device_put(state.best_params)

@@ -160,10 +160,10 @@ def terms_of(groups: Sequence[SweepGroup], devices: Devices, options: Options, c
     terms = []
     for group in groups:
         measured = None
-        if options.chunk is None and not options.sequential and sweep_groups.is_worth_probing(group, devices):
+        if options.chunk is None and not options.sequential and sweep_groups.is_worth_probing(group, devices[0]):
             callbacks.on_message(f"trying how many trials of {'-'.join(map(str, group.spec.sizes))} go together best")
             measured = sweep_groups.probed(group, devices)
-        packing = sweep_groups.packing_of(group, devices, options, measured)
+        packing = sweep_groups.packing_of(group, devices[0], options, measured)
         terms.append(group.described() | {"packing": packing._asdict()})
     return {"groups": terms, "sequential": options.sequential, "test_all": options.test_all}
 

@@ -18,8 +18,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxmlp import files
 from jaxmlp.errors import RunError, UsageError
-from jaxmlp.runs import directory, files, lock
+from jaxmlp.runs import directory, lock
 from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, PLOTS, SUMMARY, RunKind
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import read_json
@@ -99,9 +100,9 @@ class Logs:
 
     def add(self, rows: Sequence[Mapping[str, Any]], curves: Sequence[Mapping[str, Any]]) -> None:
         """Append trials."""
-        for name, lines in ((RESULTS, rows), (CURVES, curves)):
-            if lines:
-                files.append_lines(self.path / name, [logs.line(row, self.run) for row in lines])
+        for name, added in ((RESULTS, rows), (CURVES, curves)):
+            if added:
+                files.append_lines(self.path / name, logs.lines(added, self.run))
 
 
 def results(path: Path) -> list[dict[str, Any]]:

@@ -16,12 +16,12 @@ class Measured(NamedTuple):
     mae: float | None = None
 
     @classmethod
-    def of_score(cls, loss: float, score: float, count: int, *, values: bool) -> "Measured":
+    def of_score(cls, loss: float, score: float | int, count: int, *, values: bool) -> "Measured":
         """From the log of an epoch, whose one score is the count of correct examples, or R2."""
         return cls(loss, None, count, r2=float(score)) if values else cls(loss, int(score), count)
 
     @property
-    def score(self) -> float:
+    def score(self) -> float | int:
         """R2 of values, else the count of correct examples: as it stands in the log of an epoch."""
         score = self.correct if self.r2 is None else self.r2
         assert score is not None

@@ -143,7 +143,7 @@ def after_epoch(
     )
     if stopping.cuts is not None:
         cut = _out_of_patience(hyper, after) & (rate > LEAST_RATE)
-        after = after._replace(cuts=stopping.cuts + cut, stale=jnp.where(cut, 0, after.stale))
+        after = after._replace(cuts=stopping.cuts + cut.astype(jnp.int32), stale=jnp.where(cut, 0, after.stale))
     return after, better
 
 

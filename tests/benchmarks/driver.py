@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from jaxmlp import Network, Spec, Training
-from jaxmlp.grid.driver import Driver, Memory
+from jaxmlp.grid.driver import Driver
 from jaxmlp.grid.executors import Event
+from jaxmlp.grid.journal import Memory
 from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.units import Done, Group, Record, Unit
 from jaxmlp.runs.identity import Identity

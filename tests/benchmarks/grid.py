@@ -26,8 +26,9 @@ import numpy as np
 
 from jaxmlp import Callbacks, Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.grid import sizing
-from jaxmlp.grid.driver import Driver, Memory
+from jaxmlp.grid.driver import Driver
 from jaxmlp.grid.executors import Local, local_workers
+from jaxmlp.grid.journal import Memory
 from jaxmlp.grid.trials import Trial
 from jaxmlp.grid.units import Group, Record, cut
 from jaxmlp.training.fitting import compiled_advance, compiled_begin, traced

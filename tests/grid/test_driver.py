@@ -9,8 +9,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from jaxmlp.errors import RunError
-from jaxmlp.grid.driver import ATTEMPTS, Driver, Memory
+from jaxmlp.grid.driver import ATTEMPTS, Driver
 from jaxmlp.grid.executors import Failed, Lost, Stopped
+from jaxmlp.grid.journal import Memory
 from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.pruning import Prune, survivors
 from jaxmlp.grid.results import COLUMNS, TrialResult
@@ -40,7 +41,7 @@ def result_of(trial, epochs, status):
     history = np.ones((epochs, len(COLUMNS)))
     history[:, COLUMNS.index("validation_loss")] = [loss(trial, epoch) for epoch in range(1, epochs + 1)]
     params = (Layer(np.full((1, 1), trial, np.float32), np.zeros(1, np.float32)),)
-    stopping = Stopping(np.float32(1), np.float32(1), np.int32(epochs), np.int32(0), np.bool_(False))
+    stopping = Stopping(np.float32(1), np.float32(1), np.int32(epochs), np.int32(0), np.bool_(False), None)
     return TrialResult(trial, status, history, TrainState(params, (), params, stopping, np.int32(epochs)))
 
 
@@ -131,8 +132,8 @@ class Kept(Memory):
     def done(self, unit):
         return self.kept.get(unit.name)
 
-    def keep(self, unit, done):
-        self.kept[unit.name] = done._replace(best=None)
+    def keep(self, results):
+        self.kept |= {unit.name: done._replace(best=None) for unit, done in results}
 
 
 def driver_of(journal, executor, callbacks=None, *, resumable=False, chunk=4):
@@ -210,6 +211,37 @@ def test_a_unit_that_loses_its_worker_again_and_again_is_named():
     driver = driver_of(journal, Losing(journal, None), chunk=1)
     refused(words, driver.run, error=RunError)
     assert sorted(attempts)[-1] == ATTEMPTS
+
+
+def test_units_that_are_done_beside_one_that_fails_are_kept():
+    class Failing(Chaos):
+        def collect(self, seconds):
+            first, second, third = self.units[:3]
+            return [Failed(first.name, MemoryError("no room")), *(trained(unit, journal) for unit in (second, third))]
+
+    journal = Kept()
+    with pytest.raises(MemoryError, match="no room"):
+        driver_of(journal, Failing(journal, None)).run()
+    assert sorted(journal.kept) == ["g0-s0-u001", "g0-s0-u002"]
+
+
+def test_the_best_of_units_that_are_done_together_is_kept_once():
+    class Together(Chaos):
+        def collect(self, seconds):
+            units, self.units = self.units, []
+            return [trained(unit, self.journal) for unit in units]
+
+    class Counting(Kept):
+        def keep_best(self, best):
+            bests.append(best.result.rank)
+            super().keep_best(best)
+
+    bests, journal = [], Counting()
+    driver = driver_of(journal, Together(journal, None))
+    assert driver.run()
+    check(driver, journal.records)
+    assert bests == sorted(bests, reverse=True)
+    assert len(bests) <= 1 + len(RUNGS) + 1  # a stage; and once more, of a pruned trial
 
 
 def test_an_error_of_a_worker_is_the_drivers():

@@ -6,8 +6,8 @@ import jax
 import pytest
 
 from jaxmlp.grid import executors
-from jaxmlp.grid.driver import Memory
 from jaxmlp.grid.executors import Failed, Local, Stopped
+from jaxmlp.grid.journal import Memory
 from jaxmlp.grid.units import Unit
 from jaxmlp.grid.worker import Worker
 

@@ -8,13 +8,13 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import for_users
+from helpers import LEARNT, cases, for_users, of_kind
 
 from jaxmlp.errors import UsageError
 from jaxmlp.nn import gradients
 from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.nn.gradients import by_autodiff, by_delta_rule, by_differences, differences, gradient
-from jaxmlp.nn.losses import LOSSES
+from jaxmlp.nn.losses import CLASSES, LOSSES
 from jaxmlp.nn.network import INITS, Layer, init
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Training
 from jaxmlp.training.loop import largest_disagreement
@@ -29,11 +29,12 @@ PENALTIES = {
     "l2": Hyper(l2=0.2),
     "l1_l2": Hyper(l1=0.03, l2=0.7),
 }
+OF_LOSSES = Hyper(label_smoothing=0.2, huber_delta=0.8, quantile=0.3)
 
 
-def make(hidden=(5, 7), activation="tanh", loss="softmax_cross_entropy", output="identity", dropout=False):
+def make(hidden=(5, 7), activation="tanh", loss="softmax_cross_entropy", output="identity", dropout=False, outputs=4):
     network = Network(hidden, activation, output, loss, "glorot_normal", dropout)
-    return Spec(network, Training(), inputs=6, outputs=4)
+    return Spec(network, Training(dtype=str(jnp.zeros(0).dtype)), inputs=6, outputs=outputs)
 
 
 def weights_of(spec, seed=1):
@@ -49,11 +50,13 @@ def weights_of(spec, seed=1):
     )
 
 
-def examples(weighted=False, count=9, seed=3):
-    x = jnp.asarray(np.random.default_rng(seed).normal(size=(count, 6)), jnp.zeros(0).dtype)
-    labels = jnp.asarray(np.arange(count) % 4, jnp.int32)
-    weights = jnp.asarray(np.linspace(0.0, 2.0, count)) if weighted else None  # the first one is 0
-    return Examples(x, labels, weights)
+def examples(weighted=False, count=9, seed=3, spec=None, kind=CLASSES):
+    """Of the kind of targets that the loss of `spec` is to learn; without one, of four classes."""
+    spec = spec or make()
+    x = np.random.default_rng(seed).normal(size=(count, 6)).astype(jnp.zeros(0).dtype)
+    weights = np.linspace(0.0, 2.0, count) if weighted else None  # the first one is 0
+    batch = of_kind(spec.network.loss, kind, Examples(x, np.zeros(0), weights), spec.outputs)
+    return jax.tree.map(jnp.asarray, batch)
 
 
 # One program a specification, cheap to compile: what a compiler may optimise is not what is proven here.
@@ -98,11 +101,29 @@ def test_every_activation(activation):
     assert_all_agree(spec, Hyper(), weights_of(spec), examples())
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("output", ACTIVATIONS)
-def test_every_loss_with_every_output_activation(loss, output):
-    spec = make((5,), loss=loss, output=output)
-    assert_all_agree(spec, Hyper(), weights_of(spec), examples())
+def output_activations(loss, kind):
+    """Those under which a loss is another function; of one loss all, of others one with another derivative than 1."""
+    if not LOSSES[loss].reads_output_activation:
+        return ["identity"]
+    return list(ACTIVATIONS) if (loss, kind) == ("squared_error", CLASSES) else ["tanh"]
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind", "outputs", "output"),
+    [(*learnt, output) for learnt in LEARNT.values() for output in output_activations(*learnt[:2])],
+)
+def test_every_loss_and_kind_of_targets_with_every_output_activation(loss, kind, outputs, output):
+    """With hyperparameters that put examples on both sides of each kink of a loss."""
+    spec, hyper = make((5,), loss=loss, output=output, outputs=outputs), OF_LOSSES
+    assert_all_agree(spec, hyper, weights_of(spec), examples(spec=spec, kind=kind))
+
+
+@pytest.mark.parametrize(("loss", "kind", "outputs"), cases(LEARNT))
+def test_every_loss_and_kind_of_targets_with_all_at_once(loss, kind, outputs):
+    """Dropout, weights and penalties; in two hidden layers."""
+    spec = make(loss=loss, dropout=True, outputs=outputs)
+    hyper = OF_LOSSES._replace(l1=0.01, l2=0.02, dropout_rate=0.4)
+    assert_all_agree(spec, hyper, weights_of(spec), examples(True, spec=spec, kind=kind), jax.random.key(5))
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
@@ -112,20 +133,22 @@ def test_every_depth_with_every_penalty(hidden, penalty):
     assert_all_agree(spec, hyper, weights_of(spec), examples())
 
 
-EVERY_ONE = list(itertools.product(ACTIVATIONS, LOSSES))
+# every activation with a loss of the logits, and one of the outputs, which has its derivative once more
+EVERY_PAIR = list(itertools.product(ACTIVATIONS, ["softmax_cross_entropy", "squared_error"]))
 
 
 @pytest.mark.parametrize(
     ("activation", "loss", "dropout", "weighted"),
-    [(*both, True, True) for both in EVERY_ONE]
+    [(*both, True, True) for both in EVERY_PAIR]
     + [("tanh", loss, *more) for loss in LOSSES for more in ((True, False), (False, True))],
 )
 def test_every_activation_and_loss_with_dropout_and_weights(activation, loss, dropout, weighted):
     """Without either of them: the tests above."""
     output = activation if LOSSES[loss].reads_output_activation else "identity"
-    spec = make((5,), activation, loss, output, dropout)
-    hyper = Hyper(l1=0.01, l2=0.02, dropout_rate=0.4)
-    assert_agree(*derived(spec, hyper, weights_of(spec), examples(weighted), jax.random.key(5)))
+    spec, kind = make((5,), activation, loss, output, dropout), LOSSES[loss].learns[0]
+    hyper = OF_LOSSES._replace(l1=0.01, l2=0.02, dropout_rate=0.4)
+    batch = examples(weighted, spec=spec, kind=kind)
+    assert_agree(*derived(spec, hyper, weights_of(spec), batch, jax.random.key(5)))
 
 
 @pytest.mark.parametrize("hidden", for_users(DEPTHS[1:], [DEPTHS[-1]]), ids=str)
@@ -148,7 +171,7 @@ def test_penalty_gradient_is_zero_at_weight_zero(hidden):
 
 @pytest.mark.parametrize("name", INITS)
 def test_every_initialiser(name):
-    spec = Spec(Network((5,), init=name), Training(), 6, 4)
+    spec = Spec(Network((5,), init=name), Training(dtype="float64"), 6, 4)
     params = quick(init)(spec, Hyper(), jax.random.key(0))
     assert_agree(*derived(spec, Hyper(l1=0.1, l2=0.1), params, examples(), None))
 
@@ -252,7 +275,7 @@ def test_a_wrong_gradient_is_caught(wrong, monkeypatch):
     right = autodiff(spec, Hyper(), weights_of(spec), batch, None)
     if wrong == "sign":
         loss = LOSSES["softmax_cross_entropy"]
-        monkeypatch.setitem(LOSSES, "softmax_cross_entropy", loss._replace(delta=lambda z, t, f: -loss.delta(z, t, f)))
+        monkeypatch.setitem(LOSSES, "softmax_cross_entropy", loss._replace(delta=lambda *given: -loss.delta(*given)))
     else:
         monkeypatch.setattr(gradients, "_mean_weights", lambda batch, logits: jnp.ones(len(logits)))
     broken = jax.jit(lambda params, batch: by_delta_rule(spec, Hyper(), params, batch, None))

@@ -6,9 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import special
 
 from jaxmlp.errors import UsageError
 from jaxmlp.nn.gradients import by_delta_rule
+from jaxmlp.nn.losses import CLASSES, LABELS, LOSSES
 from jaxmlp.nn.network import INITS, Layer, dropout_mask, forward, init, outputs, predictions
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Training
 
@@ -28,11 +30,31 @@ def test_initialisers_have_the_standard_deviation_of_their_definition(name):
         "he": math.sqrt(2 / 200),
     }[kind]
     np.testing.assert_allclose(jnp.std(layer.w), expected, rtol=0.02)
-    np.testing.assert_allclose(jnp.std(layer.b), expected if name == "uniform" else 0, rtol=0.1)
+    biases_too = name in ("uniform", "glorot_uniform_all")
+    np.testing.assert_allclose(jnp.std(layer.b), expected if biases_too else 0, rtol=0.1)
     if kind == "uniform":
         assert jnp.max(jnp.abs(layer.w)) <= 0.03
     if kind != "zeros":  # layers, and weights and biases, are drawn apart
         assert not np.array_equal(layer.w[:100, :100], output.w[:100, :100])
+
+
+@pytest.mark.parametrize(("activation", "factor"), [("sigmoid", 2), ("relu", 6), ("identity", 6)])
+def test_glorot_uniform_all_is_the_interval_of_scikit_learn(activation, factor):
+    """Of every layer, the output too; which bound it is follows from the activation of the hidden layers."""
+    spec = Spec(Network((30,), activation, init="glorot_uniform_all"), Training(), 40, 20)
+    for layer, units in zip(init(spec, Hyper(), jax.random.key(0)), [(40, 30), (30, 20)], strict=True):
+        bound = math.sqrt(factor / sum(units))
+        for leaf in layer:
+            assert 0.8 * bound < jnp.max(jnp.abs(leaf)) <= bound
+            assert jnp.min(leaf) < 0 < jnp.max(leaf)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("name", INITS)
+def test_initialisers_draw_in_the_dtype_of_the_training(name):
+    for dtype in ("float32", "float64"):
+        params = init(Spec(Network((3,), init=name), Training(dtype=dtype), 2, 2), Hyper(), jax.random.key(0))
+        assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {np.dtype(dtype)}
 
 
 def test_unknown_initialiser():
@@ -70,9 +92,26 @@ def test_forward_has_no_dropout():
     np.testing.assert_array_equal(*(forward(spec, params, x) for spec in specs))
 
 
-def test_outputs_and_predictions():
-    logits = jnp.asarray([[0.0, 2.0, 2.0]])
-    assert predictions(logits) == 1  # the first of equals
-    np.testing.assert_allclose(jnp.sum(outputs(Network(), logits)), 1, rtol=1e-6)
-    squared = Network(loss="squared_error", output_activation="tanh")
-    np.testing.assert_allclose(outputs(squared, logits), jnp.tanh(logits))
+def test_predictions_of_every_kind_of_targets():
+    logits = jnp.asarray([[0.0, 2.0, 2.0], [-1.0, -3.0, 0.0]])
+    np.testing.assert_array_equal(predictions(logits), [1, 2])  # the first of equals
+    np.testing.assert_array_equal(predictions(logits, LABELS), [[0, 1, 1], [0, 0, 0]])  # above one half
+    np.testing.assert_array_equal(predictions(jnp.asarray([[0.5], [-0.5], [0.0]]), CLASSES), [1, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("loss", "formula"),
+    {
+        "softmax_cross_entropy": lambda z: special.softmax(z, axis=1),
+        "smoothed_cross_entropy": lambda z: special.softmax(z, axis=1),
+        "sigmoid_cross_entropy": special.expit,
+        "squared_error": np.tanh,
+        "huber": np.tanh,
+        "quantile": np.tanh,
+        "poisson": np.exp,
+    }.items(),
+)
+def test_outputs_of_every_loss(loss, formula):
+    network = Network(loss=loss, output_activation="tanh" if LOSSES[loss].reads_output_activation else "identity")
+    logits = np.asarray([[0.0, 2.0, 2.0], [-1.0, -3.0, 0.5]], np.float32)
+    np.testing.assert_allclose(outputs(network, jnp.asarray(logits)), formula(logits), rtol=1e-6)

@@ -16,9 +16,9 @@ from jaxmlp.data.sources import Data, Dataset, load_data
 from jaxmlp.errors import DataError, RunError, UsageError
 from jaxmlp.predict.command import main, read_image
 from jaxmlp.runs import model
-from jaxmlp.runs.model import Model
 from jaxmlp.spec import Hyper, Network, Spec, Training
 from jaxmlp.training.fitting import fit
+from jaxmlp.training.model import Model
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_classes_are_those_of_the_model_on_the_same_pixels(digits, pictures, dat
     trained, rows = jaxmlp.load(digits), dataset.test_images[:20]
     assert [row["class"] for row in found] == trained.predict(rows).tolist()
     assert np.mean([row["class"] for row in found] == dataset.test_labels[:20]) > 0.7
-    for row, path, chances in zip(found, pictures, trained.probabilities(rows), strict=True):
+    for row, path, chances in zip(found, pictures, trained.predict_proba(rows), strict=True):
         assert row["file"] == str(path)
         assert row["probability"] == pytest.approx(chances.max(), abs=1e-6)
         assert [top["class"] for top in row["top"]] == np.argsort(-chances, kind="stable").tolist()

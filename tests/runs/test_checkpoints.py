@@ -20,7 +20,6 @@ from hypothesis import given, settings
 
 from jaxmlp.errors import RunError
 from jaxmlp.runs.checkpoints import restore, save
-from jaxmlp.runs.sealed import load_tensors, save_tensors
 
 DTYPES = [np.bool_, np.int32, np.uint32, np.float32, np.float64]
 
@@ -292,43 +291,3 @@ def test_a_disk_that_refuses_leaves_the_former_ones(tmp_path, monkeypatch, error
             save(tmp_path, 3, state(3), {})
     assert names(tmp_path) == before
     assert_same_bits(restore(tmp_path, state()).tree, state(2))
-
-
-TENSORS = {"layers/0/w": np.arange(12, dtype="f4").reshape(3, 4), "sha256": np.zeros(()), "on": np.array(True)}
-
-
-def test_a_tensor_file_comes_back(tmp_path):
-    path = tmp_path / "model.safetensors"
-    metadata = {"classes": '["0", "\\"sha256\\":\\"' + "0" * 64 + '"]', "a": "ü"}
-    save_tensors(path, TENSORS, metadata)
-    tensors, found = load_tensors(path)
-    assert found == metadata
-    assert_same_bits(tensors, TENSORS)
-    with pytest.raises(ValueError, match="'sha256' is taken"):
-        save_tensors(path, TENSORS, {"sha256": ""})
-
-
-def test_every_flipped_byte_of_a_tensor_file_is_found(tmp_path):
-    path = tmp_path / "model.safetensors"
-    save_tensors(path, TENSORS, {"a": "b"})
-    whole, rng = path.read_bytes(), np.random.default_rng(0)
-    flips = [(place, 0x20) for place in range(len(whole))]  # 0x20 turns a into A
-    flips += zip(rng.integers(len(whole), size=500).tolist(), rng.integers(1, 256, size=500).tolist(), strict=True)
-    damaged = [flipped(whole, position, change) for position, change in flips]
-    damaged += [whole[:size] for size in range(0, len(whole), 7)] + [whole + b"\0"]
-    for blob in damaged:
-        path.write_bytes(blob)
-        refused(["model.safetensors is damaged: "], load_tensors, path, error=RunError)
-
-
-def test_a_missing_tensor_file_is_named(tmp_path):
-    with pytest.raises(RunError, match=r"cannot read .*model.safetensors: No such file or directory"):
-        load_tensors(tmp_path / "model.safetensors")
-
-
-def test_a_tensor_file_without_a_seal_is_refused(tmp_path):
-    from safetensors.numpy import save_file
-
-    save_file({"w": np.zeros(3)}, tmp_path / "other.safetensors")
-    with pytest.raises(RunError, match="carries no SHA-256"):
-        load_tensors(tmp_path / "other.safetensors")

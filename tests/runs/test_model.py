@@ -1,23 +1,24 @@
 """A trained network as a file: what it predicts is what was trained, and damage is told in one line."""
 
 import json
+from dataclasses import replace
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import refused
 
 import jaxmlp
+from jaxmlp import tensors
 from jaxmlp.data.preparing import NORMALISATIONS, prepare
 from jaxmlp.data.sources import Data, Dataset
-from jaxmlp.errors import DataError, RunError, UsageError
-from jaxmlp.nn.network import forward, init
-from jaxmlp.runs import model, sealed
+from jaxmlp.errors import RunError, UsageError
+from jaxmlp.nn.network import init
+from jaxmlp.runs import model
 from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.model import Model
 from jaxmlp.runs.sealed import write_json
 from jaxmlp.spec import Hyper, Network, Spec, Training
+from jaxmlp.training.model import Model
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (20, 3, 4)).astype(np.uint8)
@@ -53,30 +54,6 @@ def test_the_same_model_gives_the_same_bytes(tmp_path):
     assert (tmp_path / "one/model.safetensors").read_bytes() == (tmp_path / "two/model.safetensors").read_bytes()
 
 
-def test_predictions_are_those_of_the_forward_pass():
-    trained = untrained(hidden=(5,))
-    x = jnp.asarray(trained.preparation.apply(IMAGES))
-    logits = np.asarray(forward(trained.spec, trained.params, x))
-    assert trained.logits(IMAGES) == pytest.approx(logits, rel=1e-5, abs=1e-6)
-    named = [trained.preparation.classes[k] for k in logits.argmax(axis=1)]
-    assert trained.predict(IMAGES).tolist() == named
-
-
-def test_probabilities_add_up_and_outputs_are_the_activation():
-    chances = untrained(hidden=(5,)).probabilities(IMAGES)
-    assert chances.sum(axis=1) == pytest.approx(np.ones(20), abs=1e-6)
-    trained = untrained(hidden=(5,), loss="squared_error", output_activation="tanh")
-    assert trained.probabilities(IMAGES) == pytest.approx(np.tanh(trained.logits(IMAGES)), abs=1e-6)
-
-
-def test_images_of_another_shape_are_refused():
-    trained = untrained(hidden=(5,))
-    with pytest.raises(DataError, match=r"shape \(4, 3\); the model was trained on \(3, 4\)"):
-        trained.predict(IMAGES.reshape(20, 4, 3))
-    with pytest.raises(DataError, match="NaN"):
-        trained.predict(np.full((1, 3, 4), np.nan))
-
-
 def test_a_missing_model_is_named(tmp_path):
     with pytest.raises(RunError, match=r"model.safetensors does not exist; give the directory of a run that has ended"):
         jaxmlp.load(tmp_path)
@@ -91,19 +68,19 @@ def test_a_folder_above_a_run_names_the_run(tmp_path):
         jaxmlp.load(tmp_path)
 
 
-@pytest.mark.parametrize("key", ["network", "classes", "input_shape", "normalise", "matmul_precision"])
+@pytest.mark.parametrize("key", ["network", "classes", "input_shape", "normalise", "training", "outputs", "kind"])
 def test_a_whole_file_that_is_no_model_is_refused(tmp_path, key):
     path = tmp_path / "model.safetensors"
     model.save(tmp_path, untrained(hidden=(2,)))
-    tensors, metadata = sealed.load_tensors(path)
+    arrays, metadata = tensors.load(path)
     description = json.loads(metadata["model"])
     del description[key]
     for texts in ({"model": json.dumps(description)}, {"model": "[]"}, {"model": "{"}, {}):
-        sealed.save_tensors(path, tensors, texts)
+        tensors.save(path, arrays, texts)
         with pytest.raises(RunError, match="is not a model of this version of jaxmlp"):
             jaxmlp.load(tmp_path)
-    without = {name: tensor for name, tensor in tensors.items() if name != "b1"}
-    sealed.save_tensors(path, without, metadata)
+    without = {name: tensor for name, tensor in arrays.items() if name != "b1"}
+    tensors.save(path, without, metadata)
     with pytest.raises(RunError, match="is not a model"):
         jaxmlp.load(tmp_path)
 
@@ -125,7 +102,12 @@ STRANGE = {  # what somebody else's file may say, sealed as it should be: keys o
     "an endless image": ({"input_shape": [10**30, 10**30]}, {}),
     "an unknown normalisation": ({"normalise": "best"}, {}),
     "a normalisation without means": ({"normalise": "per_feature"}, {}),
-    "an unknown precision": ({"matmul_precision": "low"}, {}),
+    "an unknown precision": ({"training": {"matmul_precision": "low"}}, {}),
+    "a loss of values": ({"network": {"hidden": [5], "loss": "huber"}}, {}),
+    "an unknown kind": ({"kind": "colours"}, {}),
+    "values": ({"kind": "values"}, {}),
+    "more outputs": ({"outputs": 3}, {}),
+    "outputs that are a word": ({"outputs": "2"}, {}),
     "an unknown activation": ({"network": {"hidden": [5], "activation": "sine"}}, {}),
     "an unknown field": ({"network": {"hidden": [5], "colour": "red"}}, {}),
     "a layer more": ({"network": {"hidden": [5, 5]}}, {}),
@@ -143,16 +125,16 @@ STRANGE = {  # what somebody else's file may say, sealed as it should be: keys o
 @pytest.mark.parametrize(("keys", "changed"), STRANGE.values(), ids=STRANGE)
 def test_a_file_that_contradicts_itself_is_refused(tmp_path, keys, changed):
     model.save(tmp_path, untrained(hidden=(5,)))
-    tensors, metadata = sealed.load_tensors(tmp_path / model.FILE)
+    arrays, metadata = tensors.load(tmp_path / model.FILE)
     description = json.dumps(json.loads(metadata["model"]) | keys)
-    sealed.save_tensors(tmp_path / model.FILE, tensors | changed, {"model": description})
+    tensors.save(tmp_path / model.FILE, arrays | changed, {"model": description})
     refused([model.FILE], jaxmlp.load, tmp_path, error=RunError)
 
 
 @pytest.mark.parametrize("std", [0.0, -1.0, np.nan, np.inf])
 def test_a_normalisation_that_cannot_be_is_refused(tmp_path, std):
     saved = untrained(hidden=(5,), normalise="global")
-    model.save(tmp_path, saved._replace(preparation=saved.preparation._replace(std=np.float32([std]))))
+    model.save(tmp_path, replace(saved, preparation=saved.preparation._replace(std=np.float32([std]))))
     refused([model.FILE, "contradicts itself"], jaxmlp.load, tmp_path, error=RunError)
 
 

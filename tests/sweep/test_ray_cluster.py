@@ -115,4 +115,4 @@ def test_a_token_is_for_its_user_alone(tmp_path, monkeypatch):
 
 def test_nothing_of_ray_is_loaded_without_it():
     modules = loaded_after("import jaxmlp.sweep, jaxmlp.sweep.command, jaxmlp.sweep.runner")
-    assert not {"ray", "jaxmlp.sweep.ray_executor"} & modules
+    assert not {"ray", "jaxmlp.sweep.ray_pool"} & modules

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from helpers import processes_of, refused
 
-from jaxmlp.errors import DataError
+from jaxmlp.errors import DataError, JaxmlpError
 from jaxmlp.grid.executors import Failed, Lost, Stopped
 from jaxmlp.grid.units import Done, Unit
 from jaxmlp.sweep import ray_cluster
@@ -48,11 +48,15 @@ class Fake:
     def __init__(self):
         self.ended = set()
 
+    def place(self):
+        return str(os.getpid())
+
     def hello(self, job):
+        while job == "hangs":
+            time.sleep(0.1)
         if job is None:
             raise DataError("the file is gone")
         self.does = job
-        return os.getpid()
 
     def run(self, unit, plan, states):
         from jaxmlp.sweep.ray_worker import Answer
@@ -69,6 +73,10 @@ class Fake:
     def pulse(self):
         return []
 
+    def terms(self):
+        while self.does["terms"] == "hangs":
+            time.sleep(0.1)
+
     def stop(self):
         self.ended.add("all")
 
@@ -77,15 +85,24 @@ class Fake:
 
 
 @contextlib.contextmanager
+def pool_of(cluster, count, job, **limits):
+    """So many fake workers."""
+    from jaxmlp.sweep.ray_pool import Pool
+
+    limits = {"pulse_seconds": 0.3, "silence_seconds": 3.0} | limits
+    with contextlib.closing(Pool(cluster.actor(Fake), count, job, bool, lambda line: None, **limits)) as pool:
+        yield pool
+
+
+@contextlib.contextmanager
 def fakes(cluster, count, job):
     """An executor of so many fake workers."""
     from jaxmlp.sweep.ray_executor import RayExecutor
 
-    executor = RayExecutor(
-        cluster.actor(Fake), count, job, str, lambda line: None, pulse_seconds=0.3, silence_seconds=3.0
-    )
-    with contextlib.closing(executor):
-        executor.begin(None, units=count)
+    with (
+        pool_of(cluster, count, job) as pool,
+        contextlib.closing(RayExecutor(pool, None, units=count)) as executor,
+    ):
         yield executor
 
 
@@ -119,8 +136,8 @@ def test_another_worker_gets_the_unit_of_one_that(workers, number):
     """And once that is done, a copy of the one that is left: done once, whatever becomes of the first attempt."""
     lost, slow = UNITS[:2] if number == signal.SIGKILL else UNITS[2:]
     workers.submit([lost, slow])
-    wait(workers, lambda: all(worker.unit is not None for worker in workers._hired))
-    process = next(psutil.Process(int(worker.host)) for worker in workers._hired if worker.unit == lost)
+    wait(workers, lambda: all(worker.unit is not None for worker in workers._pool.workers))
+    process = next(psutil.Process(int(worker.place)) for worker in workers._pool.workers if worker.unit == lost)
     time.sleep(0.2)  # for its call to begin
     process.send_signal(number)
     [event] = collected(workers, 1)
@@ -131,7 +148,7 @@ def test_another_worker_gets_the_unit_of_one_that(workers, number):
     assert (again.unit, again.epochs) == (lost.name, 2)
     assert (copy.unit, copy.epochs >= 100) == (slow.name, True)  # of no attempt that the driver may make
     assert again.device == copy.device != str(process.pid)
-    wait(workers, lambda: all(worker.run is None for worker in workers._hired))
+    wait(workers, lambda: all(worker.run is None for worker in workers._pool.workers))
     process.wait(PATIENCE)
 
 
@@ -144,7 +161,7 @@ def test_an_error_is_the_event_of_its_unit(workers):
 def test_all_units_end_when_it_is_stopped(cluster):
     with fakes(cluster, 1, {(UNITS[0].name, 1): "lasts"}) as executor:
         executor.submit(UNITS)
-        wait(executor, lambda: executor._hired[0].unit == UNITS[0])
+        wait(executor, lambda: executor._pool.workers[0].unit == UNITS[0])
         executor.stop()
         assert sorted(collected(executor, 4)) == [Stopped(unit.name) for unit in UNITS]
         executor.submit([UNITS[0]])
@@ -152,5 +169,21 @@ def test_all_units_end_when_it_is_stopped(cluster):
 
 
 def test_a_worker_that_cannot_begin_ends_it_with_its_line(cluster):
-    with fakes(cluster, 1, None) as executor:
-        assert refused([], executor.ask, "pulse", error=DataError) == "the file is gone"
+    with pool_of(cluster, 1, None) as pool:
+        assert refused([], pool.wait, error=DataError) == "the file is gone"
+
+
+def test_a_worker_that_does_not_get_ready_is_named_and_ended(cluster):
+    with pool_of(cluster, 1, "hangs", ready_seconds=1.0) as pool:
+        while not pool.workers[0].place:
+            pool.listen(0.1)
+        process = psutil.Process(int(pool.workers[0].place))
+        words = [f"the worker {process.pid} has not got", "in 1 s", "none is left", "another process holds", "--resume"]
+        refused(words, pool.wait, error=JaxmlpError)
+    process.wait(PATIENCE)
+
+
+def test_workers_that_do_not_answer_are_ended_and_the_last_one_is_named(cluster):
+    with pool_of(cluster, 1, {"terms": "hangs"}) as pool:
+        words = ["the worker ", "no answer for 0.5 s when asked for its terms, as 2 others", "memory and the load"]
+        refused(words, pool.ask, "terms", "its terms", 0.5, error=JaxmlpError)

@@ -10,6 +10,7 @@ import pytest
 from jaxmlp.errors import UsageError
 from jaxmlp.nn.network import Layer
 from jaxmlp.spec import Hyper
+from jaxmlp.training import optimizers
 from jaxmlp.training.optimizers import OPTIMIZERS, optimizer, start, update
 
 STEPS = 12
@@ -137,6 +138,34 @@ class AdamW(Adam):
         return self.h.weight_decay if self.decayed else 0.0
 
 
+class Velocity(HeavyBall):
+    """scikit-learn's sgd: the rate stands inside, v <- gamma v - alpha g, w <- w + v."""
+
+    def __call__(self, w, g, rate, t):
+        self.u = self.h.momentum * self.u - rate * g
+        return w + self.u
+
+
+class NesterovVelocity(HeavyBall):
+    """scikit-learn's sgd with nesterovs_momentum: the step is gamma v - alpha g with the new v."""
+
+    def __call__(self, w, g, rate, t):
+        self.u = self.h.momentum * self.u - rate * g
+        return w + (self.h.momentum * self.u - rate * g)
+
+
+class Lion:
+    """Chen et al. 2023, algorithm 2: the sign of one mean moves, another is kept; weights decay, biases do not."""
+
+    def __init__(self, h, w, decayed):
+        self.h, self.m, self.decay = h, np.zeros_like(w), h.weight_decay if decayed else 0.0
+
+    def __call__(self, w, g, rate, t):
+        direction = np.sign(self.h.beta1 * self.m + (1 - self.h.beta1) * g)
+        self.m = self.h.beta2 * self.m + (1 - self.h.beta2) * g
+        return w - rate * (direction + self.decay * w)
+
+
 class RmsProp:
     """Tieleman and Hinton 2012; epsilon stands outside the root, as in adam."""
 
@@ -155,9 +184,12 @@ RULES = {
     "sgd": Sgd,
     "adam": Adam,
     "adamw": AdamW,
+    "velocity": Velocity,
+    "nesterov_velocity": NesterovVelocity,
+    "lion": Lion,
     "rmsprop": RmsProp,
 }
-LINEAR = ("sgd", "momentum", "heavy_ball", "nesterov")
+LINEAR = ("sgd", "momentum", "heavy_ball", "nesterov", "velocity", "nesterov_velocity")
 
 
 def by_numpy(name, hyper=NUMBERS, rates=CONSTANT, dtype=np.float64):
@@ -214,8 +246,9 @@ def test_momentum_and_heavy_ball_differ_where_the_rate_changes():
     assert np.abs(late[0].w[-1] - prompt[0].w[-1]).max() > 1e-2
 
 
-def test_adamw_decays_weights_and_spares_biases():
-    decayed, plain = trajectory("adamw"), trajectory("adamw", NUMBERS._replace(weight_decay=0.0))
+@pytest.mark.parametrize("name", ["adamw", "lion"])
+def test_weight_decay_spares_biases(name):
+    decayed, plain = trajectory(name), trajectory(name, NUMBERS._replace(weight_decay=0.0))
     for one, other in zip(decayed, plain, strict=True):
         assert not np.allclose(one.w, other.w, atol=1e-4)
         np.testing.assert_array_equal(one.b, other.b)
@@ -268,6 +301,17 @@ def test_state_keeps_its_types(name):
     after = jax.eval_shape(lambda: update(name, hyper, jnp.float32(0.1), params, start(name, hyper, params), params))
     assert types(after) == types((params, before))
     assert not any(weak for _, _, weak in types(after))
+
+
+@pytest.mark.parametrize(("limit", "scale"), [(0.0, 1.0), (10.0, 1.0), (5.0, 1.0), (2.5, 0.5), (0.05, 0.01)], ids=str)
+def test_a_gradient_above_clip_norm_is_scaled_down_to_it(limit, scale):
+    """The norm is over all weights and biases of all layers, 5 here; 0 does not clip."""
+    grads = (
+        Layer(jnp.asarray([[2.0, 0.0], [0.0, -2.0]]), jnp.asarray([1.0, 0.0])),
+        Layer(jnp.asarray([[0.0], [0.0]]), jnp.asarray([-4.0])),
+    )
+    clipped = optimizers.clipped(arrays(Hyper(clip_norm=limit)), grads)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, scale * b, rtol=1e-6), clipped, grads)
 
 
 def test_unknown_name_lists_the_known_ones():

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxmlp.errors import UsageError
-from jaxmlp.spec import Hyper
+from jaxmlp.spec import Hyper, Training
 from jaxmlp.training.schedules import SCHEDULES, learning_rates, schedule
 
 MAX_EPOCHS, STEPS = 6, 4
@@ -22,17 +22,19 @@ traces = []
 
 @cache
 def jitted(name, max_epochs, steps):
-    def rates(hyper, epochs):
+    def rates(hyper, epochs, cuts):
         traces.append(name)
-        return jax.vmap(lambda epoch: learning_rates(name, hyper, max_epochs, epoch, steps))(epochs)
+        training = Training(schedule=name, max_epochs=max_epochs)
+        cut = cuts if SCHEDULES[name].cuts else None
+        return jax.vmap(lambda epoch: learning_rates(training, hyper, epoch, steps, cut))(epochs)
 
     return jax.jit(rates)
 
 
-def rates_of(name, hyper, max_epochs=MAX_EPOCHS, steps=STEPS, epochs=8):
-    """The learning rates of all steps of the first epochs, also past the last one."""
+def rates_of(name, hyper, max_epochs=MAX_EPOCHS, steps=STEPS, epochs=8, cuts=0):
+    """The learning rates of all steps of the first epochs, also past the last one; after so many cuts, where there are any."""
     hyper = Hyper(*(jnp.asarray(n, jnp.float32) for n in hyper))
-    return np.asarray(jitted(name, max_epochs, steps)(hyper, jnp.arange(epochs))).ravel()
+    return np.asarray(jitted(name, max_epochs, steps)(hyper, jnp.arange(epochs), jnp.int32(cuts))).ravel()
 
 
 def cosine(h, t, total):
@@ -45,6 +47,8 @@ FORMULAS = {  # (hyper, epochs since warm-up, epochs there are after warm-up) ->
     "exponential": lambda h, t, total: h.decay_rate**t,
     "step": lambda h, t, total: h.decay_rate ** (t // h.decay_epochs),
     "inverse_scaling": lambda h, t, total: 1 / (1 + t) ** h.decay_power,
+    "inverse_scaling_by_epoch": lambda h, t, total: 1 / (1 + np.floor(t) / h.decay_epochs) ** h.decay_power,
+    "plateau": lambda h, t, total: 1.0,  # without cuts
     "cosine": cosine,
 }
 
@@ -101,13 +105,11 @@ def test_one_trace_for_all_numbers(name):
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_reads_names_exactly_the_fields_that_matter(name):
     base = NUMBERS._replace(warmup_epochs=1.5)
-    before = rates_of(name, base)
-    changed = {
-        field
-        for field in Hyper._fields
-        if not np.array_equal(before, rates_of(name, base._replace(**{field: getattr(base, field) * 0.5 + 0.05})))
-    }
-    assert changed == SCHEDULES[name].reads | {"learning_rate", "warmup_epochs"}
+    before = rates_of(name, base, cuts=2)
+    changes = {field: base._replace(**{field: getattr(base, field) * 0.5 + 0.05}) for field in Hyper._fields}
+    changed = {field for field, hyper in changes.items() if not np.array_equal(before, rates_of(name, hyper, cuts=2))}
+    of_stopping = {"patience"} if SCHEDULES[name].cuts else set()  # says when there is a cut
+    assert changed == SCHEDULES[name].reads - of_stopping | {"learning_rate", "warmup_epochs"}
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -123,6 +125,19 @@ def test_warmup_is_linear_and_ends_at_the_learning_rate(name):
     np.testing.assert_allclose(rates[: 2 * STEPS], 0.3 * np.arange(1, 2 * STEPS + 1) / (2 * STEPS), rtol=1e-6)
     after = rates_of(name, NUMBERS, max_epochs=MAX_EPOCHS - 2)
     np.testing.assert_allclose(rates[2 * STEPS :], after[: -2 * STEPS], rtol=1e-6)  # the schedule begins after it
+
+
+@pytest.mark.parametrize("cuts", [0, 1, 3])
+def test_each_cut_multiplies_the_rate_by_decay_rate(cuts):
+    np.testing.assert_allclose(rates_of("plateau", NUMBERS, cuts=cuts), 0.3 * 0.8**cuts, rtol=1e-6)
+
+
+def test_rates_of_scikit_learns_invscaling():
+    """learning_rate_init / (t + 1)^power_t after t examples, the same for all steps of an epoch."""
+    examples = 50
+    hyper = NUMBERS._replace(decay_epochs=1 / examples)
+    expected = np.repeat(0.3 / (np.arange(8) * examples + 1) ** 0.7, STEPS)
+    np.testing.assert_allclose(rates_of("inverse_scaling_by_epoch", hyper), expected, rtol=2e-6)
 
 
 def test_unknown_name_lists_the_known_ones():

@@ -13,22 +13,24 @@ from hypothesis import strategies as st
 from jaxmlp.errors import UsageError
 from jaxmlp.spec import Hyper
 from jaxmlp.training import stopping
-from jaxmlp.training.stopping import STOP_RULES, begin, stop_rule, stopped
+from jaxmlp.training.evaluation import Metrics
+from jaxmlp.training.stopping import MONITORS, STOP_RULES, begin, monitor, stop_rule, stopped
 
 NAN, INF = math.nan, math.inf
 after_epoch = jax.jit(stopping.after_epoch, static_argnums=0)
 is_over = jax.jit(stopped)
+RATE = jnp.float32(0.1)
 
 
 def run(rule, losses, patience=3, min_delta=0.0, train=None, to_the_end=False):
     """Feed the losses until training stops: (epochs run, best epoch, best loss, stale, diverged), and who was better."""
     hyper = hyper_of(patience, min_delta)
-    state, better = begin(), []
+    state, better = begin("float32", cuts=False), []
     for epoch, loss in enumerate(losses, start=1):
         if is_over(hyper, state) and not to_the_end:
             break
         value = loss if train is None else train[epoch - 1]
-        state, new = after_epoch(rule, hyper, state, jnp.int32(epoch), jnp.float32(value), jnp.float32(loss))
+        state, new = after_epoch(rule, hyper, state, jnp.int32(epoch), jnp.float32(value), jnp.float32(loss), RATE)
         better.append(bool(new))
     return len(better), state, better
 
@@ -61,6 +63,18 @@ CURVES = [
     ("no_improvement", [NAN, 1], 3, 0, (1, 0, 1, True)),
     ("no_improvement", [INF, 1], 3, 0, (1, 0, 1, True)),
     ("no_improvement", [], 3, 0, (0, 0, 0, False)),
+    ("no_improvement_within", [5, 5, 5, 5, 1], 3, 0, (5, 5, 0, False)),  # without min_delta equal is progress
+    ("no_improvement_within", [5, 4, 4.5, 4.5, 4.5, 1], 3, 0, (5, 2, 3, False)),
+    ("no_improvement_within", [5, 4.5, 4, 3.5, 3], 3, 0.5, (5, 5, 0, False)),  # by min_delta exactly: progress
+    (
+        "no_improvement_within",
+        [5, 4.5, 4.25, 4.125, 3.875, 1],
+        3,
+        0.5,
+        (5, 5, 3, False),
+    ),  # of the best, not of the last
+    ("no_improvement_within", [5, 5, NAN, 3], 3, 0, (3, 1, 1, True)),
+    ("no_improvement_within", [5, 6, 7, 8, 9], 0, 0, (5, 1, 4, False)),
     ("consecutive_increase", [5, 4, 3, 2, 1], 1, 0, (5, 5, 0, False)),
     ("consecutive_increase", [5, 4, 6, 3, 2], 1, 0, (3, 2, 1, False)),
     ("consecutive_increase", [5, 4, 6, 5, 7, 6, 8, 7], 3, 0, (8, 2, 0, False)),  # never three in a row
@@ -115,6 +129,7 @@ def reference(rule, losses, patience, min_delta):
             finite
             and {
                 "no_improvement": loss < np.float32(best) - np.float32(min_delta),
+                "no_improvement_within": loss <= np.float32(best) - np.float32(min_delta),
                 "consecutive_increase": loss <= last,
             }[rule]
         )
@@ -159,11 +174,11 @@ def test_reads_names_exactly_the_fields_that_matter(rule):
     base = Hyper(patience=3, min_delta=0.0)
 
     def outcome(hyper):
-        hyper, state = typed(hyper), begin()
+        hyper, state = typed(hyper), begin("float32", cuts=False)
         states = []
         for epoch, loss in enumerate(losses, start=1):
-            state, _ = after_epoch(rule, hyper, state, jnp.int32(epoch), jnp.float32(loss), jnp.float32(loss))
-            states.append((*map(float, state), bool(is_over(hyper, state))))
+            state, _ = after_epoch(rule, hyper, state, jnp.int32(epoch), jnp.float32(loss), jnp.float32(loss), RATE)
+            states.append((*map(float, state[:-1]), bool(is_over(hyper, state))))
         return states
 
     before = outcome(base)
@@ -179,7 +194,8 @@ def test_one_trace_and_the_same_under_vmap(rule):
         traces.append(rule)
         hyper = hyper_of(3)._replace(patience=patience)
         advance = partial(stopping.after_epoch, rule, hyper)
-        return jax.lax.scan(lambda s, x: (advance(s, x[0], x[1], x[1])[0], stopped(hyper, s)), begin(), losses)
+        first = begin("float32", cuts=False)
+        return jax.lax.scan(lambda s, x: (advance(s, x[0], x[1], x[1], RATE)[0], stopped(hyper, s)), first, losses)
 
     curve = jnp.asarray([5, 4, 6, 7, 8, 9], jnp.float32)
     losses = (jnp.arange(1, 7, dtype=jnp.int32), curve)
@@ -191,12 +207,64 @@ def test_one_trace_and_the_same_under_vmap(rule):
 
 
 def test_every_leaf_is_typed():
-    before = begin()
-    after, _ = after_epoch("no_improvement", hyper_of(3), before, jnp.int32(1), jnp.float32(1), jnp.float32(1))
+    before, one = begin("float32", cuts=True), jnp.float32(1)
+    after, _ = after_epoch("no_improvement", hyper_of(3), before, jnp.int32(1), one, one, RATE)
     for one, other in zip(before, after, strict=True):
         assert one.dtype == other.dtype
         assert not other.weak_type
         assert one.shape == other.shape == ()
+
+
+def cut_by(losses, rate, patience=2):
+    """The epochs that run, and how often the rate was cut after each; a rate that is cut is a fifth of itself."""
+    hyper, state, cuts = hyper_of(patience), begin("float32", cuts=True), []
+    for epoch, loss in enumerate(losses, start=1):
+        if is_over(hyper, state):
+            break
+        now = jnp.float32(rate * 0.2 ** int(state.cuts))
+        state, _ = after_epoch(
+            "no_improvement_within", hyper, state, jnp.int32(epoch), jnp.float32(loss), jnp.float32(loss), now
+        )
+        cuts.append(int(state.cuts))
+    return cuts
+
+
+@pytest.mark.parametrize(
+    ("losses", "rate", "patience", "cuts"),
+    [
+        ([5, 6, 6, 6, 6, 4, 6, 6], 0.1, 2, [0, 0, 1, 1, 2, 2, 2, 3]),  # the count begins anew after a cut
+        ([5, 6, 6, 6, 6], 2e-6, 2, [0, 0, 1, 1, 1]),  # 4e-7 is no higher than 1e-6: the end of patience stops here
+        ([5, 6, 6, 6, 6], 1e-6, 2, [0, 0, 0]),
+        ([5, 6, 6, 6, 6], 0.1, 0, [0, 0, 0, 0, 0]),  # a patience of 0 never ends
+        ([5, 6, NAN, 6, 6], 0.1, 2, [0, 0, 1]),  # what diverged is over, cut or not
+    ],
+)
+def test_the_end_of_patience_cuts_the_rate_down_to_a_millionth(losses, rate, patience, cuts):
+    assert cut_by(losses, rate, patience) == cuts
+
+
+METRICS = {
+    "classes": Metrics(jnp.float32(0.5), jnp.int32(3), jnp.int32(4)),
+    "values": Metrics(jnp.float32(0.5), None, jnp.int32(4), r2=jnp.float32(0.75), mae=jnp.float32(0.1)),
+}
+
+
+@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize(
+    ("name", "watched"), [("loss", 0.5), ("objective", 0.75), ("score", -0.75), ("train_objective", 2)]
+)
+def test_what_a_monitor_watches(name, watched, kind):
+    """Lower is better: of a score its negative."""
+    assert monitor(name).watched(METRICS[kind], jnp.float32(0.25), jnp.float32(2)) == watched
+
+
+def test_every_monitor_is_tested():
+    assert set(MONITORS) == {"loss", "objective", "score", "train_objective"}
+
+
+def test_a_score_of_outputs_that_are_not_finite_has_diverged():
+    lost = METRICS["classes"]._replace(loss=jnp.float32(NAN))
+    assert np.isnan(monitor("score").watched(lost, jnp.float32(0), None))
 
 
 def test_unknown_name_lists_the_known_ones():

@@ -3,13 +3,21 @@
 import errno
 import os
 import resource
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from helpers import failing, files, refused
 
 from jaxmlp.errors import RunError
-from jaxmlp.runs.files import append_lines, make_directory, read_bytes, remove_leftovers, write_atomically
+from jaxmlp.files import (
+    append_lines,
+    make_directory,
+    read_bytes,
+    remove_leftovers,
+    write_atomically,
+    write_together,
+)
 
 
 @pytest.fixture
@@ -40,6 +48,30 @@ def test_bytes_are_synced_before_the_rename_and_the_folder_after(tmp_path, monke
     monkeypatch.setattr(os, "replace", lambda *names: (calls.append("rename"), replace(*names))[1])
     write_atomically(tmp_path / "file", b"x")
     assert calls == [(tmp_path / "file").stat().st_ino, "rename", tmp_path.stat().st_ino]
+
+
+def test_files_that_are_written_together_are_all_synced_before_the_first_rename(tmp_path, monkeypatch):
+    calls = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (fsync(handle), calls.append(os.fstat(handle).st_ino))[0])
+    monkeypatch.setattr(os, "replace", lambda *names: (calls.append("rename"), replace(*names))[1])
+    contents = {f"{i}": f"{i}" * 9000 for i in range(20)}
+    with ThreadPoolExecutor(4) as threads:
+        write_together(tmp_path, contents, threads)
+    inodes = {(tmp_path / name).stat().st_ino for name in contents}
+    assert set(calls[:20]) == inodes
+    assert calls[20:] == ["rename"] * 20 + [tmp_path.stat().st_ino]
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == contents
+
+
+def test_one_file_that_cannot_be_written_keeps_the_others_of_its_group_as_they_were(tmp_path, small_files):
+    write_atomically(tmp_path / "a", b"old")
+    small_files(4096)
+    contents = {"a": "new", "big": "x" * 10_000, "b": "new"}
+    with ThreadPoolExecutor(4) as threads:
+        line = refused([], write_together, tmp_path, contents, threads, error=RunError)
+    assert f"cannot write {tmp_path / 'big'}: File too large" in line
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old"}
 
 
 def test_a_write_that_is_cut_short_leaves_the_old_file(tmp_path, small_files):
