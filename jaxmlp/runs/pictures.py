@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -11,12 +10,12 @@ from jaxmlp import plots
 from jaxmlp.errors import JaxmlpError, line_of
 from jaxmlp.files import make_directory, read_bytes
 from jaxmlp.nn.losses import CLASSES, LABELS, VALUES
-from jaxmlp.nn.network import outputs, predictions
 from jaxmlp.runs import directory
+from jaxmlp.runs.answers import Answers
 from jaxmlp.spec import Splits
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
-from jaxmlp.training.model import Model, compiled_forward
+from jaxmlp.training.model import Model
 
 MOST_CLASSES = 500  # of a confusion matrix: a picture of more shows nothing, and takes memory as their square
 
@@ -44,15 +43,16 @@ def draw(
     kind, classes, K = trained.preparation.kind, trained.preparation.classes, len(trained.preparation.classes)
     if kind == CLASSES and K > MOST_CLASSES:
         callbacks.on_message(f"no confusion matrix: {K:,} classes, of which at most {MOST_CLASSES} fit")
-    test, shape, names = _Tested.of(trained, splits), trained.preparation.input_shape, list(map(str, classes))
+    shape, names, targets = trained.preparation.input_shape, list(map(str, classes)), np.asarray(splits.test.targets)
+    said, predicted = answers = Answers.of(trained, splits.test.x)
     drawings: dict[str, Callable[[], plots.Picture]] = {
         directory.CURVES: lambda: plots.run_curves([epoch.to_json() for epoch in epochs], best_epoch),
-        directory.CONFUSION: lambda: plots.confusion_matrix(test.confusions(K), classes),
-        directory.PREDICTED: lambda: plots.predicted_values(test.targets, test.outputs, names),
-        directory.LABEL_RATES: lambda: plots.label_rates(test.targets.astype(int), test.predicted, names),
+        directory.CONFUSION: lambda: plots.confusion_matrix(_confusions(targets, predicted, K), classes),
+        directory.PREDICTED: lambda: plots.predicted_values(targets, said, names),
+        directory.LABEL_RATES: lambda: plots.label_rates(targets.astype(int), predicted, names),
         directory.WEIGHTS: lambda: plots.first_layer_weights(np.asarray(trained.params[0].w), shape),
         directory.MISTAKES: lambda: plots.confident_mistakes(
-            np.asarray(splits.test.x), test.targets, test.predicted, test.confidence(), classes, shape
+            np.asarray(splits.test.x), targets, predicted, answers.of_classes().max(axis=1), classes, shape
         ),
     }
     for name in picture_names(trained):
@@ -61,32 +61,11 @@ def draw(
                 drawings[name]().save(path / name)
 
 
-class _Tested(NamedTuple):
-    """The test examples: what is true, what is predicted, and the outputs, as NumPy."""
-
-    targets: np.ndarray  # [N] or [N, K]
-    predicted: np.ndarray  # of the same shape
-    outputs: np.ndarray  # [N, K]
-
-    @classmethod
-    def of(cls, trained: Model, splits: Splits) -> "_Tested":
-        """By the forward pass of the trained network."""
-        logits = compiled_forward(trained.spec, trained.params, splits.test.x)
-        kind, said = trained.preparation.kind, np.asarray(outputs(trained.spec.network, logits))
-        predicted = said if kind == VALUES else np.asarray(predictions(logits, kind))
-        return cls(np.asarray(splits.test.targets), predicted, said)
-
-    def confusions(self, K: int) -> np.ndarray:
-        """How often each class was predicted as each: [K, K]."""
-        counts = np.zeros((K, K), int)
-        np.add.at(counts, (self.targets, self.predicted), 1)
-        return counts
-
-    def confidence(self) -> np.ndarray:
-        """The output of what was predicted [N]; of a single output, which is that of class 1, what it leaves to class 0."""
-        if self.outputs.shape[1] == 1:
-            return np.where(self.predicted == 1, self.outputs[:, 0], 1 - self.outputs[:, 0])
-        return self.outputs.max(axis=1)
+def _confusions(targets: np.ndarray, predicted: np.ndarray, K: int) -> np.ndarray:
+    """How often each class was predicted as each: [K, K]."""
+    counts = np.zeros((K, K), int)
+    np.add.at(counts, (targets, predicted), 1)
+    return counts
 
 
 def _are_images(trained: Model) -> bool:
