@@ -1,6 +1,16 @@
 """The columns of a table: how its numbers and categories become the inputs of a network."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxmlp.data.memory import check_memory
+from jaxmlp.errors import DataError, line_of, nearest
+from jaxmlp.fields import shown
+from jaxmlp.text import count
+
+MOST_CATEGORIES = 1000  # of a column: one of more is an identifier or a text, and each category costs an input
 
 
 class Column(NamedTuple):
@@ -18,7 +28,12 @@ class Column(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The columns in the order of their inputs. A table may bring them in any order, and others beside them."""
+    """The columns in the order of their inputs. A table may bring them in any order, and others beside them.
+
+    A number is one input, which `Preparation` standardises; a missing one is the median of the training examples. A
+    category is 1 at its own input, and 0 at the others of its column; a missing or unknown one is 0 at all of them. Where
+    training examples had missing values, one more input says where.
+    """
 
     columns: tuple[Column, ...]
 
@@ -26,6 +41,32 @@ class Columns(NamedTuple):
     def inputs(self) -> int:
         """How many inputs they become together: D."""
         return sum(column.inputs for column in self.columns)
+
+    def numbers(self) -> np.ndarray:
+        """Which inputs are numbers [D], to be standardised; the others are 0 or 1."""
+        return np.concatenate([np.arange(c.inputs) < (c.categories is None) for c in self.columns])
+
+    def encode(self, table: Any, called: str, on_message: Callable[[str], object]) -> np.ndarray:
+        """The inputs of a table, float64 [N, D]. What is passed over is counted, and said.
+
+        Raises DataError for a missing column, and for values of another kind than those trained on.
+        """
+        names = [column.name for column in self.columns]
+        if absent := [name for name in names if name not in table.column_names]:
+            hint = nearest(absent[0], set(table.column_names) - set(names)) if table.num_columns else "it has none"
+            listed = ", ".join(map(shown, absent[:5])) + (", ..." if len(absent) > 5 else "")
+            raise DataError(f"{called}: no column {listed}, which the network was trained on; {hint}")
+        if extra := [name for name in table.column_names if name not in names]:
+            listed = ", ".join(map(shown, extra[:5])) + (", ..." if len(extra) > 5 else "")
+            on_message(f"{called}: {count(len(extra), 'column')} not trained on, ignored: {listed}")
+        check_memory(called, table.num_rows, self.inputs)
+        x = np.zeros((table.num_rows, self.inputs))  # [N, D]
+        first = 0
+        for column in self.columns:
+            part = x[:, first : first + column.inputs]
+            _encode(column, table.column(column.name), part, f"{called}: column {shown(column.name)}", on_message)
+            first += column.inputs
+        return x
 
     def to_json(self) -> list[dict[str, Any]]:
         """As they are kept with a model."""
@@ -35,19 +76,139 @@ class Columns(NamedTuple):
     def from_json(cls, content: Any) -> "Columns":
         """The inverse of `to_json`. Raises ValueError for anything else."""
         try:
-            columns = tuple(_column(**entry) for entry in content)
+            columns = tuple(_from_json(**entry) for entry in content)
         except TypeError as error:
-            raise ValueError(f"its columns are of another form ({error})") from None
+            raise ValueError(f"its columns are of another form ({line_of(error)})") from None
         if not columns or len({column.name for column in columns}) != len(columns):
             raise ValueError("its columns are none, or of the same name")
         return cls(columns)
 
 
-def _column(name: str, categories: list[str] | None, median: float, indicator: bool) -> Column:
+def columns_of(table: Any, called: str) -> Columns:
+    """The columns of the training examples: categories, medians, and where values are missing. Raises DataError."""
+    if not table.num_columns:
+        raise DataError(f"{called}: no column is left to learn from")
+    return Columns(tuple(_column(name, table.column(name), called) for name in table.column_names))
+
+
+def check_types(table: Any, called: str) -> None:
+    """Raise DataError for the first column that holds neither numbers nor categories."""
+    import pyarrow as pa
+
+    for field in table.schema:
+        if not (is_numeric(field.type) or is_categorical(field.type) or pa.types.is_null(field.type)):
+            raise DataError(
+                f"{called}: column {shown(field.name)} is {field.type}; accepted are numbers, text, true and false, and"
+                " categories: make it one of them, or leave it out"
+            )
+
+
+def is_numeric(kind: Any) -> bool:
+    """Whether a type of Arrow is of numbers."""
+    import pyarrow as pa
+
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+
+
+def is_categorical(kind: Any) -> bool:
+    """Whether a type of Arrow is of categories: text, true and false, or a dictionary."""
+    import pyarrow as pa
+
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return text or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind)
+
+
+def as_floats(values: Any) -> np.ndarray:
+    """Numbers of Arrow as float64, NaN where they are missing."""
+    import pyarrow as pa
+
+    return np.array(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), float)
+
+
+def as_text(values: Any) -> Any:
+    """Categories of Arrow as text; missing ones stay missing."""
+    import pyarrow as pa
+
+    return values.cast(values.type.value_type if pa.types.is_dictionary(values.type) else values.type).cast(pa.string())
+
+
+def _column(name: str, chunked: Any, called: str) -> Column:
+
+    where, values = f"{called}: column {shown(name)}", chunked.combine_chunks()
+    if len(values) == values.null_count:
+        raise DataError(f"{where} has no value in the training rows; leave it out")
+    if is_numeric(values.type):
+        numbers = as_floats(values)
+        missing = np.isnan(numbers)
+        if missing.all():
+            raise DataError(f"{where} has no number in the training rows; leave it out")
+        if np.isinf(numbers).any():
+            raise DataError(f"{where} has {count(int(np.isinf(numbers).sum()), 'infinite value')}; clean it first")
+        return Column(name, None, float(np.median(numbers[~missing])), bool(missing.any()))
+    categories = as_text(values).unique().drop_null().to_pylist()
+    if len(categories) > MOST_CATEGORIES:
+        raise DataError(
+            f"{where} has {len(categories):,} different values; accepted are at most {MOST_CATEGORIES:,} categories: leave"
+            " it out, or make numbers of it"
+        )
+    return Column(name, tuple(sorted(categories)), 0.0, values.null_count > 0)
+
+
+def _encode(column: Column, chunked: Any, x: np.ndarray, where: str, on_message: Callable[[str], object]) -> None:
+    """Fill the inputs [N, *] of one column, which are 0."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    values = chunked.combine_chunks()
+    if column.categories is None:
+        numbers = _as_numbers(values, where)
+        missing = np.isnan(numbers)
+        if np.isinf(numbers).any():
+            raise DataError(f"{where} has {count(int(np.isinf(numbers).sum()), 'infinite value')}; clean it first")
+        x[:, 0] = np.where(missing, column.median, numbers)
+    else:
+        text = _as_categories(values, where)
+        missing = text.is_null().to_numpy(zero_copy_only=False)
+        options = compute.SetLookupOptions(pa.array(column.categories, text.type))
+        places = compute.call_function("index_in", [text], options).fill_null(-1).to_numpy()
+        known = np.flatnonzero((places >= 0) & ~missing)
+        x[known, places[known]] = 1
+        if unknown := len(places) - len(known) - int(missing.sum()):
+            strange = text.filter(pa.array((places < 0) & ~missing)).unique().to_pylist()
+            listed = ", ".join(map(shown, strange[:3])) + (", ..." if len(strange) > 3 else "")
+            on_message(f"{where} has {count(unknown, 'value')} of unknown categories, taken as none: {listed}")
+    if column.indicator:
+        x[:, -1] = missing
+
+
+def _as_numbers(values: Any, where: str) -> np.ndarray:
+    """Numbers as float64. Raises DataError for text that says none."""
+    import pyarrow as pa
+
+    try:
+        if is_numeric(values.type) or pa.types.is_null(values.type):
+            return as_floats(values)
+        if is_categorical(values.type) and not pa.types.is_boolean(values.type):
+            return as_floats(as_text(values))
+    except pa.ArrowException as error:
+        raise DataError(f"{where} was trained on as numbers; found is {line_of(error)}") from None
+    raise DataError(f"{where} is {values.type}; it was trained on as numbers")
+
+
+def _as_categories(values: Any, where: str) -> Any:
+    """Categories as text. Raises DataError for values of another kind."""
+    import pyarrow as pa
+
+    if is_categorical(values.type) or pa.types.is_integer(values.type) or pa.types.is_null(values.type):
+        return as_text(values)
+    raise DataError(f"{where} is {values.type}; it was trained on as categories")
+
+
+def _from_json(name: str, categories: Sequence[str] | None, median: float, indicator: bool) -> Column:
     """A column as it was kept. Raises ValueError for values of other types."""
     words = [name, *(categories or [])]
     if not all(type(word) is str for word in words) or type(indicator) is not bool or type(median) not in (int, float):
-        raise ValueError(f"its column {name!r} is of another form")
-    if categories is not None and len(set(categories)) != len(categories):
-        raise ValueError(f"its column {name!r} has a category twice")
+        raise ValueError(f"its column {shown(name)} is of another form")
+    if not np.isfinite(median) or (categories is not None and not 0 < len(set(categories)) == len(categories)):
+        raise ValueError(f"its column {shown(name)} has no categories, one twice, or a median that is not finite")
     return Column(name, None if categories is None else tuple(categories), float(median), indicator)

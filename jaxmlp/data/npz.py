@@ -6,7 +6,7 @@ import os
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from jaxmlp.reading import fill, open_regular
 
 Four = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # training images and labels, test images and labels
 KEYS = ("x_train", "y_train", "x_test", "y_test")
+VALIDATION = ("x_val", "y_val")
+WEIGHTS = ("sample_weight", "sample_weight_train", "sample_weight_val", "sample_weight_test")
 KINDS = "biufcSUmMV"  # of arrays that are read; which of them can be learnt from is checked later
 MOST_HEADER = 10_000  # bytes before the values of an array, as in NumPy
 MOST_MEMBERS = 1_000
@@ -26,13 +28,45 @@ MOST_RATIO = 1032  # deflate cannot shrink further, so a size beyond it is wrong
 
 
 def read(path: Path) -> Four:
-    """Training images and labels, test images and labels, from an NPZ file; pickled objects are refused.
+    """Training images and labels, test images and labels, from an NPZ file, and nothing else of it; as `read_all`."""
+    arrays = _read(path, KEYS, ())
+    return arrays["x_train"], arrays["y_train"], arrays["x_test"], arrays["y_test"]
+
+
+def read_all(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an NPZ file by key: KEYS, and those of VALIDATION and WEIGHTS that it has; pickled objects are refused.
 
     Sizes are checked before memory is taken. Raises DataError, in one line, for all that can be wrong.
     """
+    arrays = _read(path, KEYS, (*VALIDATION, *WEIGHTS))
+    if alone := [key for key in VALIDATION if key in arrays]:
+        if len(alone) < 2:
+            raise DataError(f"{path}: {alone[0]} without {'y_val' if alone[0] == 'x_val' else 'x_val'}; bring both")
+    elif "sample_weight_val" in arrays:
+        raise DataError(f"{path}: sample_weight_val without x_val and y_val; bring all three")
+    if "sample_weight" in arrays and "sample_weight_train" in arrays:
+        raise DataError(f"{path}: sample_weight and sample_weight_train are both of x_train; bring one of them")
+    return arrays
+
+
+def read_some(path: Path, wanted: Sequence[tuple[str, ...]], more: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+    """The arrays of the first tuple of keys that an NPZ file has whole, called as in the first tuple, and of `more`."""
+    for keys in wanted:
+        with contextlib.suppress(_MissingError):
+            arrays = _read(path, keys, more)
+            named = dict(zip(wanted[0], (arrays[key] for key in keys), strict=True))
+            return named | {key: arrays[key] for key in more if key in arrays}
+    return _read(path, wanted[0], more)  # says what is missing
+
+
+class _MissingError(DataError):
+    """Keys that a file does not have."""
+
+
+def _read(path: Path, keys: tuple[str, ...], more: tuple[str, ...]) -> dict[str, np.ndarray]:
     try:
         with open_regular(path) as file, warnings.catch_warnings(action="ignore"):  # of headers that Python 2 wrote
-            return _parse(file, path)
+            return _parse(file, path, keys, more)
     except DataError:
         raise
     except IsADirectoryError:
@@ -45,29 +79,43 @@ def read(path: Path) -> Four:
         raise DataError(f"{path}: the NPZ file is damaged ({line_of(error)}); get it again") from error
 
 
-def _parse(file: BufferedIOBase, path: Path) -> Four:
+def _parse(file: BufferedIOBase, path: Path, keys: tuple[str, ...], more: tuple[str, ...]) -> dict[str, np.ndarray]:
     magic = file.read(4)
     if magic[:2] != b"PK":
         raise DataError(f"{path}: no NPZ file: it starts with {magic.hex(' ') or 'nothing'}, an NPZ with 50 4b ('PK')")
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 22))
     if file.read(4) == b"PK\5\6" and int.from_bytes(file.read(8)[6:8], "little") > MOST_MEMBERS:
-        raise DataError(f"{path}: holds more than {MOST_MEMBERS:,} files; needed are {', '.join(KEYS)}")
+        raise DataError(f"{path}: holds more than {MOST_MEMBERS:,} files; needed are {', '.join(keys)}")
     with zipfile.ZipFile(file) as archive:  # the CRC-32 of each array is checked as it is read
         members = [(info.filename.removesuffix(".npy"), info) for info in archive.infolist()]
         names = [name for name, _ in members]
-        if missing := [key for key in KEYS if key not in names]:
+        if missing := [key for key in keys if key not in names]:
             present = ", ".join(map(one_line, names[:20])) + (", ..." if len(names) > 20 else "")
-            raise DataError(
-                f"{path}: no {', '.join(missing)} (found: {present or 'nothing'}; needed: {', '.join(KEYS)})"
+            raise _MissingError(
+                f"{path}: no {', '.join(missing)} (found: {present or 'nothing'}; needed: {', '.join(keys)})"
             )
-        if twice := [key for key in KEYS if names.count(key) > 1]:
+        wanted = (*keys, *(key for key in more if key in names))
+        if twice := [key for key in wanted if names.count(key) > 1]:
             raise DataError(f"{path}: holds {twice[0]} twice; it cannot be told which is meant")
         by_name = dict(members)
-        for key in KEYS:
+        for key in wanted:
             _check_size(by_name[key], size, f"{path}: {key}")
-        arrays = [_array(archive, by_name[key], f"{path}: {key}") for key in KEYS]
-    return arrays[0], arrays[1], arrays[2], arrays[3]
+        return {key: _array(archive, by_name[key], f"{path}: {key}") for key in wanted}
+
+
+def shape_of(path: Path) -> tuple[int, ...] | None:
+    """The shape of x_train as its header says it; None where that cannot be read."""
+    try:
+        with (
+            open_regular(path) as file,
+            warnings.catch_warnings(action="ignore"),
+            zipfile.ZipFile(file) as archive,
+            archive.open("x_train.npy") as member,
+        ):
+            return _header(member)[0]
+    except Exception:  # of zipfile, zlib and NumPy; `read` says what is wrong
+        return None
 
 
 def _check_size(info: zipfile.ZipInfo, file_size: int, where: str) -> None:
@@ -83,12 +131,7 @@ def _check_size(info: zipfile.ZipInfo, file_size: int, where: str) -> None:
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> np.ndarray:
     """The array of one member: as `np.load` reads it, but for what its header promises and the member does not hold."""
     with archive.open(info) as member:
-        stream: Any = member
-        version = np.lib.format.read_magic(stream)
-        if version not in ((1, 0), (2, 0), (3, 0)):
-            raise DataError(f"{where} is damaged: version {version} of its header is unknown")
-        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, in_columns, dtype = header(stream, max_header_size=MOST_HEADER)
+        shape, in_columns, dtype = _header(member, where)
         if dtype.hasobject:
             raise DataError(
                 f"{where} holds pickled objects, which are refused: loading them can run any program; save plain arrays"
@@ -110,6 +153,15 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> np.nd
                 f"{where} is damaged: it does not hold the {values:,} bytes that are promised; get it again"
             )
     return array.T if in_columns else array
+
+
+def _header(member: Any, where: str = "x_train") -> tuple[tuple[int, ...], bool, np.dtype]:
+    """What the header of an array promises: its shape, whether it is in columns, its type."""
+    version = np.lib.format.read_magic(member)
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise DataError(f"{where} is damaged: version {version} of its header is unknown")
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return header(member, max_header_size=MOST_HEADER)
 
 
 def cache_folder() -> Path:

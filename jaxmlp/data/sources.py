@@ -1,8 +1,9 @@
 """What `data.name` means, and the sources where a set is looked for: in order, and without a silent substitute."""
 
 import os
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -10,8 +11,10 @@ import numpy as np
 from annotated_types import Ge, Interval
 
 from jaxmlp import display
-from jaxmlp.data import bundled, idx, npz, tfds
+from jaxmlp.data import bundled, idx, normalising, npz, tables, tfds
+from jaxmlp.data.normalising import AUTO
 from jaxmlp.data.npz import Four
+from jaxmlp.data.tables import Table
 from jaxmlp.errors import DataError, UsageError, nearest
 from jaxmlp.fields import FLOAT64, shown
 from jaxmlp.reading import exists, expanded
@@ -35,27 +38,68 @@ class Data:
     """The data: where they come from, how they are split and normalised."""
 
     name: str = "mnist5k"
-    """mnist, fashion_mnist, mnist5k, digits, tfds:NAME, or the path of an NPZ file or of a folder with IDX files."""
+    """mnist, fashion_mnist, mnist5k, digits, tfds:NAME, or the path of an NPZ, CSV or Parquet file, or of a folder with
+    IDX files."""
     dir: str = ""
     """Folder with IDX files or an NPZ (mnist, fashion_mnist; beats the variable JAXMLP_DATA); data_dir (tfds:NAME)."""
-    normalise: str = "per_image"
-    """Of the pixels, by statistics of the training examples."""
+    normalise: str = "auto"
+    """Of the inputs, by statistics of the training examples; auto is per_image for images, per_feature for features."""
     validation: Annotated[float, Interval(gt=0, lt=1), FLOAT64] = 0.2
     """Share of the training examples that is held out for validation."""
     split_seed: Annotated[int, Ge(0)] = 0
     """Of the draw of the validation examples; apart from the seed of training, so that seeds share their data."""
     stratified: bool = True
     """Whether every class gives the same share to the validation examples."""
+    kind: str = "auto"
+    """Of the targets: classes, labels (sets of them) or values; auto tells it from them, and from the loss."""
+    class_weight: str = "none"
+    """Of the training examples of a class; balanced gives all classes the same weight together."""
+    target: str = ""
+    """Of a table: the column to learn; several, with commas between them."""
+    weight: str = ""
+    """Of a table: the column with the weights of examples."""
+    leave_out: str = ""
+    """Of a table: columns that are not learnt from, with commas between them."""
+    validation_file: str = ""
+    """Of a table: a file with its validation examples, in place of a share."""
+    test_file: str = ""
+    """Of a table: a file with its test examples, in place of a share."""
+    test: Annotated[float, Interval(gt=0, lt=1), FLOAT64] = 0.2
+    """Of a table: share of the examples that are the test examples, always the same ones."""
+
+
+OF_TABLES = {  # the keys that only tables read, with their defaults
+    key: getattr(Data(), key) for key in ("target", "weight", "leave_out", "validation_file", "test_file", "test")
+}
+
+OPTIONAL = OF_TABLES | {
+    "kind": Data().kind,
+    "class_weight": Data().class_weight,
+}  # said of other data where they are set
 
 
 class Dataset(NamedTuple):
     """The data as loaded, before the validation split and the normalisation."""
 
     train_images: np.ndarray  # [N, ...] of any numbers, uint8 mostly
-    train_labels: np.ndarray  # [N] integers or strings
+    train_labels: np.ndarray  # [N] integers or strings; or values, or label sets, [N] or [N, K]
     test_images: np.ndarray
     test_labels: np.ndarray
     origin: str  # where they come from, in one line
+    validation_images: np.ndarray | None = None  # None: a share of the training examples
+    validation_labels: np.ndarray | None = None
+    train_weights: np.ndarray | None = None  # [N]; None: every example counts once
+    validation_weights: np.ndarray | None = None
+    test_weights: np.ndarray | None = None
+
+    @property
+    def crc32(self) -> str:
+        """The checksum of the arrays."""
+        value = 0
+        for array in self:
+            if isinstance(array, np.ndarray):
+                value = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data, value)
+        return f"{value:08x}"
 
     def __repr__(self) -> str:
         return display.fields(self)
@@ -65,8 +109,36 @@ class _Absent(Exception):  # noqa: N818
     """A source does not hold the data; the text says why."""
 
 
-def load_data(data: Data, *, progress: bool = False) -> Dataset:
-    """The set that `data.name` means: bundled, from a folder, prepared by tensorflow-datasets, or downloaded.
+def is_known(data: Data) -> bool:
+    """Whether `data.name` is the name of a set, and no path."""
+    return data.name in (*IDX_SETS, *BUNDLED) or data.name.startswith("tfds:")
+
+
+def resolved(data: Data) -> Data:
+    """The data with what `normalise = "auto"` comes to; as they are where nothing of them can be found yet."""
+    if data.normalise != AUTO:
+        return data
+    images, shape = is_known(data), (1,)
+    if not images and not tables.is_table(data.name):
+        path = expanded("data.name", data.name)
+        if not exists(path):
+            return data
+        shape = npz.shape_of(path) if path.is_file() else _shape_in(path)
+        if shape is None:
+            return data
+    return replace(data, normalise=normalising.resolved(AUTO, shape[1:], images=images))
+
+
+def _shape_in(folder: Path) -> tuple[int, ...] | None:
+    """The shape of the training images in a folder of one's own: of its NPZ, or as the name of the IDX file says it."""
+    archives = sorted(folder.glob("*.npz"))
+    if any(folder.glob(f"{idx.STEMS[0]}*")):
+        return (1, 1, 1)
+    return npz.shape_of(archives[0]) if len(archives) == 1 else None
+
+
+def load_data(data: Data, *, progress: bool = False) -> Dataset | Table:
+    """The set that `data.name` means: bundled, from a file or folder, prepared by tensorflow-datasets, or downloaded.
 
     Raises UsageError for an unknown name, and DataError for what cannot be read.
 
@@ -77,6 +149,8 @@ def load_data(data: Data, *, progress: bool = False) -> Dataset:
     name = data.name
     if data.dir and name not in IDX_SETS and not name.startswith("tfds:"):
         raise UsageError(f"data.dir is read for {', '.join(IDX_SETS)} and tfds:NAME, not for {name!r}; leave it empty")
+    if not tables.is_table(name) and (unread := next((k for k in OF_TABLES if getattr(data, k) != OF_TABLES[k]), None)):
+        raise UsageError(f"data.{unread} is read for tables (.csv, .parquet), not for {shown(name)}; leave it out")
     if name in BUNDLED:
         read, origin = BUNDLED[name]
         return Dataset(*read(), origin)
@@ -89,6 +163,8 @@ def load_data(data: Data, *, progress: bool = False) -> Dataset:
     if not exists(path):
         known = nearest(name, [*IDX_SETS, *BUNDLED, "tfds:NAME"])
         raise UsageError(f"data.name {shown(name)} is neither a known name nor an existing path; {known}")
+    if tables.is_table(name):
+        return tables.load(path, data)
     try:
         return _read_path(path)
     except _Absent as absent:
@@ -150,7 +226,7 @@ def _read_path(path: Path, preferred: str = "") -> Dataset:
         if not path.exists():
             raise _Absent(f"{path} does not exist")
         if not path.is_dir():
-            return Dataset(*npz.read(path), str(path))
+            return _of_npz(path)
         archives = sorted(path.glob("*.npz"))
         if files := idx.find(path):
             return Dataset(*idx.read_four(files), f"IDX files in {path}")
@@ -158,8 +234,26 @@ def _read_path(path: Path, preferred: str = "") -> Dataset:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     archives = [archive for archive in archives if archive.stem == preferred] or archives
     if len(archives) == 1:
-        return Dataset(*npz.read(archives[0]), str(archives[0]))
+        return _of_npz(archives[0])
     raise _Absent(f"{path} holds no IDX files and {len(archives) or 'no'} NPZ files")
+
+
+def _of_npz(path: Path) -> Dataset:
+    """The arrays of an NPZ: the four, and what there is of validation examples and weights."""
+    arrays = npz.read_all(path)
+    x_train, y_train, x_test, y_test = (arrays[key] for key in npz.KEYS)
+    return Dataset(
+        x_train,
+        y_train,
+        x_test,
+        y_test,
+        str(path),
+        validation_images=arrays.get("x_val"),
+        validation_labels=arrays.get("y_val"),
+        train_weights=arrays.get("sample_weight_train", arrays.get("sample_weight")),
+        validation_weights=arrays.get("sample_weight_val"),
+        test_weights=arrays.get("sample_weight_test"),
+    )
 
 
 def _set_with(labels: np.ndarray) -> str | None:

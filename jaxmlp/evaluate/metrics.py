@@ -118,12 +118,18 @@ def _of_values(
     from sklearn import metrics as sk
 
     options: dict[str, Any] = {"sample_weight": weights, "multioutput": "raw_values"}
-    t = targets.astype(float)
-    r2 = sk.r2_score(t, outputs, **options) if len(t) > 1 else [None] * len(names)
-    errors = sk.mean_absolute_error(t, outputs, **options), np.sqrt(sk.mean_squared_error(t, outputs, **options))
+    t, K = targets.astype(float), len(names)
+    r2: Any = sk.r2_score(t, outputs, **options) if len(t) > 1 else [None] * K  # one example has no variance
+    mae: Any = sk.mean_absolute_error(t, outputs, **options)
+    mse: Any = sk.mean_squared_error(t, outputs, **options)
     entries = [
-        {"output": name, "r2": None if each_r2 is None else float(each_r2), "mae": float(mae), "rmse": float(rmse)}
-        for name, each_r2, mae, rmse in zip(names, r2, *errors, strict=True)
+        {
+            "output": names[k],
+            "r2": None if r2[k] is None else float(r2[k]),
+            "mae": float(mae[k]),
+            "rmse": float(np.sqrt(mse[k])),
+        }
+        for k in range(K)
     ]
     return _means(entries, "r2", "mae", "rmse") | {"values": entries}
 
@@ -131,17 +137,22 @@ def _of_values(
 def _of_each(
     what: str, names: Sequence[Any], true: np.ndarray, said: np.ndarray, outputs: np.ndarray, weights: Weights
 ) -> list[dict[str, Any]]:
-    """Precision, recall, F1 and ROC AUC of each class or label, by itself against the others."""
+    """Precision, recall, F1 and ROC AUC of each class or label, by itself against the others.
+
+    As with scikit-learn one that is never predicted has precision 0; of one that neither the targets nor the predictions
+    have nothing is defined.
+    """
     from sklearn import metrics as sk
 
-    options: dict[str, Any] = {"average": None, "sample_weight": weights, "zero_division": np.nan}
-    precision, recall, f1, _ = sk.precision_recall_fscore_support(true, said, **options)
+    options: dict[str, Any] = {"average": None, "sample_weight": weights, "zero_division": 0}
+    rates: Any = sk.precision_recall_fscore_support(true, said, **options)[:3]
     entries = []
     for k, name in enumerate(names):
-        held, both = int(true[:, k].sum()), 0 < true[:, k].sum() < len(true)
-        auc = float(sk.roc_auc_score(true[:, k], outputs[:, k], sample_weight=weights)) if both else None
-        numbers = {"precision": precision[k], "recall": recall[k], "f1": f1[k]}
-        shares = {name: None if np.isnan(number) else float(number) for name, number in numbers.items()}
+        held = int(true[:, k].sum())
+        occurs = bool(held or said[:, k].any())
+        shares = {rate: float(rates[i][k]) if occurs else None for i, rate in enumerate(("precision", "recall", "f1"))}
+        scored = 0 < held < len(true)
+        auc = float(sk.roc_auc_score(true[:, k], outputs[:, k], sample_weight=weights)) if scored else None
         entries.append({what: name, "count": held, **shares, "roc_auc": auc})
     return entries
 

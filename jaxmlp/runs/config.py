@@ -11,7 +11,8 @@ from typing import Annotated, Any, TypeVar
 import tomli_w
 from annotated_types import Ge
 
-from jaxmlp.data.sources import BUNDLED, IDX_SETS, Data
+from jaxmlp.data.sources import OPTIONAL, Data, is_known, resolved
+from jaxmlp.data.tables import is_table
 from jaxmlp.errors import UsageError, named, nearest
 from jaxmlp.fields import annotations, flat, one_line, plain, table_of, value_of
 from jaxmlp.reading import exists, expanded, read_toml
@@ -156,12 +157,19 @@ def check(experiment: AnyExperiment, given: Iterable[str]) -> None:
 
 
 def tree(experiment: AnyExperiment) -> dict[str, Any]:
-    """The experiment as nested dictionaries, without the hyperparameters that nothing reads. Paths are made absolute."""
+    """The experiment as nested dictionaries, without the hyperparameters that nothing reads.
+
+    Keys of tables are left out where there is none. Paths are made absolute, and data.normalise is what it comes to.
+    """
     nested = {section: _fields(experiment, section) for section in sections(type(experiment))}
     data = nested["data"]
-    data["dir"] = str(expanded("data.dir", data["dir"]).absolute()) if data["dir"] else ""
-    if data["name"] not in (*IDX_SETS, *BUNDLED) and not data["name"].startswith("tfds:"):
+    data["normalise"] = resolved(experiment.data).normalise
+    for key in ("dir", "validation_file", "test_file"):
+        data[key] = str(expanded(f"data.{key}", data[key]).absolute()) if data[key] else ""
+    if not is_known(experiment.data):
         data["name"] = str(expanded("data.name", data["name"]).absolute())
+    if not is_table(experiment.data.name):
+        nested["data"] = {key: value for key, value in data.items() if OPTIONAL.get(key) != value}
     return {"seed": experiment.seed} | nested
 
 

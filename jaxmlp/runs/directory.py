@@ -178,17 +178,26 @@ def check_same(path: Path, experiment: Experiment) -> None:
     if differences:
         listed = ", ".join(f"{key} (was {before}, now {after})" for key, (before, after) in differences.items())
         raise UsageError(f"{path} cannot be resumed with other keys: {listed}; leave them out, or give another --out")
-    if begun := identity_of(path):
+    environment = read_json(path / ENVIRONMENT) or {}
+    if begun := identity_of(path, environment):
         check_unchanged(path, experiment_identity(saved, begun.data), begun)
+    granted, epochs = environment.get("max_epochs", 0), saved.training.max_epochs
+    if epochs < granted:
+        raise _changed(path, f"training.max_epochs ({epochs} here, {granted} there)")
 
 
 def check_unchanged(path: Path, identity: Identity, begun: Identity) -> None:
     """Raise RunError naming the keys in which config.toml differs from what the run in `path` was begun with."""
     if differs := identity.differs(begun):
-        raise RunError(
-            f"{path / CONFIG} was changed since the run was begun, or {ENVIRONMENT} is of another run: {differs}; put it"
-            " back, or begin a new run"
-        )
+        raise _changed(path, differs)
+
+
+def _changed(path: Path, differs: str) -> RunError:
+    """What is raised for a config.toml that is not the one that the run in `path` was begun with."""
+    return RunError(
+        f"{path / CONFIG} was changed since the run was begun, or {ENVIRONMENT} is of another run: {differs}; put it"
+        " back, or begin a new run"
+    )
 
 
 def moved(path: Path, experiment: Experiment) -> str | None:

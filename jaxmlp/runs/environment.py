@@ -1,5 +1,6 @@
 """environment.json: what a run was begun with, and what is compared when it is resumed."""
 
+import math
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,12 @@ from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import read_json, write_json
 from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks
+
+
+def of_run(experiment: Experiment, identity: Identity, origin: str, *, data_parallel: bool = False) -> dict[str, Any]:
+    """The content of the environment.json of a single run: no identity has `max_epochs`, which may grow but not shrink."""
+    now = current(experiment, identity, origin, data_parallel=data_parallel)
+    return now | {"max_epochs": experiment.training.max_epochs}
 
 
 def current(experiment: Experiment, identity: Identity, origin: str, *, data_parallel: bool = False) -> dict[str, Any]:
@@ -41,9 +48,12 @@ def versions() -> dict[str, str]:
 
 
 def write(path: Path, now: dict[str, Any]) -> None:
-    """Write environment.json, where there is none."""
-    if not (path / ENVIRONMENT).exists():
+    """Write environment.json, where there is none; else no more than `max_epochs`, where that has grown."""
+    before = read_json(path / ENVIRONMENT)
+    if before is None:
         write_json(path / ENVIRONMENT, now)
+    elif now.get("max_epochs", 0) > before.get("max_epochs", math.inf):
+        write_json(path / ENVIRONMENT, before | {"max_epochs": now["max_epochs"]})
 
 
 def check(path: Path, identity: Identity, now: dict[str, Any], callbacks: Callbacks) -> bool:
@@ -54,7 +64,7 @@ def check(path: Path, identity: Identity, now: dict[str, Any], callbacks: Callba
     before = read_json(path / ENVIRONMENT)
     if before is None:
         return False
-    if "data" not in before or not now.keys() - {"identity"} <= before.keys():
+    if "data" not in before or not now.keys() - {"identity", "max_epochs"} <= before.keys():
         raise RunError(
             f"{path / ENVIRONMENT} was changed: it lacks some of its keys; remove it, and go on with --resume"
         )

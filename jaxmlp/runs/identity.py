@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from jaxmlp.fields import flat
 
-PLACES = ("data.dir", "data.name")  # where the data lie: what they are, their checksum says
+# where the data lie: what they are, their checksum says
+PLACES = ("data.dir", "data.name", "data.validation_file", "data.test_file")
 
 
 class Identity(NamedTuple):

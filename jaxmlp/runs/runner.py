@@ -5,7 +5,6 @@ checkpoint: the state, and the metrics of all its epochs. At the end: a checkpoi
 """
 
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +13,11 @@ import jax
 import numpy as np
 
 from jaxmlp.data.preparing import Preparation, prepare
-from jaxmlp.data.sources import Dataset, load_data
+from jaxmlp.data.sources import load_data
 from jaxmlp.errors import JaxmlpError, RunError
 from jaxmlp.files import flush, make_directory, remove
 from jaxmlp.grid.results import COLUMNS, epochs_of, history_of
+from jaxmlp.nn.losses import loss
 from jaxmlp.runs import checkpoints, directory, environment, metrics, model, pictures
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, PLOTS, SUMMARY
@@ -48,18 +48,25 @@ class Loaded(NamedTuple):
     origin: str
     crc32: str  # of the images and labels as they were loaded
     seconds: float  # that loading and preparing took
+    notes: tuple[str, ...] = ()  # what was passed over in the columns of a table
 
     def origin_and_sizes(self) -> str:
-        """A line: where the data came from, and how many examples there are."""
-        return f"{self.origin}: {' / '.join(f'{len(split.x):,}' for split in self.splits)} train, validation, test examples"
+        """A line: where the data came from, how many examples there are, how they are normalised; and a line a note."""
+        sizes = " / ".join(f"{len(split.x):,}" for split in self.splits)
+        normalise = self.preparation.normalise
+        line = f"{self.origin}: {sizes} train, validation, test examples, normalised {normalise}"
+        return "\n".join([line, *self.notes])
 
 
 def read_data(experiment: Experiment, *, progress: bool = False) -> Loaded:
     """Load, split and normalise the data. Raises UsageError and DataError as `load_data` and `prepare` do."""
     started = time.perf_counter()
     dataset = load_data(experiment.data, progress=progress)
-    splits, preparation = prepare(dataset, experiment.data)
-    return Loaded(splits, preparation, dataset.origin, _checksum(dataset), time.perf_counter() - started)
+    notes: list[str] = []
+    learns = loss(experiment.network.loss).learns
+    splits, preparation = prepare(dataset, experiment.data, learns, notes.append)
+    seconds = time.perf_counter() - started
+    return Loaded(splits, preparation, dataset.origin, dataset.crc32, seconds, tuple(notes))
 
 
 def run(
@@ -99,7 +106,7 @@ def _run(
     spec = spec_of(experiment, splits, preparation)
     callbacks.on_message(data.origin_and_sizes())
     identity = directory.experiment_identity(experiment, data.crc32)
-    now = environment.current(experiment, identity, data.origin, data_parallel=data_parallel)
+    now = environment.of_run(experiment, identity, data.origin, data_parallel=data_parallel)
     begun = environment.check(path, identity, now, callbacks)
 
     hyper, key, state = fitting.initial(spec, experiment.hyper, experiment.seed)
@@ -236,10 +243,3 @@ def losses(path: Path, summary: dict[str, Any]) -> Iterator[str]:
     newest = max(epochs, default=0)
     if newest < summary["epochs_run"]:
         yield f"{path} has no whole checkpoint of epoch {summary['epochs_run']}: more epochs would go on from epoch {newest}"
-
-
-def _checksum(dataset: Dataset) -> str:
-    value = 0
-    for array in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
-        value = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data, value)
-    return f"{value:08x}"

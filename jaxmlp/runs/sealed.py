@@ -49,13 +49,21 @@ def read_json(path: Path, identity: Identity | None = None) -> dict[str, Any] | 
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} cannot be read ({_reason(error)}); {WAY_OUT}") from None
     seal = content.pop("sha256", None)
-    if (seal is not None or "format" in content) and text != _sealed_text(content, 2 if "\n" in text[:-1] else None):
+    if (seal is not None or "format" in content) and not _is_sealed(content, text):
         raise RunError(f"{path} was changed or damaged: it does not match its SHA-256; {WAY_OUT}")
     content.pop("format", None)
     digest = content.pop("run", None)
     if identity is not None and digest not in (None, identity.digest):
         raise RunError(f"{path} belongs to another run; {WAY_OUT}")
     return content
+
+
+def _is_sealed(content: dict[str, Any], text: str) -> bool:
+    """Whether a text is what `write_json` writes of its content."""
+    try:
+        return text == _sealed_text(content, 2 if "\n" in text[:-1] else None)
+    except (ValueError, RecursionError):  # a number that is not finite, as 1e999 is, or brackets that are too deep
+        return False
 
 
 def _sealed_text(content: dict[str, Any], indent: int | None) -> str:

@@ -142,6 +142,8 @@ def tree(sweep: Sweep) -> dict[str, Any]:
     hyper = {key: value for key, value in sweep.experiment.hyper._asdict().items() if key in read}
     grid = {axis.key: _written(sweep.experiment, axis) for axis in sweep.axes} | {"seeds": sweep.seeds}
     nested = config.tree(sweep.experiment) | {"hyper": hyper, "grid": grid}
+    if {"data.name", "data.dir"} & grid.keys():  # of each its own
+        nested["data"]["normalise"] = sweep.experiment.data.normalise
     if sweep.sample is not None:
         nested["sample"] = asdict(sweep.sample)
     if sweep.prune is not None:
@@ -153,8 +155,8 @@ def _written(experiment: Experiment, axis: Axis) -> Any:
     if axis.space is not None:
         return axis.space._asdict()
     section, key = axis.key.split(".")
-    if section == "data":  # may be a path
-        return [config.tree(changed(experiment, {axis.key: value}))[section][key] for value in axis.values]
+    if section == "data" and key != "normalise":  # may be a path
+        return [config.tree(changed(experiment, {axis.key: value}))[section].get(key, value) for value in axis.values]
     return [list(value) if isinstance(value, tuple) else value for value in axis.values]
 
 

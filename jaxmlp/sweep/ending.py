@@ -15,7 +15,10 @@ from jaxmlp.sweep.space import Axis
 from jaxmlp.text import count, short_path
 
 TOP = 3  # configurations that are named
-SPLITTING = ("data.name", "data.dir", "data.validation", "data.split_seed", "data.stratified")
+SPLITTING = (
+    *("data.name", "data.dir", "data.validation", "data.split_seed", "data.stratified", "data.kind", "data.target"),
+    *("data.weight", "data.validation_file", "data.test_file", "data.test"),
+)
 
 
 def print_end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -> int:

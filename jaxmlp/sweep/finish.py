@@ -141,7 +141,7 @@ def write_best(
     data = group.data()
     directory.create(path, trial.experiment, overwrite=True)
     run = directory.experiment_identity(trial.experiment, data.crc32)
-    environment.write(path, environment.current(trial.experiment, run, data.origin))
+    environment.write(path, environment.of_run(trial.experiment, run, data.origin))
     epochs = epochs_of(result.history, group.spec, data.splits)
     metrics.append(path, *epochs)
     runner.save(path, result.state, epochs, run)

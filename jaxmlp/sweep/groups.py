@@ -21,7 +21,7 @@ from jaxmlp.grid.sizing import Devices, Probe
 from jaxmlp.grid.units import Group
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.runner import Loaded, read_data, spec_of
-from jaxmlp.spec import Spec
+from jaxmlp.spec import Network, Spec
 from jaxmlp.sweep.options import Options
 from jaxmlp.sweep.recorder import Recorder
 from jaxmlp.sweep.trials import SweepTrials
@@ -59,7 +59,7 @@ class SweepGroup(NamedTuple):
     def data(self) -> Loaded:
         """Its data, read; the last two data sets stay in memory. Threads that want the same wait for one reading."""
         with _READING:
-            return loaded(self.experiment.data)
+            return loaded(self.experiment.data, self.experiment.network.loss)
 
     def for_workers(self, packing: Packing, recorder: Recorder, *, alone: bool) -> Group:
         """What workers need of it."""
@@ -77,9 +77,9 @@ class SweepGroup(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def loaded(data: Data) -> Loaded:
-    """The data of an experiment, read."""
-    return read_data(Experiment(data=data))
+def loaded(data: Data, loss: str) -> Loaded:
+    """The data of an experiment, read, and as its loss learns them."""
+    return read_data(Experiment(data, network=Network(loss=loss)))
 
 
 def groups_of(trials: SweepTrials) -> list[SweepGroup]:
@@ -87,7 +87,7 @@ def groups_of(trials: SweepTrials) -> list[SweepGroup]:
     groups = []
     for number, base in enumerate(trials.grid.bases):
         group_trials = SweepTrials(trials.grid, number)
-        data = loaded(base.described.data)
+        data = loaded(base.described.data, base.described.network.loss)
         spec = spec_of(base.described, data.splits, data.preparation)
         train, validation, test = (len(split.x) for split in data.splits)
         experiment, examples = group_trials[0].experiment, (train, validation, test)

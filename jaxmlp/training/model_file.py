@@ -11,7 +11,8 @@ import numpy as np
 
 from jaxmlp import display, tensors
 from jaxmlp.data.columns import Columns
-from jaxmlp.data.preparing import NORMALISATIONS, Preparation
+from jaxmlp.data.normalising import NORMALISATIONS
+from jaxmlp.data.preparing import Preparation
 from jaxmlp.errors import RunError, UsageError, line_of
 from jaxmlp.nn.losses import CLASSES, LABELS, VALUES, loss
 from jaxmlp.nn.network import Layer, Params

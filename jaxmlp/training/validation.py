@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxmlp.data.preparing import NORMALISATIONS
+from jaxmlp.data.normalising import AUTO, NORMALISATIONS
+from jaxmlp.data.targets import BALANCED, KINDS
 from jaxmlp.errors import UsageError, unknown
 from jaxmlp.fields import LARGEST, annotations, different, kind_of, shown, value_of
 from jaxmlp.nn.activations import ACTIVATIONS, activation
@@ -31,7 +32,9 @@ NAMES: dict[str, Collection[str]] = {  # that a key accepts
     "network.output_activation": ACTIVATIONS,
     "network.loss": LOSSES,
     "network.init": INITS,
-    "data.normalise": NORMALISATIONS,
+    "data.normalise": (AUTO, *NORMALISATIONS),
+    "data.kind": (AUTO, *KINDS),
+    "data.class_weight": ("none", BALANCED),
     "training.optimizer": OPTIMIZERS,
     "training.schedule": SCHEDULES,
     "training.stop_rule": STOP_RULES,

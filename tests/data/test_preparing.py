@@ -9,7 +9,8 @@ from helpers import cases, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxmlp.data.preparing import NORMALISATIONS, Preparation, prepare
+from jaxmlp.data.normalising import NORMALISATIONS
+from jaxmlp.data.preparing import Preparation, prepare
 from jaxmlp.data.sources import Data, Dataset
 from jaxmlp.errors import DataError, UsageError
 
@@ -215,11 +216,11 @@ RAW = dataset(dtype=np.float64)
             ),
             "complex": (RAW._replace(test_images=RAW.test_images.astype(complex)), {}, "test images are complex128"),
             "one class": (RAW._replace(train_labels=np.full(50, 3)), {}, "all 40 training examples have the label 3"),
-            "no rows": (dataset(rows=0), {}, "the training split is empty"),
+            "no rows": (dataset(rows=0), {}, "training images are empty"),
             "no test examples": (
                 RAW._replace(test_images=RAW.test_images[:0], test_labels=RAW.test_labels[:0]),
                 {},
-                "the test split is empty",
+                "test images are empty",
             ),
             "empty validation": (
                 dataset(rows=2),
@@ -238,8 +239,16 @@ RAW = dataset(dtype=np.float64)
                 {},
                 "training images have shape (50,)",
             ),
-            "one-hot": (RAW._replace(train_labels=np.zeros((50, 10), int)), {}, "training labels have shape (50, 10)"),
-            "float labels": (RAW._replace(train_labels=RAW.train_labels / 2), {}, "training labels are float64"),
+            "label sets and classes": (
+                RAW._replace(train_labels=np.zeros((50, 10), int)),
+                {},
+                "test labels have shape (10,)",
+            ),
+            "float labels": (
+                RAW._replace(train_labels=RAW.train_labels / 2),
+                {"kind": "classes"},
+                "float64, and not whole",
+            ),
             "two kinds": (
                 RAW._replace(test_labels=RAW.test_labels.astype("U3")),
                 {},

@@ -172,7 +172,7 @@ def test_writing_and_reading_back_changes_nothing(tmp_path, optimizer, schedule)
 
 
 def test_softmax_regression_is_written_and_read_back(tmp_path):
-    experiment = Experiment(network=Network(hidden=()))
+    experiment = Experiment(Data(normalise="global"), network=Network(hidden=()))
     assert read(tmp_path, config.write(experiment)) == experiment
 
 
@@ -182,7 +182,8 @@ def test_paths_are_made_absolute_and_names_are_not(tmp_path, monkeypatch):
     assert config.tree(Experiment(Data(name="mnist", dir="here")))["data"] | {"name": "mnist"} == {
         "name": "mnist",
         "dir": str(tmp_path / "here"),
-        **{key: getattr(Data(), key) for key in ("normalise", "validation", "split_seed", "stratified")},
+        "normalise": "per_image",
+        **{key: getattr(Data(), key) for key in ("validation", "split_seed", "stratified")},
     }
     for name in ("mnist", "mnist5k", "digits", "tfds:kmnist"):
         assert config.tree(Experiment(Data(name=name)))["data"]["name"] == name

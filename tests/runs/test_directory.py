@@ -285,6 +285,14 @@ def test_every_flipped_byte_of_a_json_file_is_seen(tmp_path, change):
         refused([str(path), "--resume"], sealed.read_json, path, run, error=RunError)
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity"])
+def test_a_number_that_became_infinite_is_seen(tmp_path, number):
+    path = tmp_path / "file.json"
+    sealed.write_json(path, {"seconds": 1.5})
+    path.write_text(path.read_text().replace("1.5", number))
+    refused([str(path), "was changed or damaged", "--resume"], sealed.read_json, path, error=RunError)
+
+
 def test_a_json_file_of_another_run_is_refused(tmp_path):
     sealed.write_json(tmp_path / "file.json", SUMMARY, Identity.of({"seed": 1}, ""))
     other = Identity.of({"seed": 2}, "")

@@ -10,7 +10,8 @@ from helpers import refused
 
 import jaxmlp
 from jaxmlp import tensors
-from jaxmlp.data.preparing import NORMALISATIONS, prepare
+from jaxmlp.data.normalising import NORMALISATIONS
+from jaxmlp.data.preparing import prepare
 from jaxmlp.data.sources import Data, Dataset
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.nn.network import init

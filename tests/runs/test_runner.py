@@ -458,6 +458,19 @@ def test_a_config_that_was_changed_is_refused_and_the_key_is_named(npz, tmp_path
 
 
 @pytest.mark.usefixtures("without_pictures")
+def test_fewer_epochs_than_were_granted_are_refused(npz, tmp_path):
+    out = tmp_path / "run"
+    for granted, fewer in ((5, 4), (8, 7)):  # begun with the one, then gone on with the other
+        go(experiment_of(npz, max_epochs=granted), out, resume=granted > 5, stop_after=granted - 2)
+        (out / "config.toml").write_text(config.write(experiment_of(npz, max_epochs=fewer)))
+        before = contents(out)
+        words = ["config.toml was changed", f"training.max_epochs ({fewer} here, {granted} there)"]
+        refused(words, go, experiment_of(npz, max_epochs=fewer), out, resume=True, error=RunError)
+        assert contents(out) == before
+        (out / "config.toml").write_text(config.write(experiment_of(npz, max_epochs=granted)))
+
+
+@pytest.mark.usefixtures("without_pictures")
 def test_a_folder_of_an_earlier_version_goes_on_and_is_said_to_carry_no_identity(npz, tmp_path, uninterrupted):
     """There a checkpoint was the state alone, and JSON had no seal."""
     out, experiment = tmp_path / "run", experiment_of(npz)
@@ -525,6 +538,7 @@ def test_fewer_epochs_than_are_done_are_refused(npz, tmp_path):
     go(experiment_of(npz), tmp_path / "run", stop_after=5)
     words = ["grants 4 epochs, and 5 are done"]
     (tmp_path / "run/config.toml").write_text(config.write(experiment_of(npz, max_epochs=4)))
+    (tmp_path / "run" / "environment.json").unlink()  # it says how many were granted
     refused(words, go, experiment_of(npz, max_epochs=4), tmp_path / "run", resume=True, error=RunError)
 
 

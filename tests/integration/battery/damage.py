@@ -232,6 +232,8 @@ def _copy_in(_: Random, path: Path, other: Path) -> bool:
     """Another run's file of this name; where its name tells its content, its newest of the kind, and ours go."""
     if path.name.startswith("epoch-"):
         sources = sorted(other.parent.glob("epoch-*"))
+        if not sources:  # of a work unit that the other sweep has not begun, or has ended
+            return False
         for mine in path.parent.glob("epoch-*"):
             mine.unlink()
         shutil.copy(sources[-1], path.parent)

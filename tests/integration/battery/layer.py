@@ -1,12 +1,7 @@
 """A layer between a process and its files: it counts operations below a folder, refuses one, or ends the process at one.
 
 It replaces functions of `os` and `io` in a forked child, so it sees what Python does, which is all that is written here.
-Where it ends the process it can leave the folder as a power cut may: what was not synced is lost.
-
-The power cut follows what journaling file systems promise. The bytes of a file are there up to its last fsync; what was
-written later is lost, cut, or there. Renames and deletions are there once their folder is synced; of later ones, the
-first few are there, any number of them. New folders are there. So the layer is harsher than one ext4 image, and runs
-where nothing can be mounted; powercut.py mounts real images too, where that is allowed.
+Where it ends the process it can leave the folder as a power cut may (disk.py): what was not synced is lost.
 """
 
 import builtins
@@ -16,11 +11,15 @@ import mmap
 import os
 import signal
 import struct
+import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
+
+from battery.disk import Disk, cut
 
 KINDS = ("open", "write", "fsync", "replace", "unlink", "mkdir")
 
@@ -65,83 +64,21 @@ class Ending:
     power_cut: int | None = None  # the seed of what is lost
 
 
-class Disk:
-    """What of a folder would survive a power cut now."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.synced: dict[int, bytes] = {}  # by file
-        self.names: dict[str, int] = {}  # the file at each path
-        self.listings: dict[str, list[dict[str, int]]] = {}  # of each folder: what is synced, then after each change
-        for folder, _, names in os.walk(root):
-            for name in names:
-                path = os.path.join(folder, name)  # noqa: PTH118
-                if os.path.isfile(path):  # noqa: PTH113
-                    self.synced[self._new(path)] = Path(path).read_bytes()
-            self.listings[folder] = [self._listing(folder)]
-
-    def _new(self, path: str) -> int:
-        self.names[path] = number = len(self.synced) + 1
-        self.synced[number] = b""
-        return number
-
-    def _listing(self, folder: str) -> dict[str, int]:
-        return {path: number for path, number in self.names.items() if os.path.dirname(path) == folder}  # noqa: PTH120
-
-    def _changed(self, *paths: str) -> None:
-        for folder in dict.fromkeys(os.path.dirname(path) for path in paths):  # noqa: PTH120
-            self.listings.setdefault(folder, [{}]).append(self._listing(folder))
-
-    def opened(self, path: str) -> None:
-        """A file may be new."""
-        if path not in self.names:
-            self._new(path)
-            self._changed(path)
-
-    def synced_file(self, path: str) -> None:
-        """What a file holds, or which files a folder holds, is on the disk."""
-        if path in self.listings:
-            self.listings[path] = [self._listing(path)]
-        elif path in self.names:
-            self.synced[self.names[path]] = Path(path).read_bytes()
-
-    def replaced(self, source: str, target: str) -> None:
-        """A file has another name."""
-        if source in self.names:
-            self.names[target] = self.names.pop(source)
-            self._changed(source, target)
-
-    def unlinked(self, path: str) -> None:
-        """A file is gone."""
-        if self.names.pop(path, None) is not None:
-            self._changed(path)
-
-    def after_power_cut(self, random: Random) -> dict[str, bytes]:
-        """The files that are there when the machine is up again, by path."""
-        kept: dict[str, bytes] = {}
-        written = {number: path for path, number in self.names.items()}
-        for listings in self.listings.values():
-            listing = listings[0] if random.random() < 0.5 else random.choice(listings)
-            for path, number in listing.items():
-                synced = self.synced[number]
-                now = Path(written[number]).read_bytes() if number in written else synced
-                grown = now[len(synced) :] if now.startswith(synced) else b""
-                kept[path] = synced + grown[: random.choice([0, 0, random.randint(0, len(grown)), len(grown)])]
-        return kept
-
-
 class Layer:
-    """What a child does at each operation below `root`."""
+    """What a child does at each operation below `root`; one at a time, whatever thread does it."""
 
     def __init__(
         self, root: Path, counts: Counts, refusal: Refusal | None = None, ending: Ending | None = None
     ) -> None:
         self.root, self.counts, self.refusal, self.ending = str(root), counts, refusal, ending
         self.disk = Disk(root) if ending is not None and ending.power_cut is not None else None
-        self.inside = False
+        self.lock = threading.RLock()
+        self.ended_by: int | None = None  # the thread that ends this process: what it does now is not the command's
 
     def below(self, path: Any, folder: int | None = None) -> str | None:
         """The absolute path, if it is below the root."""
+        if self.ended_by == threading.get_ident():
+            return None
         if isinstance(path, int):
             with contextlib.suppress(OSError):
                 path = os.readlink(f"/proc/self/fd/{path}")  # noqa: PTH115
@@ -154,32 +91,32 @@ class Layer:
 
     def do(self, kind: str, operation: Callable[[], Any], half: Callable[[], Any] | None = None) -> Any:
         """Count the operation and do it, unless it is the one that fails or ends the process."""
-        count, ending, refusal = self.counts.add(kind), self.ending, self.refusal
-        last = ending is not None and self.counts.total == ending.at
-        if last and ending is not None and ending.before:
-            self.end()
-        if refusal is not None and kind == refusal.kind:
-            if count == refusal.at and half is not None:
-                half()
-            if count == refusal.at or (refusal.lasts and count > refusal.at):
-                raise OSError(refusal.error, os.strerror(refusal.error))
-        done = operation()
-        if last:
-            self.end()
-        return done
+        with self.lock:
+            count, ending, refusal = self.counts.add(kind), self.ending, self.refusal
+            last = ending is not None and self.counts.total == ending.at
+            if last and ending is not None and ending.before:
+                self.end()
+            if refusal is not None and kind == refusal.kind:
+                if count == refusal.at and half is not None:
+                    half()
+                if count == refusal.at or (refusal.lasts and count > refusal.at):
+                    raise OSError(refusal.error, os.strerror(refusal.error))
+            try:
+                return operation()
+            finally:  # also where it fails, as to delete what is not there
+                if last:
+                    self.end()
 
     def end(self) -> None:
-        """End this process, and leave the folder as the power cut leaves it."""
-        disk, ending = self.disk, self.ending
-        if disk is not None and ending is not None:
-            self.root = "\0"  # what follows is not the command's
-            kept = disk.after_power_cut(Random(ending.power_cut))
-            for folder, _, names in os.walk(disk.root):
-                for name in names:
-                    (Path(folder) / name).unlink()
-            for path, content in kept.items():
-                Path(path).write_bytes(content)
-        os.kill(os.getpid(), signal.SIGKILL)
+        """End this process, and leave the folder as the power cut leaves it; no other thread writes then."""
+        try:
+            if self.disk is not None and self.ending is not None:
+                self.ended_by = threading.get_ident()
+                cut(self.disk, Random(self.ending.power_cut))
+            os.kill(os.getpid(), signal.SIGKILL)
+        finally:  # an error here is no error of the command, which might catch it
+            os.write(2, traceback.format_exc().encode())
+            os._exit(70)
 
     def install(self) -> None:
         """Put the layer into this process, for as long as it lives."""
@@ -194,10 +131,13 @@ class Layer:
                 return layer.do("write", lambda: write(data), lambda: write(memoryview(data)[: len(data) // 2]))
 
         def opened(path: str, operation: Callable[[], Any]) -> Any:
-            handle = layer.do("open", operation)
-            if disk is not None and os.path.isfile(path):  # noqa: PTH113
-                disk.opened(path)
-            return handle
+            def call() -> Any:
+                handle = operation()
+                if disk is not None and os.path.isfile(path):  # noqa: PTH113
+                    disk.opened(path)
+                return handle
+
+            return layer.do("open", call)
 
         def open_file(file: Any, mode: str = "r", buffering: int = -1, *more: Any, **named: Any) -> Any:
             path = layer.below(file)
@@ -234,10 +174,13 @@ class Layer:
                 def half() -> None:
                     originals[name](number, memoryview(more[0])[: len(more[0]) // 2])
 
-                done = layer.do(kind, lambda: originals[name](handle, *more), half if kind == "write" else None)
-                if kind == "fsync" and disk is not None:
-                    disk.synced_file(path)
-                return done
+                def operation() -> Any:
+                    done = originals[name](handle, *more)
+                    if disk is not None and kind == "fsync":
+                        disk.synced_file(path)
+                    return done
+
+                return layer.do(kind, operation, half if kind == "write" else None)
 
             return call
 
@@ -253,6 +196,8 @@ class Layer:
                         disk.replaced(source, os.path.abspath(more[0]))  # noqa: PTH100
                     if disk is not None and kind == "unlink":
                         disk.unlinked(source)
+                    if disk is not None and kind == "mkdir":
+                        disk.made(source)
                     return done
 
                 return layer.do(kind, operation)

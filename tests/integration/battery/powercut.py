@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 from battery.layer import Counts, Ending, Layer
-from battery.outcomes import Outcome, broken
+from battery.outcomes import LOST, Outcome, broken
 from battery.processes import Process
 from battery.world import Reference, World, verdict
 
@@ -37,7 +37,9 @@ def _layer(random: Random, folder: Path, reference: Reference) -> Outcome:
     what = f"{reference.subject.command}, power cut {'before' if ending.before else 'after'} operation {ending.at}"
     out.mkdir()
     ended = Process(reference.subject.begin(out), Layer(out, Counts(), ending=ending)).end()
-    return broken(ended, what) or verdict(reference, out, what)
+    if ended.code not in (0, -9):  # 0: it did less than the undisturbed run
+        return broken(ended, what) or Outcome(LOST, what, ended.error[-400:])
+    return verdict(reference, out, what)
 
 
 def _image(random: Random, folder: Path, reference: Reference) -> Outcome:
