@@ -167,8 +167,4 @@ def _text(name: str, value: float | None) -> str:
 
 def _counts(name: str, found: dict[str, Any]) -> str:
     """The exact counts behind an accuracy."""
-    return (
-        f" ({found['correct']:,} of {found['count']:,})"
-        if name in ("accuracy", "exact_match") and "correct" in found
-        else ""
-    )
+    return f" ({found['correct']:,} of {found['count']:,})" if name in ("accuracy", "exact_match") else ""

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxmlp import display
 from jaxmlp.data.preparing import Preparation, prepare
 from jaxmlp.data.sources import load_data
-from jaxmlp.errors import JaxmlpError, RunError
+from jaxmlp.errors import JaxmlpError, RunError, UsageError
 from jaxmlp.files import flush, make_directory, remove
 from jaxmlp.grid.results import COLUMNS, epochs_of, history_of
-from jaxmlp.nn.losses import loss
+from jaxmlp.nn.losses import CLASSES, LOSSES, loss
 from jaxmlp.runs import checkpoints, directory, environment, metrics, model, pictures
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, PLOTS, SUMMARY
@@ -31,6 +32,8 @@ from jaxmlp.training.epochs import Epoch
 from jaxmlp.training.loop import TrainState
 from jaxmlp.training.model import Model
 from jaxmlp.training.precision import precision
+
+FEW = 4  # examples a class: with fewer the targets may be meant as numbers
 
 
 class Outcome(NamedTuple):
@@ -55,6 +58,8 @@ class Loaded(NamedTuple):
         sizes = " / ".join(f"{len(split.x):,}" for split in self.splits)
         normalise = self.preparation.normalise
         line = f"{self.origin}: {sizes} train, validation, test examples, normalised {normalise}"
+        if self.preparation.kind != CLASSES:
+            line += f", {count(self.preparation.outputs, self.preparation.kind.removesuffix('s'))} each"
         return "\n".join([line, *self.notes])
 
 
@@ -65,6 +70,11 @@ def read_data(experiment: Experiment, *, progress: bool = False) -> Loaded:
     notes: list[str] = []
     learns = loss(experiment.network.loss).learns
     splits, preparation = prepare(dataset, experiment.data, learns, notes.append)
+    if preparation.kind == CLASSES and FEW * len(preparation.classes) > len(splits.train.x):
+        notes.append(
+            f"the targets are taken as {len(preparation.classes):,} classes, with few examples each: to learn numbers, set"
+            " --data.kind values"
+        )
     seconds = time.perf_counter() - started
     return Loaded(splits, preparation, dataset.origin, dataset.crc32, seconds, tuple(notes))
 
@@ -136,7 +146,17 @@ def _run(
 
 
 def spec_of(experiment: Experiment, splits: Splits, preparation: Preparation) -> Spec:
-    """The static description: the experiment's, with the sizes that the data give."""
+    """The static description: the experiment's, with the sizes that the data give.
+
+    Raises UsageError where the loss does not learn targets of their kind.
+    """
+    name, kind = experiment.network.loss, preparation.kind
+    if kind not in LOSSES[name].learns:
+        learning = ", ".join(other for other, entry in LOSSES.items() if kind in entry.learns)
+        raise UsageError(
+            f"network.loss is {name!r}, and the targets are {kind} ({display.summary(preparation.classes)}); accepted is"
+            f" {learning}, or another --data.kind"
+        )
     return Spec(experiment.network, experiment.training, splits.train.x.shape[1], preparation.outputs)
 
 
