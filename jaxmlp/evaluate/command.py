@@ -23,8 +23,8 @@ from jaxmlp.spec import Network
 from jaxmlp.training.model import Model
 
 TITLES = {
-    "accuracy": "accuracy",
     "exact_match": "all labels right",
+    "accuracy": "accuracy",
     "precision": "precision",
     "recall": "recall",
     "f1": "F1",
@@ -166,5 +166,6 @@ def _text(name: str, value: float | None) -> str:
 
 
 def _counts(name: str, found: dict[str, Any]) -> str:
-    """The exact counts behind an accuracy."""
-    return f" ({found['correct']:,} of {found['count']:,})" if name in ("accuracy", "exact_match") else ""
+    """The exact counts behind an accuracy, of label sets behind the share of those that are all right."""
+    counted = "exact_match" if "exact_match" in found else "accuracy"
+    return f" ({found['correct']:,} of {found['count']:,})" if name == counted else ""

@@ -15,7 +15,7 @@ from jaxmlp.errors import UsageError
 from jaxmlp.perceptron.fitting import OnlineFit
 from jaxmlp.perceptron.runner import PERCEPTRON, PerceptronExperiment, learn, write_run
 from jaxmlp.runs import directory, lock
-from jaxmlp.runs.runner import Loaded, read_data
+from jaxmlp.runs.runner import Loaded, check_classes, read_data
 from jaxmlp.text import short_path, typed
 
 
@@ -84,6 +84,7 @@ def main(arguments: list[str]) -> int:
     bar.on_message(f"device: {choose_device(command.device)}")
     bar.on_message(f"reading {experiment.data.name}")
     data = read_data(experiment.in_common(), progress=not command.quiet and bar.console.is_terminal)
+    check_classes(data, "a perceptron")
     bar.on_message(data.origin_and_sizes())
     signals.set_last_line(f"nothing is kept; begin again with: {typed('perceptron', *arguments)}")
     try:

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxmlp import display
 from jaxmlp.data.preparing import Preparation, prepare
 from jaxmlp.data.sources import load_data
 from jaxmlp.errors import JaxmlpError, RunError, UsageError
@@ -25,7 +24,7 @@ from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, PLO
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import write_json
 from jaxmlp.spec import Hyper, Spec, Splits
-from jaxmlp.text import count
+from jaxmlp.text import count, typed
 from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
@@ -153,11 +152,21 @@ def spec_of(experiment: Experiment, splits: Splits, preparation: Preparation) ->
     name, kind = experiment.network.loss, preparation.kind
     if kind not in LOSSES[name].learns:
         learning = ", ".join(other for other, entry in LOSSES.items() if kind in entry.learns)
+        names = ", ".join(map(str, preparation.classes[:5]))
         raise UsageError(
-            f"network.loss is {name!r}, and the targets are {kind} ({display.summary(preparation.classes)}); accepted is"
-            f" {learning}, or another --data.kind"
+            f"network.loss is {name!r}, and the targets ({names}) are {kind}; accepted is {learning}, or another"
+            " --data.kind"
         )
     return Spec(experiment.network, experiment.training, splits.train.x.shape[1], preparation.outputs)
+
+
+def check_classes(data: Loaded, what: str) -> None:
+    """Raise UsageError, which says `what` learns classes alone, for targets of another kind."""
+    if data.preparation.kind != CLASSES:
+        raise UsageError(
+            f"{what} learns classes, and the targets of {data.origin} are {data.preparation.kind}; take other data, or"
+            f" {typed('train')}"
+        )
 
 
 def save(path: Path, state: TrainState, epochs: Sequence[Epoch], identity: Identity) -> None:
