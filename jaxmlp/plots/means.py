@@ -110,7 +110,7 @@ def _map(panel: Axes, cells: Cells, key: str, measure: Score, inches: tuple[floa
             panel.add_patch(lost)
             lost = Rectangle((0, 0), 1, 1, fc="#ededed", ec="#c4c4c4", hatch="////", lw=0)
         elif math.isfinite(value) and max(table.shape) <= WRITTEN:
-            text = f"{value:#.3g}".rstrip(".") if key == LOSS else _in_cell(value, measure)
+            text = _in_cell(value, None if key == LOSS else measure)
             text += f"\n{failed}/{len(trials)} div." if failed and inches[1] > 0.3 else ""
             ink = "white" if norm(shown[row, column]) < 0.6 else INK
             size = min(10, 100 * inches[0] / max(map(len, text.split("\n"))))
@@ -128,7 +128,10 @@ def _map(panel: Axes, cells: Cells, key: str, measure: Score, inches: tuple[floa
             bar.update_ticks()
 
 
-def _in_cell(value: float, measure: Score) -> str:
+def _in_cell(value: float, measure: Score | None) -> str:
+    """A loss (None), or a score, in few digits."""
+    if measure is None:
+        return f"{value:.0f}" if 1000 <= value < 1e5 else f"{value:#.3g}".rstrip(".")
     return f"{100 * value:.1f}" if measure.unit else f"{value:.3f}" if abs(value) < 10 else f"{value:.2g}"
 
 

@@ -217,7 +217,9 @@ def value(level: Any) -> str:
 
 def loss(number: float | None, digits: int = 4) -> str:
     """To so many digits, zeros at the end too."""
-    return "not finite" if number is None else f"{number:#.{digits}g}".rstrip(".")
+    if number is None:
+        return "not finite"
+    return f"{number:.0f}" if 10**digits <= number < 1e5 else f"{number:#.{digits}g}".rstrip(".")
 
 
 def words(name: str) -> str:
