@@ -9,9 +9,10 @@ from .errors import DataError as DataError
 from .errors import JaxmlpError as JaxmlpError
 from .errors import RunError as RunError
 from .errors import UsageError as UsageError
-from .grid.fit_grid import GridFit as GridFit
 from .grid.fit_grid import fit_grid as fit_grid
 from .grid.fit_grid import fit_trials as fit_trials
+from .grid.grid_fit import GridFit as GridFit
+from .grid.grid_fit import TrainedTrial as TrainedTrial
 from .nn.gradients import by_autodiff as by_autodiff
 from .nn.gradients import by_delta_rule as by_delta_rule
 from .nn.gradients import by_differences as by_differences
@@ -30,12 +31,12 @@ from .training.callbacks import Callbacks as Callbacks
 from .training.epochs import Epoch as Epoch
 from .training.epochs import Measured as Measured
 from .training.evaluation import evaluate as evaluate
-from .training.fitting import Fit as Fit
 from .training.fitting import fit as fit
 from .training.loop import EpochLog as EpochLog
 from .training.loop import TrainState as TrainState
 from .training.loop import advance as advance
 from .training.loop import begin as begin
 from .training.model import Model as Model
+from .training.result import Fit as Fit
 
 __version__: str

@@ -11,12 +11,12 @@ import pytest
 from jaxmlp import display
 from jaxmlp.data.preparing import Preparation
 from jaxmlp.data.sources import Dataset
-from jaxmlp.grid.fit_grid import GridFit
+from jaxmlp.grid.grid_fit import GridFit, TrainedTrial
 from jaxmlp.nn.network import Layer
-from jaxmlp.spec import Examples, Network, Spec, Splits, Training
+from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training.epochs import Epoch, Measured
-from jaxmlp.training.fitting import Fit
 from jaxmlp.training.model import Model
+from jaxmlp.training.result import Fit
 
 PARAMS = (Layer(jnp.zeros((784, 128)), jnp.zeros(128)), Layer(jnp.zeros((128, 10)), jnp.zeros(10)))
 PART = Examples(np.zeros((500, 784), np.float32), np.zeros(500, np.int32))
@@ -25,7 +25,7 @@ PREPARATION = Preparation(
 )
 MODEL = Model(Spec(Network(), Training(), 784, 10), PARAMS, PREPARATION)
 EPOCHS = [Epoch(i, 0.1, Measured(1 / i, i, 1000), Measured(2 / i, i, 500), 0.1, None) for i in range(1, 1001)]
-FIT = Fit(PARAMS, PARAMS, EPOCHS, 990, "early_stopping", Measured(0.25, 96, 100), Measured(0.5, 9790, 10_000), 1.0)
+FIT = Fit(MODEL, PARAMS, EPOCHS, 990, "early_stopping", Measured(0.25, 96, 100), Measured(0.5, 9790, 10_000), 1.0)
 TRIALS = 500
 TABLE = {
     "trial": list(range(TRIALS)),
@@ -39,8 +39,9 @@ TABLE = {
     "validation_count": [120] * TRIALS,
 }
 CURVES = [{"train_loss": [2.0, None], "validation_loss": [1.0, None]}] * TRIALS
-GRID = GridFit(TABLE, CURVES, 1, PARAMS, Measured(0.5, 96, 100), 2, 1.0)
-NONE = GRID._replace(best=-1, params=None, test=None)
+TRIAL = TrainedTrial(1, Hyper(l2=0.5), 3, MODEL)
+GRID = GridFit(TABLE, CURVES, (TRIAL,), Measured(0.5, 96, 100), 2, 1.0)
+NONE = GRID._replace(trained=(), test=None)
 IMAGES = np.zeros((70, 28, 28), np.uint8)
 
 
@@ -58,6 +59,7 @@ IMAGES = np.zeros((70, 28, 28), np.uint8)
             GRID,
             ["500 trials (1 diverged, 499 max epochs), 2 programs", "trial 1 (learning_rate 0.1, seed 3)", "60/120"],
         ),
+        (TRIAL, ["trial 1, seed 3", "l2=0.5", "784-128-10"]),
         (NONE, ["500 trials"]),
     ],
     ids=lambda value: type(value).__name__,

@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from jaxmlp.cli.signals import Interruption
-from jaxmlp.text import duration
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
+from jaxmlp.training.progress import TerminalBar, epoch_parts, head, seconds_left
 
-SHORTEST_BAR, LONGEST_BAR = 5, 40  # characters
 PAUSE = 60.0  # seconds between two lines where there is no bar
 AnyLines = TypeVar("AnyLines", bound="Lines")
 
@@ -23,7 +22,7 @@ class Lines(Callbacks):
         self.console = Console(stderr=False, highlight=False)
         self.quiet = quiet
         self.interruption = Interruption()
-        self.bar: Any = None
+        self.bar: TerminalBar | None = None
         self.spoke = time.monotonic()
 
     def __enter__(self: AnyLines) -> AnyLines:
@@ -47,7 +46,7 @@ class Lines(Callbacks):
         if self.bar is None:
             self.on_message(f"compiling {what}")
         else:
-            self.bar.update(self.bar.task_ids[0], last=f"compiling {what}")
+            self.bar.remark(f"compiling {what}")
 
     def should_stop(self) -> bool:
         """Whether a signal has come."""
@@ -61,42 +60,24 @@ class Lines(Callbacks):
         else:
             self.on_message(f"{text}: {line}")
 
-    def show(self, what: str, done: int, total: int, seconds_left: float | None, parts: Sequence[str]) -> None:
+    def show(self, what: str, done: int, total: int, left: float | None, parts: Sequence[str]) -> None:
         """Draw or update the bar: `what done/total, time left`, and as many of the parts as there is room for.
 
         Where there is no terminal, the same is a line a minute.
         """
-        first = f"{what} {done:,}/{total:,}" + ("" if seconds_left is None else f", ~{duration(seconds_left)} left")
-        if not self.on_terminal:
-            if time.monotonic() - self.spoke >= PAUSE:
-                self.spoke = time.monotonic()
-                self.on_message(", ".join([first, *parts]))
-            return
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        room = self.console.width - len(first) - 3
-        last = fitting(parts, room - SHORTEST_BAR)
-        if self.bar is None:
-            fields = (TextColumn("{task.fields[first]}", markup=False), TextColumn("{task.fields[last]}", markup=False))
-            self.bar = Progress(fields[0], BarColumn(), fields[1], console=self.console, transient=True)
-            self.bar.add_task("", total=total, first=first, last=last)
-            self.bar.start()
-        self.bar.columns[1].bar_width = min(LONGEST_BAR, max(SHORTEST_BAR, room - len(last)))
-        self.bar.update(self.bar.task_ids[0], completed=done, first=first, last=last)
+        first = head(what, done, total, left)
+        if self.on_terminal:
+            self.bar = self.bar or TerminalBar(self.console)
+            self.bar.draw(first, parts, done, total)
+        elif time.monotonic() - self.spoke >= PAUSE:
+            self.spoke = time.monotonic()
+            self.on_message(", ".join([first, *parts]))
 
     def clear(self) -> None:
         """Remove the bar."""
         if self.bar is not None:
-            self.bar.stop()
+            self.bar.clear()
             self.bar = None
-
-
-def fitting(parts: Sequence[str], room: int) -> str:
-    """As many of the parts, from the first on, as so many characters hold."""
-    kept = list(parts)
-    while len(", ".join(kept)) > room and kept:
-        kept.pop()
-    return ", ".join(kept)
 
 
 class Bar(Lines):
@@ -117,14 +98,8 @@ class Bar(Lines):
     def on_epoch_end(self, epoch: Epoch) -> None:
         """Update the bar."""
         assert self.began is not None
-        pace = (time.monotonic() - self.began) / max(epoch.epoch - self.done, 1)
-        score, shown = epoch.validation.names()[0], epoch.validation.shown()[0]
-        parts = [
-            f"validation {epoch.validation.loss:.4f} ({shown if score == 'accuracy' else f'{score} {shown}'})",
-            f"loss {epoch.train.loss:.4f}",
-            f"{self.examples / epoch.seconds:,.0f} examples/s",
-        ]
-        self.show("epoch", epoch.epoch, self.max_epochs, pace * (self.max_epochs - epoch.epoch), parts)
+        left = seconds_left(self.began, epoch.epoch - self.done, self.max_epochs - epoch.epoch)
+        self.show("epoch", epoch.epoch, self.max_epochs, left, epoch_parts(epoch, self.examples))
 
     def on_train_end(self) -> None:
         """Remove the bar, and print what follows: evaluating and drawing take some seconds."""

@@ -24,7 +24,7 @@ def splits_from(
     test: Any = None,
     normalise: str = "auto",
     weights: Any = None,
-    class_weight: str | Mapping[Any, float] | None = None,
+    class_weight: str | Mapping[Any, Any] | None = None,
     kind: str | None = None,
     seed: int = 0,
 ) -> tuple[Splits, Preparation]:

@@ -201,6 +201,8 @@ def _as_categories(values: Any, where: str) -> Any:
 
     if is_categorical(values.type) or pa.types.is_integer(values.type) or pa.types.is_null(values.type):
         return as_text(values)
+    if pa.types.is_floating(values.type) and np.isnan(as_floats(values)).all():  # a column of which all are missing
+        return pa.nulls(len(values), pa.string())
     raise DataError(f"{where} is {values.type}; it was trained on as categories")
 
 

@@ -16,7 +16,8 @@ from jaxmlp.data.parts import Called, Choices, Part, check, check_alike, draw
 from jaxmlp.data.sources import Data, Dataset, is_known
 from jaxmlp.data.tables import Table
 from jaxmlp.data.targets import BALANCED, CLASSES, KINDS, be
-from jaxmlp.errors import DataError
+from jaxmlp.errors import DataError, UsageError
+from jaxmlp.nn.losses import LOSSES
 from jaxmlp.spec import Examples, Splits
 
 
@@ -166,6 +167,11 @@ def splits_of(
     for part in (train, *given):
         check(part, train)
     kind = targets.kind_of(train.y, choices.learns) if choices.kind == normalising.AUTO else choices.kind
+    if kind not in choices.learns:
+        losses = ", ".join(name for name, loss in LOSSES.items() if kind in loss.learns)
+        raise UsageError(
+            f"{be(train.called.y)} {kind}, and network.loss learns {' or '.join(choices.learns)}: take one of {losses}"
+        )
     train = _of_kind(train, kind)
     validation, test = (_of_kind(part, kind) if isinstance(part, Part) else part for part in (validation, test))
     for part in (validation, test):

@@ -1,80 +1,35 @@
 """Many trainings from Python, in memory: a grid of hyperparameters, shapes and names, or trials given one by one."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any
 
 import jax
 import numpy as np
+from annotated_types import Ge
 
-from jaxmlp import display
+from jaxmlp.data.preparing import Preparation
 from jaxmlp.errors import UsageError, unknown
 from jaxmlp.fields import annotations, table_of, value_of
 from jaxmlp.grid import sizing
 from jaxmlp.grid.axes import SEED, trials_of
 from jaxmlp.grid.driver import Driver
 from jaxmlp.grid.executors import Local, local_workers
+from jaxmlp.grid.grid_fit import BestWeights, GridFit, TrainedTrial
 from jaxmlp.grid.journal import Memory
 from jaxmlp.grid.pruning import Prune, check_rungs
-from jaxmlp.grid.results import TrialResult, epochs_of, rank
+from jaxmlp.grid.results import TrialResult, epochs_of
 from jaxmlp.grid.trials import Trial
 from jaxmlp.grid.units import Group, Record, cut
-from jaxmlp.nn.network import Params
 from jaxmlp.spec import Hyper, Spec, Splits
-from jaxmlp.text import count
 from jaxmlp.training.callbacks import Callbacks
-from jaxmlp.training.epochs import Measured
-from jaxmlp.training.fitting import Fit, are_values, fit_of, measure
+from jaxmlp.training.fitting import are_values, fit_of, measure
+from jaxmlp.training.model import Model, checked_preparation
+from jaxmlp.training.precision import precision
+from jaxmlp.training.result import Fit
 from jaxmlp.training.validation import check, check_chunk, check_data, check_section, counted
+from jaxmlp.training.watching import watched
 
 MODES = ("packed", "sequential")
-SHOWN = 5  # trials in a notebook, the best first
-
-
-class GridFit(NamedTuple):
-    """A grid of trained networks: a table of all, and the best by validation loss.
-
-    `pandas.DataFrame(fit.table)` is a data frame of the trials; `jaxmlp.plots` draws `fit.rows`.
-    """
-
-    table: dict[str, list]  # columns, one value a trial: trial, the keys of the grid, seed, status, metrics
-    curves: list[dict[str, list]]  # for each trial: columns, one value an epoch
-    best: int  # the trial (and row of the table); one that diverged is never the best; -1 where all diverged
-    params: Params | None  # of the best trial, at its best epoch; None where all diverged
-    test: Measured | None  # of `params`, evaluated once. As the best of many, its validation loss is an optimistic pick
-    compiles: int  # programs that were compiled: at most one for each group and shape of a batch of trials
-    compile_seconds: float
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        """The table, a dict a trial: as the pictures of `jaxmlp.plots` take it."""
-        return [dict(zip(self.table, row, strict=True)) for row in zip(*self.table.values(), strict=True)]
-
-    def __repr__(self) -> str:
-        lines = [self._title()]
-        if self.best >= 0:
-            row = self.rows[self.best]
-            names = list(row)[1 : list(row).index("status")]
-            metrics = {name: row.get(f"validation_{name}") for name in Measured._fields}
-            validation = Measured(**metrics)  # pyright: ignore[reportArgumentType]
-            lines.append(f"  best: trial {self.best} ({', '.join(f'{name} {row[name]}' for name in names)})")
-            lines += [f"  validation: {validation}", f"  test:       {self.test}"]
-        return f"GridFit({chr(10).join(lines)}\n)"
-
-    def _title(self) -> str:
-        statuses = ", ".join(f"{n:,} {status.replace('_', ' ')}" for status, n in Counter(self.table["status"]).items())
-        return f"{count(len(self.table['trial']), 'trial')} ({statuses}), {count(self.compiles, 'program')}"
-
-    def _repr_html_(self) -> str:
-        metrics = [name for name in ("validation_loss", "validation_accuracy", "validation_r2") if name in self.table]
-        columns = [*list(self.table)[: list(self.table).index("status") + 1], *metrics]
-        best = sorted(self.rows, key=lambda row: rank(row["trial"], row["status"], row["validation_loss"]))[:SHOWN]
-        table = display.table(f"GridFit: {self._title()}", columns, [[row[name] for name in columns] for row in best])
-        if self.best < 0:
-            return table
-        curve, epoch = self.curves[self.best], self.table["best_epoch"][self.best]
-        losses = {name: [np.nan if x is None else x for x in curve[f"{name}_loss"]] for name in ("train", "validation")}
-        return table + display.curves(f"loss of trial {self.best}", losses, epoch)
 
 
 def fit_grid(
@@ -88,7 +43,10 @@ def fit_grid(
     keep: float = 1 / 3,
     mode: str = "packed",
     chunk: int | None = None,
-    callbacks: Callbacks | None = None,
+    preparation: Preparation | None = None,
+    callbacks: Callbacks | Sequence[Callbacks] | None = None,
+    progress: bool | str = "auto",
+    keep_models: int = 10,
 ) -> GridFit:
     """Train every combination of the values in `grid` with every seed, many trials as one program.
 
@@ -104,17 +62,21 @@ def fit_grid(
         mode: "packed" puts trials side by side on each device, equal to `fit` to rounding; "sequential" trains one trial
             at a time on each device, to the bits of `fit`.
         chunk: Trials side by side on a device, a power of two; guessed from the sizes where it is None.
-        callbacks: `on_compile`, `on_message`, `on_call_end` (with a `jaxmlp.grid.progress.Progress`), `on_train_end`;
-            once `should_stop` is true, the unfinished trials end where they are, with the status "stopped".
+        preparation: How `splits` came from the data, for the models; None: x is taken as it is, classes are 0 to K-1.
+        callbacks: One or several: `on_compile`, `on_message`, `on_call_end` (with a `jaxmlp.grid.progress.Progress`),
+            `on_train_end`; once a `should_stop` is true, or at Ctrl-C, the unfinished trials end where they are, with the
+            status "stopped".
+        progress: Whether a bar is drawn, on a terminal or in a notebook; "auto": once training takes longer than a second.
+        keep_models: Of how many of the best trials the weights are kept, for `GridFit.models`.
 
     Returns:
-        The table and the curves of all trials, and the best network, evaluated on the test examples.
+        The table and the curves of all trials, the best models, and the best one evaluated on the test examples.
 
     Raises:
         UsageError: as `fit` does, and for a key, value, rung, mode or chunk that is unknown or out of range.
 
-    >>> fit = jaxmlp.fit_grid(spec, jaxmlp.Hyper(), splits, {"learning_rate": [0.03, 0.1], "hidden": [(16,), (32,)]})
-    >>> fit.table["validation_loss"][fit.best], fit.test.accuracy
+    >>> grid = jaxmlp.fit_grid(spec, jaxmlp.Hyper(), splits, {"learning_rate": [0.03, 0.1], "hidden": [(16,), (32,)]})
+    >>> grid.best.hyper.learning_rate, grid.best.model.predict(x), grid.test.accuracy
     """
     chunk = _checked(mode, chunk)
     check_section("hyper", hyper)
@@ -124,10 +86,13 @@ def fit_grid(
     prune = Prune(**table_of("", {"rung_epochs": rung_epochs, "keep": keep}, annotations(Prune)))
     if prune.rung_epochs:
         check_rungs("rung_epochs", prune.rung_epochs, min(group_spec.training.max_epochs for group_spec in specs))
+    preparation = checked_preparation(spec, splits, preparation)
+    weights = BestWeights(value_of("keep_models", keep_models, Annotated[int, Ge(1)]))
     counts = counted(splits.train), counted(splits.validation)
     learns_values = are_values(spec, splits.train)
 
     def record(result: TrialResult) -> Record:
+        weights.add(result)
         configuration, seed = trials.split(result.trial)
         values = {key.split(".")[1]: value for key, value in trials.values(configuration).items()}
         row = {"trial": result.trial, **values, "seed": seed} | result.row(*counts, values=learns_values)
@@ -137,20 +102,23 @@ def fit_grid(
         _group(group_spec, splits, trials.numbers(number), trials.trial, record, mode, chunk)
         for number, group_spec in enumerate(specs)
     ]
-    records, trained = _train(groups, callbacks, prune, trials.configurations)
+    with watched(callbacks, progress) as watch:
+        records, driver = _train(groups, watch.callbacks, prune, trials.configurations)
+    if driver.best is not None:
+        weights.add(driver.best.result)
+    best = []
+    for number, params in weights.best_first():
+        (configuration, _), (hyper, seed) = trials.split(number), trials.trial(number)
+        model = Model(trials.base(configuration).described, params, preparation)
+        best.append(TrainedTrial(number, hyper, seed, model))
     rows = [record.row for record in records]
-    params = test = None
-    if trained.best is not None:
-        params = jax.device_put(trained.best.result.state.best_params)
-        test = measure(specs[trained.best.group], trials.trial(trained.best.result.trial).hyper, params, splits.test)
     return GridFit(
         {name: [row[name] for row in rows] for name in rows[0]},
         [record.curve for record in records],
-        -1 if trained.best is None else trained.best.result.trial,
-        params,
-        test,
-        trained.compiles,
-        trained.compile_seconds,
+        tuple(best),
+        measure(best[0].spec, best[0].hyper, best[0].model.params, splits.test) if best else None,
+        driver.compiles,
+        driver.compile_seconds,
     )
 
 
@@ -162,7 +130,9 @@ def fit_trials(
     *,
     mode: str | None = None,
     chunk: int | None = None,
-    callbacks: Callbacks | None = None,
+    preparation: Preparation | None = None,
+    callbacks: Callbacks | Sequence[Callbacks] | None = None,
+    progress: bool | str = "auto",
 ) -> list[Fit]:
     """Train one trial for each pair of hyperparameters and seed, many as one program, and return all networks.
 
@@ -174,7 +144,9 @@ def fit_trials(
         mode: "packed" or "sequential" as in `fit_grid`. None: "sequential" on a CPU where all seeds differ, for then
             packing gains nothing; else "packed".
         chunk: Trials side by side on a device, a power of two; guessed from the sizes where it is None.
-        callbacks: As in `fit_grid`.
+        preparation: As in `fit_grid`, like `callbacks` and `progress`.
+        callbacks: See there.
+        progress: See there.
 
     Returns:
         A `Fit` for each trial, in the order given.
@@ -191,6 +163,7 @@ def fit_trials(
     for hyper in hypers:
         check(spec, hyper)
     check_data(spec, splits)
+    preparation = checked_preparation(spec, splits, preparation)
     if mode is None:
         all_differ = len(set(seeds)) == len(seeds) and jax.local_devices()[0].platform == "cpu"
         mode = "sequential" if all_differ and chunk is None else "packed"
@@ -202,13 +175,15 @@ def fit_trials(
         return Record(result.row(*counts, values=are_values(spec, splits.train)), {}, result)
 
     group = _group(spec, splits, range(len(trials)), trials.__getitem__, record, mode, chunk)
-    records, trained = _train([group], callbacks)
+    with watched(callbacks, progress) as watch:
+        records, driver = _train([group], watch.callbacks)
     fits = []
-    for (_, _, result), hyper in zip(records, hypers, strict=True):
-        assert result is not None
-        epochs, state = epochs_of(result.history, spec, splits), jax.device_put(result.state)
-        fit = fit_of(spec, hyper, state, epochs, splits, trained.compile_seconds)
-        fits.append(fit._replace(stop_reason=result.status))
+    with precision(spec.training):
+        for (_, _, result), hyper in zip(records, hypers, strict=True):
+            assert result is not None
+            epochs, state = epochs_of(result.history, spec, splits), jax.device_put(result.state)
+            fit = fit_of(spec, hyper, state, epochs, splits, driver.compile_seconds, preparation)
+            fits.append(fit._replace(stop_reason=result.status))
     return fits
 
 
@@ -228,13 +203,13 @@ def _group(
 
 def _train(
     groups: Sequence[Group],
-    callbacks: Callbacks | None,
+    callbacks: Callbacks,
     prune: Prune | None = None,
     configurations: Sequence[int] = (),
 ) -> tuple[list[Record], Driver]:
     """The records of all trials, in their order, and the driver that trained them."""
     records: list[Record] = []
-    journal, callbacks = Memory(records.append), callbacks or Callbacks()
+    journal = Memory(records.append)
     units = sum(len(cut(group, number, 0, 0, group.numbers)) for number, group in enumerate(groups))
     executor = Local(groups, local_workers(units), journal)
     try:

@@ -22,6 +22,16 @@ class Progress(NamedTuple):
     seconds_left: float  # if the unfinished trials take as many epochs as the finished ones
     best: dict[str, Any] | None  # the row of the best finished trial
 
+    def parts(self) -> list[str]:
+        """What a bar shows of it beside the count of trials, the most telling first."""
+        parts = [f"{self.running:,} running"]
+        if self.best is not None:
+            r2, accuracy = self.best.get("validation_r2"), self.best.get("validation_accuracy")
+            score = f"R2 {r2:.4f}" if accuracy is None else f"{100 * accuracy:.2f} %"
+            parts.append(f"best {self.best['validation_loss']:.4f} ({score})")
+        parts.append(f"{self.rate:,.1f} trial-epochs/s")
+        return parts + [f"{number:,} {status.replace('_', ' ')}" for status, number in self.by_status.items()]
+
 
 class Tally:
     """Counts the epochs and the finished trials of a grid of so many `trials`, of at most `max_epochs` each."""

@@ -14,11 +14,11 @@ from jaxtyping import Array
 from jaxmlp import xla_flags
 from jaxmlp.nn.network import Layer, Params
 from jaxmlp.perceptron.online import BLOCK, Online, OnlineState, advance, begin, window
-from jaxmlp.spec import Examples, Spec, Splits
+from jaxmlp.spec import Examples, Hyper, Spec, Splits
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Measured
 from jaxmlp.training.evaluation import evaluate
-from jaxmlp.training.fitting import PRNG
+from jaxmlp.training.fitting import PRNG, traced
 from jaxmlp.training.validation import check_section
 
 TOGETHER = 16  # trials of one vmap on a CPU: their weights stay in its cache; groups run in turn
@@ -102,7 +102,7 @@ def fit_online(
 
 _DTYPES = (jnp.float32, jnp.float32, jnp.float32, jnp.int32)  # of the fields of Online
 _begin_all = jax.jit(jax.vmap(begin, in_axes=(None, 0, 0)), static_argnums=0)
-_evaluate_all = jax.jit(jax.vmap(evaluate, in_axes=(None, 0, None)), static_argnums=0)
+_evaluate_all = jax.jit(jax.vmap(evaluate, in_axes=(None, None, 0, None)), static_argnums=0)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
@@ -132,8 +132,8 @@ def _advance_all(
 
 
 def _measure_all(spec: Spec, layers: Layer, examples: Examples) -> list[Measured]:
-    metrics = jax.device_get(_evaluate_all(spec, (layers,), examples))
-    return [Measured(float(loss), int(correct), int(count)) for loss, correct, count in zip(*metrics, strict=True)]
+    loss, correct, count, *_ = jax.device_get(_evaluate_all(spec, traced(spec, Hyper()), (layers,), examples))
+    return [Measured(*(number.item() for number in one)) for one in zip(loss, correct, count, strict=True)]
 
 
 def _learnt(state: OnlineState, online: Online, validation: Measured, test: Measured) -> Learnt:

@@ -85,7 +85,7 @@ def running(online: Online, state: OnlineState) -> Bool[Array, ""]:
 
 def draw(order_key: Key[Array, ""], block: Int[Array, ""], examples: int) -> Int[Array, " B"]:
     """The indices of the examples of a block; every index below `examples` is equally likely."""
-    return jax.random.randint(jax.random.fold_in(order_key, block), (BLOCK,), 0, examples)
+    return jax.random.randint(jax.random.fold_in(order_key, block), (BLOCK,), 0, examples, jnp.int32)
 
 
 def learn(

@@ -20,7 +20,7 @@ from jaxmlp.runs.config import AnyExperiment, Experiment
 from jaxmlp.runs.runner import Loaded, check_classes, read_data, spec_of
 from jaxmlp.statistics import SeedStatistics
 from jaxmlp.training.callbacks import Callbacks
-from jaxmlp.training.fitting import Fit
+from jaxmlp.training.result import Fit
 
 
 class ReportCallbacks(Callbacks):

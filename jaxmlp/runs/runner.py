@@ -17,7 +17,7 @@ from jaxmlp.data.sources import load_data
 from jaxmlp.errors import JaxmlpError, RunError, UsageError
 from jaxmlp.files import flush, make_directory, remove
 from jaxmlp.grid.results import COLUMNS, epochs_of, history_of
-from jaxmlp.nn.losses import CLASSES, LOSSES, loss
+from jaxmlp.nn.losses import CLASSES, LOSSES, VALUES, loss
 from jaxmlp.runs import checkpoints, directory, environment, metrics, model, pictures
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, PLOTS, SUMMARY
@@ -31,6 +31,7 @@ from jaxmlp.training.epochs import Epoch
 from jaxmlp.training.loop import TrainState
 from jaxmlp.training.model import Model
 from jaxmlp.training.precision import precision
+from jaxmlp.training.validation import check_data
 
 FEW = 4  # examples a class: with fewer the targets may be meant as numbers
 
@@ -74,6 +75,8 @@ def read_data(experiment: Experiment, *, progress: bool = False) -> Loaded:
             f"the targets are taken as {len(preparation.classes):,} classes, with few examples each: to learn numbers, set"
             " --data.kind values"
         )
+    if preparation.kind == VALUES and VALUES in learns:  # a loss may restrict them
+        check_data(spec_of(experiment, splits, preparation), splits)
     seconds = time.perf_counter() - started
     return Loaded(splits, preparation, dataset.origin, dataset.crc32, seconds, tuple(notes))
 

@@ -5,6 +5,7 @@ host, between two calls of a compiled program, so a callback may print, draw or 
 as training.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from jaxmlp.training.epochs import Epoch
@@ -18,7 +19,7 @@ class Callbacks:
             def on_epoch_end(self, epoch):
                 print(epoch.epoch, epoch.validation.loss)
 
-        jaxmlp.fit(spec, hyper, splits, callbacks=Print())
+        jaxmlp.fit(spec, hyper, splits, callbacks=[Print()])
     """
 
     def on_message(self, text: str) -> None:
@@ -42,3 +43,37 @@ class Callbacks:
     def should_stop(self) -> bool:
         """Whether to stop after this epoch or call. A run or sweep saves its state, and can be resumed; `fit` returns."""
         return False
+
+
+class Together(Callbacks):
+    """Several callbacks as one: each gets every event, and any can stop the training."""
+
+    def __init__(self, callbacks: Sequence[Callbacks]) -> None:
+        self.callbacks = tuple(callbacks)
+
+    def on_message(self, text: str) -> None:
+        for callback in self.callbacks:
+            callback.on_message(text)
+
+    def on_compile(self, what: str) -> None:
+        for callback in self.callbacks:
+            callback.on_compile(what)
+
+    def on_train_begin(self, done: int, max_epochs: int, examples: int) -> None:
+        for callback in self.callbacks:
+            callback.on_train_begin(done, max_epochs, examples)
+
+    def on_epoch_end(self, epoch: Epoch) -> None:
+        for callback in self.callbacks:
+            callback.on_epoch_end(epoch)
+
+    def on_call_end(self, progress: Any) -> None:
+        for callback in self.callbacks:
+            callback.on_call_end(progress)
+
+    def on_train_end(self) -> None:
+        for callback in self.callbacks:
+            callback.on_train_end()
+
+    def should_stop(self) -> bool:
+        return any(callback.should_stop() for callback in self.callbacks)

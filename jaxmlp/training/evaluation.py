@@ -66,10 +66,11 @@ def evaluate(spec: Spec, hyper: Hyper, params: Params, examples: Examples, shard
     def block(index: Int[Array, ""]) -> Sums:
         first = jnp.minimum(index * size, N - size)  # the last block reaches back into the one before
         batch = shard(jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first, size), examples))
-        new = first + jnp.arange(size) >= index * size  # those that have not been counted yet
+        new = first + jnp.arange(size, dtype=jnp.int32) >= index * size  # those that have not been counted yet
         return sums(spec, batch, *_evaluated(spec, hyper, params, batch), new)
 
-    return metrics(examples, jax.tree.map(lambda a: jnp.sum(a, axis=0), jax.lax.map(block, jnp.arange(-(-N // size)))))
+    of_blocks = jax.lax.map(block, jnp.arange(-(-N // size), dtype=jnp.int32))
+    return metrics(examples, jax.tree.map(lambda a: jnp.sum(a, axis=0, dtype=a.dtype), of_blocks))
 
 
 def _evaluated(spec: Spec, hyper: Hyper, params: Params, batch: Examples) -> tuple[Array, Array]:

@@ -1,7 +1,7 @@
 """Training of one network on this host: compile once, train epoch by epoch, call the callbacks, evaluate the result."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxmlp import display, xla_flags
+from jaxmlp import xla_flags
+from jaxmlp.data.preparing import Preparation
 from jaxmlp.nn import losses
 from jaxmlp.nn.losses import VALUES, kind_of_targets
 from jaxmlp.nn.network import Params
@@ -19,8 +20,11 @@ from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch, Measured
 from jaxmlp.training.evaluation import evaluate
 from jaxmlp.training.loop import EpochLog, TrainState, advance, begin, running
+from jaxmlp.training.model import Model, checked_preparation
 from jaxmlp.training.precision import in_dtype, precision
+from jaxmlp.training.result import Fit, check_start
 from jaxmlp.training.validation import check, check_data, counted
+from jaxmlp.training.watching import watched
 
 PRNG = "threefry2x32"  # counter-based and the same on every backend; recorded with a run
 
@@ -40,87 +44,72 @@ class Placement(NamedTuple):
 ONE_DEVICE = Placement(compiled_advance, jax.device_put, lambda tree: tree)
 
 
-class Fit(NamedTuple):
-    """A trained network and how it was trained."""
-
-    params: Params  # of the best epoch
-    state: TrainState  # after the last epoch
-    epochs: list[Epoch]
-    best_epoch: int  # the one of the lowest watched value (`training.monitor`); 0 where none was finite
-    stop_reason: str  # early_stopping, max_epochs, diverged; stopped: by a callback
-    validation: Measured  # of `params`, like test
-    test: Measured
-    compile_seconds: float
-
-    @property
-    def _ending(self) -> str:
-        reason = self.stop_reason.replace("_", " ")
-        return f"{display.sizes(self.params)}: {reason} after epoch {len(self.epochs)}, best epoch {self.best_epoch}"
-
-    def __repr__(self) -> str:
-        return f"Fit({self._ending}\n  validation: {self.validation}\n  test:       {self.test}\n)"
-
-    def _repr_html_(self) -> str:
-        rows = [
-            (name, f"{split.loss:.4f}", *split.shown())
-            for name, split in (("validation", self.validation), ("test", self.test))
-        ]
-        losses = {name: [getattr(epoch, name).loss for epoch in self.epochs] for name in ("train", "validation")}
-        table = display.table(f"Fit {self._ending}", ("split", "loss", *self.test.names()), rows)
-        return table + display.curves("loss", losses, self.best_epoch)
-
-
 def fit(
     spec: Spec,
     hyper: Hyper,
     splits: Splits,
     seed: int = 0,
     *,
+    preparation: Preparation | None = None,
+    callbacks: Callbacks | Sequence[Callbacks] | None = None,
+    progress: bool | str = "auto",
+    start: Fit | None = None,
     data_parallel: bool = False,
-    callbacks: Callbacks | None = None,
 ) -> Fit:
     """Train one network, and evaluate its best epoch on the validation and the test examples.
 
     Minimises E = mean data loss + l1 sum |w| + l2/2 sum w^2 by minibatches, until early stopping, `max_epochs` or a loss
     that is not finite. The same arguments give the same bits on the same machine; a new value of `hyper` or `seed`
-    compiles nothing anew.
+    compiles nothing anew. Ctrl-C ends it after the epoch, and what there is by then is returned.
 
     Args:
-        spec: What is compiled: the network, the training, and how many inputs and classes there are.
+        spec: What is compiled: the network, the training, and how many inputs and outputs there are.
         hyper: The hyperparameters, traced; one that this training does not read must be left at its default.
         splits: Training, validation and test examples, as NumPy or JAX arrays: x [N, D]; targets [N] of 0 to K-1, or [N, K].
         seed: Fixes the first weights, the order of the examples and dropout.
+        preparation: How `splits` came from the data, for the model; None: x is taken as it is, classes are 0 to K-1.
+        callbacks: One or several: they see every epoch as it ends; once a `should_stop` is true, the result is that of the
+            epochs so far.
+        progress: Whether a bar is drawn, on a terminal or in a notebook; "auto": once training takes longer than a second.
+        start: An earlier result to go on from, of the same spec but for max_epochs. With the same hyper, splits and seed
+            the epochs have the same bits as without the stop, unless the schedule reads max_epochs.
         data_parallel: Whether every minibatch is split over all devices; the result is the same to rounding.
-        callbacks: Sees every epoch as it ends; once its `should_stop` is true, the result is that of the epochs so far.
 
     Returns:
-        The parameters of the best epoch with their validation and test results, and the metrics of every epoch.
+        The model of the best epoch with its validation and test results, and the metrics of every epoch.
 
     Raises:
         UsageError: for a name in `spec` or a value in `hyper` that is unknown, out of range or never read, for data of
-            another shape than `spec` says, and where the devices cannot share a batch equally.
+            another shape than `spec` says, a `start` of another spec, and where the devices cannot share a batch equally.
         JaxmlpError: where `data_parallel` finds only one device.
 
     Example:
         splits, preparation = jaxmlp.prepare(jaxmlp.load_data(jaxmlp.Data("digits")), jaxmlp.Data("digits"))
         spec = jaxmlp.Spec(jaxmlp.Network(hidden=(32,)), jaxmlp.Training(max_epochs=20), inputs=64, outputs=10)
-        print(jaxmlp.fit(spec, jaxmlp.Hyper(learning_rate=0.3), splits).test.accuracy)
+        fit = jaxmlp.fit(spec, jaxmlp.Hyper(learning_rate=0.3), splits, preparation=preparation)
+        print(fit.test.accuracy, fit.model.predict(images))
     """
     check(spec, hyper)
     check_data(spec, splits)
-    callbacks = callbacks or Callbacks()
+    preparation = checked_preparation(spec, splits, preparation)
+    if start is not None:
+        check_start(spec, start)
     placement = placement_for(spec.training, data_parallel=data_parallel)
     with precision(spec.training):
         hyper, key, state = initial(spec, hyper, seed)
-        program, state = compile_epoch(spec, hyper, key, splits, state, placement, callbacks)
-        epochs, stop = [], False
-        for done in train(program, state, callbacks):
-            state, stop = done.state, done.stop
-            epochs.append(done.epoch)
+        epochs = [] if start is None else list(start.epochs)
+        state, stop = state if start is None else start.state, False
+        with watched(callbacks, progress) as watch:
+            program, state = compile_epoch(spec, hyper, key, splits, state, placement, watch.callbacks)
+            for done in train(program, state, watch.callbacks):
+                state, stop = done.state, done.stop
+                epochs.append(done.epoch)
         stopped = stop and bool(running(spec, program.hyper, state))
         state, splits = placement.fetch((state, program.splits))
-        result = fit_of(spec, program.hyper, state, epochs, splits, program.compile_seconds)
-    return result._replace(stop_reason="stopped") if stopped else result
+        result = fit_of(spec, program.hyper, state, epochs, splits, program.compile_seconds, preparation)
+    if not stopped:
+        return result
+    return result._replace(stop_reason="interrupted" if watch.interruption.signalled else "stopped")
 
 
 def placement_for(training: Training, *, data_parallel: bool) -> Placement:
@@ -224,11 +213,17 @@ def epoch_row(spec: Spec, splits: Splits, log: EpochLog, index: int, epoch: int,
 
 
 def fit_of(
-    spec: Spec, hyper: Hyper, state: TrainState, epochs: list[Epoch], splits: Splits, compile_seconds: float
+    spec: Spec,
+    hyper: Hyper,
+    state: TrainState,
+    epochs: list[Epoch],
+    splits: Splits,
+    compile_seconds: float,
+    preparation: Preparation,
 ) -> Fit:
     """The result of a training that has reached `state`: its best parameters, evaluated once on the test examples."""
     return Fit(
-        params=state.best_params,
+        model=Model(spec, state.best_params, preparation),
         state=state,
         epochs=epochs,
         best_epoch=int(state.stopping.best_epoch),
@@ -241,7 +236,9 @@ def fit_of(
 
 def measure(spec: Spec, hyper: Hyper, params: Params, examples: Examples) -> Measured:
     """The mean loss of a split; the exact count of its correct examples, or R2 and the mean absolute error of its values."""
-    evaluated = jax.device_get(compiled_evaluate(spec, traced(spec, hyper), params, in_dtype(spec.training, examples)))
+    with precision(spec.training):
+        examples = in_dtype(spec.training, examples)
+        evaluated = jax.device_get(compiled_evaluate(spec, traced(spec, hyper), params, examples))
     metrics = {name: None if metric is None else metric.item() for name, metric in evaluated._asdict().items()}
     return Measured(**metrics)  # pyright: ignore[reportArgumentType]
 

@@ -139,9 +139,9 @@ def epoch(
     carry = (state.params, state.opt_state, _no_totals(spec, splits.train))
     if full:
         batches = order[: full * batch_size].reshape(full, batch_size)
-        carry, _ = jax.lax.scan(step, carry, (batches, rates[:full], jnp.arange(full)))
+        carry, _ = jax.lax.scan(step, carry, (batches, rates[:full], jnp.arange(full, dtype=jnp.int32)))
     if full < steps:  # the last, smaller batch: trained on with its own mean
-        carry, _ = step(carry, (order[full * batch_size :], rates[-1], jnp.asarray(full)))
+        carry, _ = step(carry, (order[full * batch_size :], rates[-1], jnp.asarray(full, jnp.int32)))
     params, opt_state, totals = carry
 
     train = metrics(splits.train, totals.sums)

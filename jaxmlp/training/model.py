@@ -10,12 +10,13 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxmlp import display
+from jaxmlp.data import inputs
 from jaxmlp.data.preparing import Preparation
-from jaxmlp.errors import DataError, UsageError, line_of
+from jaxmlp.errors import DataError, UsageError
 from jaxmlp.fields import shown
 from jaxmlp.nn.losses import CLASSES, VALUES, kind_of_targets, loss
 from jaxmlp.nn.network import Params, check_shapes, forward, outputs, predictions
-from jaxmlp.spec import Examples, Spec
+from jaxmlp.spec import Examples, Spec, Splits
 from jaxmlp.training import model_file
 from jaxmlp.training.evaluation import Sums, metrics
 from jaxmlp.training.precision import precision
@@ -59,10 +60,11 @@ class Model:
 
     def logits(self, X: Any) -> np.ndarray:
         """The pre-activations of the output layer [N, K] for examples [N, *input_shape], or the rows of a table."""
-        X = X if self.preparation.columns is not None else _array(X)
-        x = self.preparation.apply(X)  # [N, D]
-        if self.preparation.columns is None and self.preparation.normalise == "none":
-            x = X.reshape(x.shape)  # as it is, in float64 too
+        preparation = self.preparation
+        x = preparation.apply(X)  # [N, D]
+        if preparation.columns is None and preparation.normalise == "none":
+            rows = X if isinstance(X, np.ndarray) else inputs.as_rows(X, "rows")
+            x = rows.reshape(x.shape)  # as it is, in float64 too
         with precision(self.spec.training):
             return np.asarray(compiled_forward(self.spec, self.params, jnp.asarray(x, self.spec.training.dtype)))
 
@@ -103,7 +105,7 @@ class Model:
 
         Raises DataError for `y` of another shape than `predict` gives.
         """
-        predicted, y = self.predict(X), np.asarray(y)
+        predicted, (y, _) = self.predict(X), inputs.as_targets(y, "y")
         if self.preparation.kind == VALUES:
             predicted = predicted.reshape(len(predicted), -1)
             y = y[:, None] if y.ndim == 1 else y
@@ -137,16 +139,21 @@ class Model:
         model_file.write(Path(path), self.spec, self.params, self.preparation)
 
 
-def _array(X: Any) -> np.ndarray:
-    """Examples as an array. Raises DataError where rows are of different lengths."""
-    try:
-        return np.asarray(X)
-    except ValueError as error:
-        raise DataError(f"X is no array of examples ({line_of(error)}); accepted is [N, *input_shape]") from None
-
-
 def as_it_is(spec: Spec, targets: ArrayLike) -> Preparation:
     """The preparation of examples that are [N, D] already: x goes in unchanged, classes are 0 to K-1."""
     kind, nothing = kind_of_targets(loss(spec.network.loss), targets), np.zeros(0, np.float32)
     names = tuple(range(max(spec.outputs, 2) if kind == CLASSES else spec.outputs))
     return Preparation("none", nothing, nothing, names, (spec.inputs,), kind)
+
+
+def checked_preparation(spec: Spec, splits: Splits, preparation: Preparation | None) -> Preparation:
+    """How the examples were prepared; None stands for: not at all. Raises UsageError for one that they do not come from."""
+    own = as_it_is(spec, splits.train.targets)
+    if preparation is None:
+        return own
+    model_file.check_preparation(spec, preparation)
+    if preparation.kind != own.kind:
+        raise UsageError(
+            f"preparation is of {preparation.kind}, splits.train.targets are {own.kind}; accepted is one kind"
+        )
+    return preparation

@@ -108,12 +108,11 @@ def reads(network: Network, training: Training) -> frozenset[str]:
 
 
 def readers(field: str) -> list[str]:
-    """The losses, update rules, schedules and stopping rules that read a field of Hyper which not all of their kind read."""
-    names: list[str] = []
-    for registry in (LOSSES, OPTIMIZERS, SCHEDULES, STOP_RULES):
-        reading = [name for name, entry in registry.items() if field in entry.reads]
-        names += reading if len(reading) < len(registry) else []
-    return names
+    """The losses, update rules, schedules and stopping rules that read a field of Hyper; none where all trainings do."""
+    registries = (LOSSES, OPTIMIZERS, SCHEDULES, STOP_RULES)
+    if any(all(field in entry.reads for entry in registry.values()) for registry in registries):
+        return []
+    return [name for registry in registries for name, entry in registry.items() if field in entry.reads]
 
 
 def refuse_unread(network: Network, training: Training, fields: Iterable[str]) -> None:
@@ -122,11 +121,25 @@ def refuse_unread(network: Network, training: Training, fields: Iterable[str]) -
     for field in fields:
         if field in Hyper._fields and field not in read:
             raise UsageError(
-                f"hyper.{field} is set, but not read by optimizer {training.optimizer!r}, schedule"
-                f" {training.schedule!r}, stop_rule {training.stop_rule!r}, loss {network.loss!r}, init {network.init!r}"
-                f"{'' if network.dropout else ', without dropout'}{'' if training.clip else ', without training.clip'}:"
-                f" leave it out (read here: {', '.join(sorted(read))})"
+                f"hyper.{field} is set, but {_unread(network, training, field)}, or leave hyper.{field} out"
             )
+
+
+def _unread(network: Network, training: Training, field: str) -> str:
+    """Why a field of Hyper is not read, and what would read it."""
+    switches = {"clip_norm": "training.clip", "dropout_rate": "network.dropout"}
+    if field in switches:
+        return f"not read without {switches[field]}: set {switches[field]} = true"
+    chosen = {
+        "network.loss": network.loss,
+        "network.init": network.init,
+        "training.optimizer": training.optimizer,
+        "training.schedule": training.schedule,
+        "training.stop_rule": training.stop_rule,
+    }
+    names = ["uniform"] if field == "init_scale" else readers(field)
+    key = next(key for key in chosen if names[0] in NAMES[key])
+    return f"not read by {key} {chosen[key]!r}: take {' or '.join(names)}"
 
 
 def check(spec: Spec, hyper: Hyper) -> None:

@@ -90,12 +90,13 @@ def contestants() -> dict[str, Callable[[], object]]:
     x = generator.standard_normal((N, D), dtype=np.float32)
     labels = generator.integers(0, K, N).astype(np.int32)
     train, one = Examples(jnp.asarray(x), jnp.asarray(labels)), Examples(jnp.asarray(x[:1]), jnp.asarray(labels[:1]))
-    splits, key, hyper = Splits(train, one, one), jax.random.key(0), traced(Hyper(learning_rate=RATE, momentum=GAMMA))
+    splits, key = Splits(train, one, one), jax.random.key(0)
     order = jax.random.permutation(key, N)
     w = jax.random.normal(key, (D, H)) / 28
     found: dict[str, Callable[[], object]] = {"products": partial(jax.jit(products), train.x, w, order)}
     for gradient in ("autodiff", "delta_rule"):
         spec = Spec(Network((H,)), Training(gradient=gradient), D, K)
+        hyper = traced(spec, Hyper(learning_rate=RATE, momentum=GAMMA))
         state = compiled_begin(spec, hyper, key)
         found[f"jaxmlp, {gradient}"] = partial(compiled_advance, spec, hyper, key, splits, state)
     found["NumPy by hand"] = partial(by_numpy, x, labels, generator)

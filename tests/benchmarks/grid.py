@@ -59,7 +59,7 @@ def product(n: int = 4096) -> Callable[[], float]:
 
 def single(spec: Spec, splits: Splits, epochs: int) -> Callable[[], float]:
     """Epochs a second of one network."""
-    hyper, key = traced(Hyper(patience=0)), jax.random.key(0)
+    hyper, key = traced(spec, Hyper(patience=0)), jax.random.key(0)
     state = compiled_begin(spec, hyper, key)
     splits = jax.device_put(splits)
     run_once = partial(compiled_advance, spec, hyper, key, splits, state, epochs=epochs)

@@ -68,7 +68,12 @@ def test_each_choice_of_what_matters_is_in_the_short_help(capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     ("field", "expected"),
-    [("epsilon", "adam, adamw, rmsprop"), ("decay_rate", "exponential, step"), ("min_delta", "no_improvement")],
+    [
+        ("epsilon", "adam, adamw, rmsprop"),
+        ("decay_rate", "exponential, step, plateau"),
+        ("min_delta", "no_improvement, no_improvement_within"),
+        ("huber_delta", "huber"),
+    ],
 )
 def test_a_hyperparameter_says_which_rules_read_it(field, expected):
     assert texts_of(Hyper)[field].endswith(f" ({expected}).")

@@ -37,7 +37,7 @@ def test_the_epoch_and_the_time_left_come_first_at_any_width(width, rest):
     bar.on_train_begin(1, 100, 1000)
     bar.began -= 22  # seconds, for eleven epochs
     bar.on_epoch_end(EPOCH)
-    bar.bar.refresh()
+    bar.bar.drawn.refresh()
     bar.clear()
     line = drawn(bar)[-1]
     assert len(line) <= width
@@ -72,7 +72,7 @@ def test_a_bar_says_what_is_compiled_meanwhile():
     bar = on_terminal(progress.Bar(quiet=False), 80)
     bar.show("trials", 1, 2, 5.0, ["1 running"])
     bar.on_compile("4-3-2")
-    bar.bar.refresh()
+    bar.bar.drawn.refresh()
     bar.clear()
     assert "compiling 4-3-2" in drawn(bar)[-1]
 

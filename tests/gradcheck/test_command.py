@@ -81,7 +81,7 @@ def test_a_wrong_derivative_fails_and_names_its_layer(capsys, monkeypatch):
 @pytest.mark.usefixtures("fresh_programs")
 def test_a_flipped_sign_fails_at_a_kinked_activation_too(capsys, monkeypatch):
     loss = LOSSES["softmax_cross_entropy"]
-    flipped = loss._replace(delta=lambda z, t, f: -loss.delta(z, t, f))
+    flipped = loss._replace(delta=lambda *given: -loss.delta(*given))
     monkeypatch.setitem(LOSSES, "softmax_cross_entropy", flipped)
     assert command.main(SMALL) == 1
     printed = capsys.readouterr().out

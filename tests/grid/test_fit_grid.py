@@ -152,13 +152,14 @@ def test_keys_that_change_the_program_make_groups(splits):
     assert found.table["hidden"] == [(4,)] * 8 + [(3, 3)] * 8
     assert found.table["seed"] == [5, 6] * 8
     assert found.table["learning_rate"] == [0.1, 0.1, 0.3, 0.3] * 4
-    best = found.best
+    best = found.best.trial
     assert found.table["validation_loss"][best] == min(found.table["validation_loss"])
     network = Network(found.table["hidden"][best], found.table["activation"][best])
     single = fit(
         Spec(network, SPEC.training, 4, 3), Hyper(found.table["learning_rate"][best]), splits, found.table["seed"][best]
     )
-    assert_close(found.params, single.params)
+    assert_close(found.best.model.params, single.params)
+    assert found.best.model.spec == found.best.spec == single.model.spec
     assert (found.test.correct, found.test.count) == (single.test.correct, single.test.count)
     assert min(found.curves[best]["validation_loss"]) == found.table["validation_loss"][best]
 
@@ -189,7 +190,7 @@ def test_seeds_of_a_configuration_are_pruned_together(splits):
 def test_the_best_is_none_where_all_diverge(splits):
     found = fit_grid(SPEC, Hyper(patience=0), splits, {"learning_rate": [1e30, 1e31]})
     assert found.table["status"] == ["diverged"] * 2
-    assert (found.best, found.params, found.test) == (-1, None, None)
+    assert (found.best, found.models(), found.test) == (None, [], None)
 
 
 class Watch(Callbacks):
@@ -219,7 +220,7 @@ def test_callbacks_see_every_call(splits):
     assert (first.trials, first.finished + first.running) == (3, 3)
     assert (last.finished, last.running, last.epochs) == (3, 0, sum(found.table["epochs_run"]))
     assert last.by_status == {"diverged": 1, "max_epochs": 2}
-    assert last.best == found.rows[found.best]
+    assert last.best == found.rows[found.best.trial]
     assert watch.compiled == ["4-7-3"] * found.compiles
     assert watch.ends == 1
 
@@ -235,7 +236,7 @@ def test_callbacks_stop_a_grid(splits, calls):
     epochs = found.table["epochs_run"]
     assert 10 * calls <= sum(epochs) < 100_000
     assert [loss is None for loss in found.table["validation_loss"]] == [run == 0 for run in epochs]
-    assert epochs[found.best] > 0
+    assert epochs[found.best.trial] > 0
     fits = fit_trials(spec, [Hyper(patience=0)] * 2, [0, 1], splits, callbacks=Watch(calls))
     assert [one.stop_reason for one in fits] == ["stopped"] * 2
 
@@ -436,7 +437,7 @@ def test_zero_weight_examples_do_not_count(splits):
     single = fit(SPEC, Hyper(), weighted)
     row = found.rows[0]
     assert (row["train_count"], row["validation_count"]) == (18, 8)
-    assert (row["validation_correct"], row["validation_count"]) == single.validation[1:]
+    assert (row["validation_correct"], row["validation_count"]) == single.validation[1:3]
     assert row["validation_accuracy"] == single.validation.accuracy
     assert found.curves[0]["train_accuracy"] == [epoch.train.accuracy for epoch in single.epochs]
 
@@ -448,8 +449,8 @@ def test_a_trial_that_diverged_is_never_the_best(splits):
     statuses, losses = found.table["status"], found.table["validation_loss"]
     assert statuses == ["max_epochs", "diverged"]
     assert losses[1] is not None
-    assert found.best == 0
-    assert fit_grid(SPEC, late, splits, {"l2": [1e4]}).best == -1
+    assert found.best.trial == 0
+    assert fit_grid(SPEC, late, splits, {"l2": [1e4]}).best is None
 
 
 @pytest.mark.users_flags
@@ -469,4 +470,4 @@ def test_one_worker_and_three_come_to_the_same_bits(splits, monkeypatch):
         assert {name: curve[name] for name in curve if name != "seconds"} == {
             name: other[name] for name in other if name != "seconds"
         }
-    assert_same(one.params, three.params)
+    assert_same([model.params for model in one.models(5)], [model.params for model in three.models(5)])

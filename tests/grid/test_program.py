@@ -13,7 +13,7 @@ from jaxmlp.training.fitting import typed
 def test_a_seed_group_shares_its_batches(splits):
     """In the traced program the batch is gathered once for a seed group: [B, D], not [P, B, D]."""
     keys = jax.random.split(jax.random.key(0), 1)
-    hyper = jax.tree.map(lambda *leaves: np.stack(leaves)[None], *[typed(h) for h in HYPERS])
+    hyper = jax.tree.map(lambda *leaves: np.stack(leaves)[None], *[typed(SPEC, h) for h in HYPERS])
     state = jax.tree.map(
         lambda leaf: np.broadcast_to(leaf, (1, 5, *leaf.shape)), loop.begin(SPEC, Hyper(), jax.random.key(0))
     )

@@ -16,7 +16,7 @@ from jaxmlp.training.stopping import Stopping
 
 def state_of(w, best_epoch=1):
     params = (Layer(np.asarray(w, np.float32), np.zeros(np.shape(w)[1], np.float32)),)
-    stopping = Stopping(np.float32(1), np.float32(1), np.int32(best_epoch), np.int32(0), np.bool_(False))
+    stopping = Stopping(np.float32(1), np.float32(1), np.int32(best_epoch), np.int32(0), np.bool_(False), None)
     return TrainState(params, (), params, stopping, np.int32(best_epoch))
 
 
@@ -48,9 +48,7 @@ def test_the_cause_of_a_divergence(status, last, expected):
 
 
 def test_a_row_holds_the_best_epoch_and_exact_counts():
-    row = result(7, best_epoch=2, validation_loss=0.25, validation_correct=3, train_loss=0.5, train_correct=9).row(
-        10, 4
-    )
+    row = result(7, best_epoch=2, validation_loss=0.25, validation_score=3, train_loss=0.5, train_score=9).row(10, 4)
     assert list(row)[:4] == ["trial", "status", "epochs_run", "best_epoch"]
     assert (row["trial"], row["epochs_run"], row["best_epoch"]) == (7, 2, 2)
     assert [row[f"validation_{name}"] for name in ("loss", "accuracy", "correct", "count")] == [0.25, 0.75, 3, 4]
@@ -60,7 +58,7 @@ def test_a_row_holds_the_best_epoch_and_exact_counts():
 
 
 def test_a_curve_holds_none_where_a_number_is_not_finite():
-    curve = result(validation_loss=np.inf, train_correct=5).curve(10, 4)
+    curve = result(validation_loss=np.inf, train_score=5).curve(10, 4)
     assert curve["validation_loss"] == [1.0, None]
     assert (curve["train_correct"], curve["train_accuracy"]) == ([1, 5], [0.1, 0.5])
 

@@ -60,7 +60,7 @@ assert_close = partial(helpers.assert_close, atol=1e-6)
 @pytest.mark.parametrize("rule", RULES)
 def test_it_comes_to_rest_at_the_minimum_of_the_objective(rule, l2):
     """There the gradient of all but L1 is -l1 sign(w), or at most l1 where w = 0; and 0 for a bias."""
-    spec, batch = spec_of(rule, hidden=()), Examples(*map(jnp.asarray, examples(60, 3, np.float64)[:2]))
+    spec, batch = spec_of(rule, hidden=(), dtype="float64"), Examples(*map(jnp.asarray, examples(60, 3, np.float64)[:2]))
     hyper = jax.tree.map(jnp.asarray, Hyper(momentum=0.8, l1=0.05, l2=l2))
     rate = jnp.asarray(0.1)
     smooth = hyper._replace(l1=jnp.zeros(()))
@@ -135,15 +135,15 @@ def test_several_devices_train_the_same_network():
 def test_the_objective_that_is_watched_has_the_penalty():
     spec = spec_of(monitor="objective")
     state = fit(spec, HYPER, SPLITS).state
-    penalty = penalty_term(typed(HYPER), state.best_params)
-    loss = evaluate(spec, state.best_params, jax.tree.map(jnp.asarray, SPLITS.validation)).loss
+    penalty = penalty_term(typed(spec, HYPER), state.best_params)
+    loss = evaluate(spec, typed(spec, HYPER), state.best_params, jax.tree.map(jnp.asarray, SPLITS.validation)).loss
     assert penalty > 0.01
     np.testing.assert_allclose(state.stopping.best, loss + penalty, rtol=1e-5)
 
 
 def test_a_batch_of_zero_weight_examples_shrinks_nothing():
     spec, key = spec_of("sgd", hidden=(), batch_size=1, max_epochs=1), jax.random.key(0)
-    train = partial(jax.jit(loop.advance, static_argnums=0), spec, hyper := typed(HYPER), key)
+    train = partial(jax.jit(loop.advance, static_argnums=0), spec, hyper := typed(spec, HYPER), key)
     state = jax.jit(loop.begin, static_argnums=0)(spec, hyper, key)
     one_counts = SPLITS.train._replace(weights=np.eye(45, dtype=np.float32)[7])
     one_alone = jax.tree.map(lambda column: column[7:8], SPLITS.train)

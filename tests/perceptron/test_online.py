@@ -1,5 +1,6 @@
 """The perceptron: equal to the equations written out in NumPy, to minus the gradient, and to itself however it is run."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -13,7 +14,7 @@ from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.perceptron import fitting, online
 from jaxmlp.perceptron.fitting import fit_online
 from jaxmlp.perceptron.online import BLOCK, Online, one_layer
-from jaxmlp.spec import Examples, Splits
+from jaxmlp.spec import Examples, Hyper, Splits, Training
 
 D, K, N = 12, 4, 300
 IN_NUMPY = {  # value, slope from (z, y), low and high target
@@ -27,6 +28,10 @@ FAST = Online(learning_rate=0.1, threshold=0.0, init_scale=0.03, max_steps=1000)
 
 advance = jax.jit(online.advance, static_argnums=0)
 learn = jax.jit(online.learn, static_argnums=0)
+
+
+def in_float64(output_activation):
+    return replace(one_layer(output_activation, "uniform", D, K), training=Training(dtype="float64"))
 
 
 def numbers(values=FAST, dtype=jnp.float32):
@@ -72,7 +77,7 @@ def by_numpy(name, values, data, layer, rows):
 @pytest.mark.parametrize("stops", [False, True], ids=["to the limit", "to the threshold"])
 @pytest.mark.parametrize("name", IN_NUMPY)
 def test_it_equals_the_equations_in_numpy(name, stops, float64):
-    spec, key, data = one_layer(name, "uniform", D, K), jax.random.key(3), examples(np.float64)
+    spec, key, data = in_float64(name), jax.random.key(3), examples(np.float64)
     values = FAST._replace(threshold=REACHED[name] if stops else 0.0)
     traced = numbers(values, jnp.float64)
     state = online.begin(spec, traced, key)
@@ -93,12 +98,12 @@ def test_it_equals_the_equations_in_numpy(name, stops, float64):
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_a_step_is_minus_the_gradient_times_the_learning_rate(name, float64):
-    spec, data = one_layer(name, "uniform", D, K), examples(np.float64)
+    spec, data = in_float64(name), examples(np.float64)
     traced = numbers(dtype=jnp.float64)
     state = online.begin(spec, traced, jax.random.key(0))
     x, label = data.x[:1], data.targets[:1]
     f, loss = ACTIVATIONS[name], losses.loss("squared_error")
-    d = losses.targets(label, K, loss, f, x.dtype)
+    d = losses.output_targets(label, K, loss, f, Hyper(), x.dtype)
     error = jax.jit(lambda layer: 0.5 * jnp.sum((d - f.value(x @ layer.w + layer.b[None, :])) ** 2))
     gradient = jax.grad(error)(state.layer)
     after = learn(spec, traced, x, label, state)
@@ -111,7 +116,7 @@ def test_a_step_is_minus_the_gradient_times_the_learning_rate(name, float64):
 @pytest.mark.parametrize("name", ["sigmoid", "identity"])
 @pytest.mark.parametrize("length", [1, 60])
 def test_the_length_of_a_block_does_not_matter(name, length, float64):
-    spec, data = one_layer(name, "uniform", D, K), examples(np.float64)
+    spec, data = in_float64(name), examples(np.float64)
     traced = numbers(FAST._replace(threshold=REACHED[name]), jnp.float64)
     start = online.begin(spec, traced, jax.random.key(1))
     whole = learn(spec, traced, data.x, data.targets, start)
@@ -150,7 +155,7 @@ def test_the_limit_on_steps_is_exact(limit):
 @pytest.mark.parametrize("name", ["sigmoid", "arctan"])
 def test_it_ends_at_the_first_error_below_the_threshold(name, float64):
     """A threshold just above an error that is below all before it ends there; one just below it does not."""
-    spec, data, traced = one_layer(name, "uniform", D, K), examples(np.float64), numbers(dtype=jnp.float64)
+    spec, data, traced = in_float64(name), examples(np.float64), numbers(dtype=jnp.float64)
     start = online.begin(spec, traced, jax.random.key(0))
     _, _, errors, _ = by_numpy(name, FAST, data, start.layer, range(N))
     records = [n for n in range(N) if errors[n] < min(errors[:n], default=np.inf)]

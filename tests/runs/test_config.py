@@ -10,11 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import refused
+from helpers import of_kind, refused
 
 from jaxmlp.data.sources import Data
 from jaxmlp.errors import UsageError
 from jaxmlp.nn.gradients import by_autodiff
+from jaxmlp.nn.losses import LOSSES
 from jaxmlp.nn.network import INITS, Layer
 from jaxmlp.nn.network import init as first_weights
 from jaxmlp.runs import config
@@ -23,7 +24,7 @@ from jaxmlp.spec import Examples, Hyper, Network, Spec, Training
 from jaxmlp.training import optimizers, stopping
 from jaxmlp.training.fitting import traced
 from jaxmlp.training.optimizers import OPTIMIZERS
-from jaxmlp.training.schedules import SCHEDULES, learning_rates
+from jaxmlp.training.schedules import SCHEDULES, learning_rates, schedule
 from jaxmlp.training.stopping import STOP_RULES
 from jaxmlp.training.validation import reads
 
@@ -217,12 +218,16 @@ OTHER_VALUES = Hyper(
     learning_rate=0.37,
     momentum=0.3,
     beta1=0.3,
-    beta2=0.7,
+    beta2=0.05,
     rms_decay=0.4,
     epsilon=0.1,
     weight_decay=0.3,
+    clip_norm=0.05,
     l1=0.01,
     l2=0.1,
+    label_smoothing=0.3,
+    huber_delta=0.3,
+    quantile=0.2,
     dropout_rate=0.2,
     init_scale=0.5,
     warmup_epochs=2.0,
@@ -238,10 +243,13 @@ OTHER_VALUES = Hyper(
 def experiments():
     """Experiments that together bear every name of every registry."""
     rules = itertools.cycle(STOP_RULES)
-    for optimizer, schedule, init in itertools.zip_longest(OPTIMIZERS, SCHEDULES, INITS):
+    for optimizer, schedule_name, init, loss in itertools.zip_longest(OPTIMIZERS, SCHEDULES, INITS, LOSSES):
+        clip, loss = optimizer == "momentum", loss or "softmax_cross_entropy"
         yield Experiment(
-            network=Network(hidden=(4,), init=init or "zeros", dropout=schedule is None),
-            training=Training(optimizer or "sgd", schedule or "constant", max_epochs=4, stop_rule=next(rules)),
+            network=Network(hidden=(4,), init=init or "zeros", loss=loss, dropout=schedule_name is None),
+            training=Training(
+                optimizer or "sgd", schedule_name or "constant", max_epochs=4, stop_rule=next(rules), clip=clip
+            ),
         )
 
 
@@ -252,28 +260,31 @@ def test_reads_tells_the_truth(experiment):
     """A number that is said to be read changes what training computes; the others do not change a bit of it."""
     spec, key = Spec(experiment.network, experiment.training, 3, 2), jax.random.key(0)
     rng = np.random.default_rng(0)
-    batch = Examples(jnp.asarray(rng.normal(size=(8, 3)), jnp.float32), jnp.asarray(rng.integers(0, 2, 8), jnp.int32))
+    loss, x = experiment.network.loss, rng.normal(size=(8, 3)).astype(np.float32)
+    batch = jax.tree.map(jnp.asarray, of_kind(loss, LOSSES[loss].learns[0], Examples(x, np.zeros(0)), 2))
     weights = Layer(rng.normal(size=(3, 4)), rng.normal(size=4)), Layer(rng.normal(size=(4, 2)), rng.normal(size=2))
     fixed = jax.tree.map(lambda array: array.astype(np.float32), weights)
 
     @jax.jit
     def computed(hyper):
         training = spec.training
-        rates = [learning_rates(training.schedule, hyper, 4, jnp.asarray(epoch), 1)[0] for epoch in range(4)]
+        state, stops = stopping.begin("float32", cuts=schedule(training.schedule).cuts), []
+        cuts = None if state.cuts is None else state.cuts + 2
+        rates = [learning_rates(training, hyper, jnp.asarray(epoch), 1, cuts)[0] for epoch in range(4)]
         params, opt_state = fixed, optimizers.start(training.optimizer, hyper, fixed)
-        for rate in rates[:2]:
+        for rate in rates:
             grads = by_autodiff(spec, hyper, params, batch, key).grads
+            grads = optimizers.clipped(hyper, grads) if training.clip else grads
             params, opt_state = optimizers.update(training.optimizer, hyper, rate, grads, opt_state, params)
-        state, stops = stopping.begin(), []
         for epoch, loss in enumerate(jnp.asarray([1.0, 0.9, 0.95, 0.97, 0.8])):
-            state, _ = stopping.after_epoch(training.stop_rule, hyper, state, jnp.asarray(epoch), loss, loss)
+            state, _ = stopping.after_epoch(training.stop_rule, hyper, state, jnp.asarray(epoch), loss, loss, rates[0])
             stops.append(stopping.stopped(hyper, state))
-        return first_weights(spec, hyper, key), rates, params, stops
+        return first_weights(spec, hyper, key), rates, params, stops, state.cuts
 
     def outcome(hyper):
-        return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(computed(traced(hyper)))]
+        return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(computed(traced(spec, hyper)))]
 
-    base = Hyper(patience=2, decay_epochs=2.0)
+    base = Hyper(learning_rate=0.5, beta2=0.6, patience=2, decay_epochs=2.0)
     with jax.numpy_dtype_promotion("standard"):
         first = outcome(base)
         read = {n for n in Hyper._fields if outcome(base._replace(**{n: getattr(OTHER_VALUES, n)})) != first}

@@ -84,9 +84,10 @@ def test_validation_in_blocks(together, monkeypatch):
     monkeypatch.setattr(evaluation, "EVALUATED_TOGETHER", together)
     spec, splits = spec_of(), splits_of(weighted=True)
     shard = data_parallel.shard_over(data_parallel.mesh_for(spec.training))
-    params = fitting.compiled_begin(spec, fitting.traced(HYPER), jax.random.key(0)).params
+    hyper = fitting.traced(spec, HYPER)
+    params = fitting.compiled_begin(spec, hyper, jax.random.key(0)).params
     alone, shared = (
-        jax.jit(lambda *a, s=s: evaluation.evaluate(spec, *a, s))(params, splits.validation)
+        jax.jit(lambda *a, s=s: evaluation.evaluate(spec, hyper, *a, s))(params, splits.validation)
         for s in (lambda b: b, shard)
     )
     assert_close(alone, shared)
@@ -96,7 +97,7 @@ def test_what_comes_back_lies_on_one_device():
     spec, splits, _ = CASES["last batch unsplit"]
     found = fit(spec, HYPER, splits, data_parallel=True)
     assert {len(leaf.devices()) for leaf in jax.tree.leaves((found.params, found.state))} == {1}
-    assert fitting.measure(spec, found.params, splits.test) == found.test
+    assert fitting.measure(spec, HYPER, found.params, splits.test) == found.test
 
 
 def test_one_compile_for_all_numbers_and_seeds(monkeypatch):
@@ -122,7 +123,7 @@ def test_a_second_run_gives_the_same_bits():
 def compiled_text(spec, splits, *, split):
     """The program that the devices run, as text: the shapes in it are those of one device."""
     place = placement_for(spec.training, data_parallel=split)
-    hyper, key = fitting.traced(HYPER), jax.random.key(0)
+    hyper, key = fitting.traced(spec, HYPER), jax.random.key(0)
     state = fitting.compiled_begin(spec, hyper, key)
     arguments = place.put((hyper, key, splits, state))
     return place.advance.lower(spec, *arguments).compile().as_text()
@@ -146,7 +147,7 @@ def test_only_sums_travel(gradient, weighted):
     spec, splits = spec_of(dropout=True, gradient=gradient), splits_of(4 * BATCH, weighted)
     text = compiled_text(spec, splits, split=True)
     assert set(re.findall(COLLECTIVES, text)) == {"all-reduce"}
-    params = jax.tree.leaves(fitting.compiled_begin(spec, fitting.traced(HYPER), jax.random.key(0)).params)
+    params = jax.tree.leaves(fitting.compiled_begin(spec, fitting.traced(spec, HYPER), jax.random.key(0)).params)
     sizes = [leaf.size for leaf in params]
     reduced = [
         np.prod([int(n) for n in re.findall(r"\d+", shape.split("[")[1])]) for shape in results_of("all-reduce", text)

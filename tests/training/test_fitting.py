@@ -1,13 +1,16 @@
 """The host loop: which events the callbacks get in which order, how they stop training, and what is compiled when."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers import assert_same, clouds, counting, refused
 
-from jaxmlp.spec import Hyper, Network, Spec, Splits, Training
+from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training import fitting, loop
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.fitting import fit
+from jaxmlp.training.model import as_it_is
 from jaxmlp.training.validation import check_data
 
 HYPER = Hyper(learning_rate=0.5, patience=0)
@@ -94,3 +97,86 @@ def test_compiling_runs_nothing_and_a_second_fit_compiles_nothing(monkeypatch):
 def test_examples_that_float32_does_not_hold_are_refused(x, words):
     splits = SPLITS._replace(train=SPLITS.train._replace(x=x))
     refused(words, check_data, spec_of(), splits)
+
+
+def test_several_callbacks_get_every_event_and_any_can_stop():
+    first, second = Events(3), Events(2)
+    found = fit(spec_of(), HYPER, SPLITS, callbacks=[first, second])
+    assert first.events == second.events == [("compile", "6-5-3"), ("begin", 0, 4, 20), *found.epochs, "end"]
+    assert (len(found.epochs), found.stop_reason) == (2, "stopped")
+
+
+VALUES = Splits(*(Examples(part.x, part.x[:, :2] ** 2) for part in SPLITS))
+
+
+def test_the_model_is_that_of_the_best_epoch():
+    """Without a preparation x goes in as it is; with one, as it came."""
+    found = fit(spec_of(), HYPER, SPLITS)
+    assert_same(found.model.params, found.state.best_params)
+    assert found.model.score(SPLITS.test.x, SPLITS.test.targets) == pytest.approx(found.test.accuracy)
+    named = found.model.preparation._replace(classes=("ant", "bee", "cat"))
+    other = fit(spec_of(), HYPER, SPLITS, preparation=named).model
+    assert set(other.predict(SPLITS.test.x).tolist()) <= {"ant", "bee", "cat"}
+    assert other.predict(SPLITS.test.x).tolist() == [named.classes[k] for k in found.model.predict(SPLITS.test.x)]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kind": "labels"}, ["preparation is of labels"]),
+        ({"classes": (1, 2)}, ["spec.outputs is 3", "2 classes"]),
+        ({"input_shape": (5,)}, ["spec.inputs is 6", "[5]"]),
+    ],
+)
+def test_a_preparation_of_other_data_is_refused_before_training(change, words):
+    preparation = as_it_is(spec_of(), SPLITS.train.targets)._replace(**change)
+    refused(words, fit, spec_of(), HYPER, SPLITS, preparation=preparation)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_history_has_a_column_for_each_metric(dtype):
+    found = fit(spec_of(gradient="both", dtype=dtype), HYPER, SPLITS)
+    assert found.history == {
+        "epoch": [1, 2, 3, 4],
+        "learning_rate": [0.5] * 4,
+        "train_loss": [epoch.train.loss for epoch in found.epochs],
+        "train_accuracy": [epoch.train.accuracy for epoch in found.epochs],
+        "validation_loss": [epoch.validation.loss for epoch in found.epochs],
+        "validation_accuracy": [epoch.validation.accuracy for epoch in found.epochs],
+        "seconds": [epoch.seconds for epoch in found.epochs],
+        "gradient_disagreement": [epoch.disagreement for epoch in found.epochs],
+    }
+    spec = Spec(Network((5,), loss="squared_error"), Training(max_epochs=2, dtype=dtype), 6, 2)
+    found = fit(spec, Hyper(learning_rate=0.01), VALUES)
+    assert found.history["validation_r2"] == [epoch.validation.r2 for epoch in found.epochs]
+    assert found.model.score(VALUES.test.x, VALUES.test.targets) == pytest.approx(found.test.r2, abs=1e-5)
+    assert "train_accuracy" not in found.history
+
+
+@pytest.mark.parametrize("training", [{}, {"optimizer": "adam", "schedule": "plateau"}, {"dtype": "float64"}], ids=str)
+def test_going_on_from_a_fit_equals_training_on_to_the_bit(standard_promotion, training):
+    hyper = Hyper(learning_rate=0.1, patience=3)
+    whole = fit(spec_of(max_epochs=7, **training), hyper, SPLITS, seed=5)
+    short = fit(spec_of(max_epochs=3, **training), hyper, SPLITS, seed=5)
+    events = Events()
+    found = fit(spec_of(max_epochs=7, **training), hyper, SPLITS, seed=5, start=short, callbacks=events)
+    assert events.events[1] == ("begin", 3, 7, 20)
+    assert_same(found.state, whole.state)
+    times = [[epoch._replace(seconds=0) for epoch in one.epochs] for one in (found, whole)]
+    assert times[0] == times[1]
+    assert (found.test, found.best_epoch, found.stop_reason) == (whole.test, whole.best_epoch, whole.stop_reason)
+    assert len(short.epochs) == 3
+    again = fit(spec_of(max_epochs=7, **training), hyper, SPLITS, seed=5, start=found)
+    assert_same(again.state, found.state)  # there is no epoch left
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (replace(spec_of(), network=Network((6,))), ["start was trained with network.hidden [5]", "[6]"]),
+        (spec_of(optimizer="adam"), ["training.optimizer 'momentum'", "'adam'"]),
+    ],
+    ids=["shapes", "update rule"],
+)
+def test_going_on_from_a_fit_of_another_spec_is_refused(spec, words):
+    refused(words, fit, spec, HYPER._replace(momentum=0.9), SPLITS, start=fit(spec_of(max_epochs=1), HYPER, SPLITS))

@@ -206,9 +206,9 @@ def test_early_stop_keeps_the_best_and_then_leaves_all_as_it_is(rule):
     assert log.ran[:ran].all()
     losses = np.asarray(log.validation_loss)[:ran]
     bad = [
-        epoch > 0 and {"no_improvement": loss >= least, "no_improvement_within": loss > least}.get(rule, loss > last)
-        for epoch, (loss, least, last) in enumerate(
-            zip(losses, np.r_[np.inf, np.minimum.accumulate(losses)], np.r_[np.inf, losses])
+        {"no_improvement": loss >= least, "no_improvement_within": loss > least}.get(rule, loss > last)
+        for loss, least, last in zip(
+            losses, np.r_[np.inf, np.minimum.accumulate(losses)[:-1]], np.r_[np.inf, losses[:-1]], strict=True
         )
     ]
     ends = [epoch for epoch in range(1, ran) if bad[epoch] and bad[epoch - 1]]

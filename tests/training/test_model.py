@@ -5,6 +5,7 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import assert_same, cases, refused
 
@@ -149,7 +150,12 @@ def test_weights_of_other_shapes_than_the_spec_says_are_refused(spec, model, wor
 
 def test_inputs_of_another_shape_than_the_spec_says_are_refused():
     refused(["[2, 7]", "[examples, 4]"], forward, CLASSIFIER.spec, CLASSIFIER.params, jnp.zeros((2, 7)))
-    for rows, word in ((X[:, :3], "(3,)"), (X[0], "()"), ([[1.0, 2.0], [3.0]], "X is no array"), (X + np.nan, "NaN")):
+    for rows, word in (
+        (X[:, :3], "(3,)"),
+        (X[0], "()"),
+        ([[1.0, 2.0], [3.0]], "rows of unequal lengths"),
+        (X + np.nan, "NaN"),
+    ):
         refused([word], CLASSIFIER.predict, rows, error=DataError)
 
 
@@ -197,3 +203,17 @@ def test_examples_without_a_preparation_go_in_as_they_are(loss, targets, K, kind
         model = Model(spec, init(spec, Hyper(), jax.random.key(0)), preparation)
         wide = np.random.default_rng(0).normal(size=(3, 4))  # float64 holds more than float32
         np.testing.assert_array_equal(model.logits(wide), jax.jit(forward, static_argnums=0)(spec, model.params, wide))
+
+
+def test_a_model_of_a_frame_predicts_and_scores_frames_after_it_was_saved(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"size": rng.normal(size=60), "colour": rng.choice(["red", "blue"], 60)})
+    answer = pd.Series(np.where(frame["colour"] == "red", "yes", "no"), name="answer")
+    splits, preparation = jaxmlp.splits_from(frame, answer, test=0.2)
+    spec = Spec(Network((8,)), Training(max_epochs=20, batch_size=8), splits.train.x.shape[1], 2)
+    model = jaxmlp.fit(spec, Hyper(), splits, preparation=preparation).model
+    model.save(tmp_path / "model")
+    assert model.score(frame[["colour", "size"]], answer) > 0.9
+    loaded = jaxmlp.load(tmp_path / "model")
+    assert_same(loaded.preparation, model.preparation)
+    assert_same(loaded.predict_proba(frame), model.predict_proba(frame))

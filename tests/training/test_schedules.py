@@ -32,7 +32,7 @@ def jitted(name, max_epochs, steps):
 
 
 def rates_of(name, hyper, max_epochs=MAX_EPOCHS, steps=STEPS, epochs=8, cuts=0):
-    """The learning rates of all steps of the first epochs, also past the last one; after so many cuts, where there are any."""
+    """The learning rates of all steps of the first epochs, also past the last one; after so many cuts."""
     hyper = Hyper(*(jnp.asarray(n, jnp.float32) for n in hyper))
     return np.asarray(jitted(name, max_epochs, steps)(hyper, jnp.arange(epochs), jnp.int32(cuts))).ravel()
 
