@@ -1,4 +1,5 @@
 from . import plots as plots
+from . import sklearn as sklearn
 from .data.arrays import splits_from as splits_from
 from .data.preparing import Preparation as Preparation
 from .data.preparing import prepare as prepare

@@ -103,7 +103,7 @@ def fit_grid(
         for number, group_spec in enumerate(specs)
     ]
     with watched(callbacks, progress) as watch:
-        records, driver = _train(groups, watch.callbacks, prune, trials.configurations)
+        records, driver = train_groups(groups, watch.callbacks, prune, trials.configurations)
     if driver.best is not None:
         weights.add(driver.best.result)
     best = []
@@ -176,7 +176,7 @@ def fit_trials(
 
     group = _group(spec, splits, range(len(trials)), trials.__getitem__, record, mode, chunk)
     with watched(callbacks, progress) as watch:
-        records, driver = _train([group], watch.callbacks)
+        records, driver = train_groups([group], watch.callbacks)
     fits = []
     with precision(spec.training):
         for (_, _, result), hyper in zip(records, hypers, strict=True):
@@ -201,7 +201,7 @@ def _group(
     return Group(spec, packing, numbers, trial, lambda number: trial(number).seed, lambda: splits, record, alone)
 
 
-def _train(
+def train_groups(
     groups: Sequence[Group],
     callbacks: Callbacks,
     prune: Prune | None = None,

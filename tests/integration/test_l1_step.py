@@ -60,7 +60,10 @@ assert_close = partial(helpers.assert_close, atol=1e-6)
 @pytest.mark.parametrize("rule", RULES)
 def test_it_comes_to_rest_at_the_minimum_of_the_objective(rule, l2):
     """There the gradient of all but L1 is -l1 sign(w), or at most l1 where w = 0; and 0 for a bias."""
-    spec, batch = spec_of(rule, hidden=(), dtype="float64"), Examples(*map(jnp.asarray, examples(60, 3, np.float64)[:2]))
+    spec, batch = (
+        spec_of(rule, hidden=(), dtype="float64"),
+        Examples(*map(jnp.asarray, examples(60, 3, np.float64)[:2])),
+    )
     hyper = jax.tree.map(jnp.asarray, Hyper(momentum=0.8, l1=0.05, l2=l2))
     rate = jnp.asarray(0.1)
     smooth = hyper._replace(l1=jnp.zeros(()))

@@ -1,0 +1,5 @@
+"""scikit-learn's estimators for multi-layer perceptrons, trained by jaxmlp: change one import."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,178 @@
+"""Estimators whose `fit` takes up the weights of a trial, for scikit-learn's searches to score."""
+
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
+
+from jaxmlp.sklearn.estimator import Estimator, Prepared
+from jaxmlp.sklearn.trials import PlannedFit, TrainedFit, train
+
+OF_DATA = (
+    "early_stopping",
+    "validation_fraction",
+    "random_state",
+    "class_weight",
+)  # parameters: which examples are seen
+Key = tuple[str, str]  # digests of the data and of the parameters of a fit
+
+
+class Replay(NamedTuple):
+    """What a fit takes up, instead of training."""
+
+    attributes: dict[str, Any]  # that its data give an estimator
+    planned: PlannedFit
+    kind: str  # of the targets
+    trained: TrainedFit
+
+
+class Trained(NamedTuple):
+    """All trials of a search."""
+
+    replays: dict[Key, Replay]
+    compiles: int
+    seconds: float
+
+
+class Plans:
+    """The fits of a search that can be trained side by side.
+
+    Args:
+        base: What is searched: an estimator of this package, or a pipeline that ends with one.
+        prefix: Of the names of that estimator's parameters in `base`.
+        params: Of the fits, by name; of arrays of N entries a fit has its own rows.
+    """
+
+    def __init__(self, base: Any, prefix: str, params: Mapping[str, Any]) -> None:
+        self.base, self.prefix, self.params = base, prefix, params
+        self._planned: dict[Key, tuple[dict[str, Any], PlannedFit, str]] = {}
+        self._prepared: dict[tuple[str, ...], tuple[dict[str, Any], Prepared]] = {}
+        self._transformed: dict[tuple[str, str], tuple[Any, Any, str]] = {}
+
+    def add(self, candidate: Mapping[str, Any], X: Any, y: Any, rows: np.ndarray) -> None:
+        """Plan the fit of a candidate on some rows; one that fails is left to fail where it is scored."""
+        model: Any = clone(self.base)
+        parameters: Any = clone(dict(candidate), safe=False)
+        try:
+            model.set_params(**parameters)
+            self._add(model, X, y, rows)
+        except Exception:  # scikit-learn counts and reports what the fit itself raises
+            return
+
+    def _add(self, model: Any, X: Any, y: Any, rows: np.ndarray) -> None:
+        mlp: Estimator = model[-1] if self.prefix else model
+        own = {name.removeprefix(self.prefix): value for name, value in self.params.items()}
+        if mlp.solver == "lbfgs" or mlp.device is not None or own.keys() - {"sample_weight"}:
+            return
+        mlp._validate_params()
+        x, targets, data = self._data(model, X, y, rows)
+        key = (data, *(_hash(getattr(mlp, name, None)) for name in OF_DATA))
+        if key not in self._prepared:
+            weights = own.get("sample_weight")
+            prepared = mlp._prepare(x, targets, None if weights is None else _safe_indexing(weights, rows))
+            parameters = mlp.get_params(deep=False)
+            given = {name: value for name, value in vars(mlp).items() if name not in parameters}
+            self._prepared[key] = given, prepared
+        attributes, prepared = self._prepared[key]
+        vars(mlp).update(attributes)
+        fit = PlannedFit(*mlp._described(prepared.sizes), prepared.seed, prepared.splits)
+        self._planned[data, _digest(mlp)] = attributes, fit, prepared.sizes.kind
+
+    def _data(self, model: Any, X: Any, y: Any, rows: np.ndarray) -> tuple[Any, Any, str]:
+        """The rows of a fit as the network gets them, and a digest of which they are."""
+        at = _hash(rows)
+        steps = _hash([step.get_params() for step in model[:-1]]) if self.prefix else ""
+        if (at, steps) not in self._transformed:
+            x, targets, digest = _safe_indexing(X, rows), _safe_indexing(y, rows), at
+            if self.prefix:
+                x = model[:-1].fit_transform(x, targets)
+                digest = _hash(x)
+            self._transformed[at, steps] = x, targets, digest
+        return self._transformed[at, steps]
+
+    def train(self) -> Trained:
+        """Train all fits that are planned."""
+        started = time.perf_counter()
+        self._transformed.clear()
+        fits, compiles = train([fit for _, fit, _ in self._planned.values()])
+        replays = {
+            key: Replay(attributes, planned, kind, trained)
+            for (key, (attributes, planned, kind)), trained in zip(self._planned.items(), fits, strict=True)
+        }
+        return Trained(replays, compiles, time.perf_counter() - started)
+
+
+def prefix_of(estimator: Any) -> str:
+    """What the names of the MLP's parameters begin with. Raises TypeError where there is none."""
+    last, prefix = estimator, ""
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        prefix = f"{name}__"
+    if not isinstance(last, Estimator):
+        raise TypeError(
+            f"estimator is {type(last).__name__}; accepted is an MLPClassifier or MLPRegressor of jaxmlp.sklearn, or a"
+            " Pipeline that ends with one: take scikit-learn's own search for others"
+        )
+    return prefix
+
+
+def replaying(base: Any, replays: Mapping[Key, Replay]) -> Any:
+    """`base` with a `fit` that takes up the replay of its rows and parameters; where there is none, it trains."""
+    mlp = base.steps[-1][1] if isinstance(base, Pipeline) else base
+
+    class Replaying(type(mlp)):
+        def fit(self, X: Any, y: Any, sample_weight: Any = None, *, rows: Any = None, **more: Any) -> Any:
+            data = _hash(X if rows is None else np.asarray(rows))
+            replay = replays.get((data, _digest(self)))
+            if replay is None:
+                return super().fit(X, y, sample_weight, **more)
+            return _take_up(self, replay)
+
+    Replaying.__name__ = type(mlp).__name__
+    replacement = Replaying(**mlp.get_params(deep=False))
+    if not isinstance(base, Pipeline):
+        return replacement
+    whole: Any = clone(base)
+    return whole.set_params(**{base.steps[-1][0]: replacement})
+
+
+def _take_up(mlp: Any, replay: Replay) -> Any:
+    """Set what a fit sets."""
+    vars(mlp).update(replay.attributes)
+    mlp._begin(replay.planned.spec, replay.kind)
+    mlp._spec, mlp.n_iter_ = replay.planned.spec, replay.trained.epochs
+    mlp.t_ = replay.trained.epochs * len(replay.planned.splits.train.x)
+    mlp._keep(replay.trained.params)
+    mlp._check_weights()
+    if not replay.trained.converged:
+        warnings.warn(
+            f"Stochastic Optimizer: Maximum iterations ({mlp.max_iter}) reached and the optimization hasn't converged yet.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return mlp
+
+
+def plain(fitted: Any) -> Any:
+    """A fitted estimator, or pipeline, whose `fit` trains again."""
+    if isinstance(fitted, Pipeline):
+        return Pipeline([*fitted.steps[:-1], (fitted.steps[-1][0], plain(fitted[-1]))], memory=fitted.memory)
+    own = type(fitted).__mro__[1](**fitted.get_params(deep=False))
+    vars(own).update(vars(fitted))
+    return own
+
+
+def _digest(mlp: Estimator) -> str:
+    """Of the parameters."""
+    return _hash(mlp.get_params(deep=False))
+
+
+def _hash(value: Any) -> str:
+    return str(joblib.hash(value))
