@@ -13,11 +13,11 @@ class Score(NamedTuple):
     unit: str
     digits: int
 
-    def text(self, value: float) -> str:
+    def text(self, value: float | int) -> str:
         """As it is written in a line: 97.50 %, 0.9312."""
         return f"{self.factor * value:.{self.digits}f}{self.unit}"
 
-    def pair(self, mean: float, std: float | None) -> str:
+    def pair(self, mean: float | int, std: float | int | None) -> str:
         """A mean, and its standard deviation if there is one: 97.50 ± 0.25 %."""
         spread = "" if std is None else f" ± {self.factor * std:.{self.digits}f}"
         return f"{self.factor * mean:.{self.digits}f}{spread}{self.unit}"

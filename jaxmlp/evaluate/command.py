@@ -157,7 +157,7 @@ def _print(source: str, kind: str, found: dict[str, Any]) -> None:
         console.print(each)
 
 
-def _text(name: str, value: float | None) -> str:
+def _text(name: str, value: float | int | None) -> str:
     if value is None:
         return "–"
     if name == "count":

@@ -17,7 +17,7 @@ from jaxmlp.grid.fit_grid import fit_trials
 from jaxmlp.grid.results import SPARSE
 from jaxmlp.runs import config, sealed
 from jaxmlp.runs.config import AnyExperiment, Experiment
-from jaxmlp.runs.runner import Loaded, check_classes, read_data, spec_of
+from jaxmlp.runs.runner import Loaded, read_data, spec_of
 from jaxmlp.statistics import SeedStatistics
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.result import Fit
@@ -74,9 +74,7 @@ def _kept(part: Part, folder: Path) -> dict[str, Any] | None:
 @lru_cache(maxsize=2)
 def data_of(data: Any) -> Loaded:
     """The data of an experiment; the last two sets stay in memory."""
-    loaded = read_data(Experiment(data=data))
-    check_classes(loaded, "the report")
-    return loaded
+    return read_data(Experiment(data=data))
 
 
 def trained(name: str, experiment: Experiment, seeds: int, out: Path, callbacks: ReportCallbacks) -> Part:

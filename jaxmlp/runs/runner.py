@@ -14,17 +14,17 @@ import numpy as np
 
 from jaxmlp.data.preparing import Preparation, prepare
 from jaxmlp.data.sources import load_data
-from jaxmlp.errors import JaxmlpError, RunError, UsageError
+from jaxmlp.errors import JaxmlpError, RunError
 from jaxmlp.files import flush, make_directory, remove
 from jaxmlp.grid.results import COLUMNS, epochs_of, history_of
-from jaxmlp.nn.losses import CLASSES, LOSSES, VALUES, loss
+from jaxmlp.nn.losses import CLASSES, VALUES, loss
 from jaxmlp.runs import checkpoints, directory, environment, metrics, model, pictures
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, PLOTS, SUMMARY
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import write_json
 from jaxmlp.spec import Hyper, Spec, Splits
-from jaxmlp.text import count, typed
+from jaxmlp.text import count
 from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
@@ -75,7 +75,7 @@ def read_data(experiment: Experiment, *, progress: bool = False) -> Loaded:
             f"the targets are taken as {len(preparation.classes):,} classes, with few examples each: to learn numbers, set"
             " --data.kind values"
         )
-    if preparation.kind == VALUES and VALUES in learns:  # a loss may restrict them
+    if preparation.kind == VALUES:  # which a loss may restrict
         check_data(spec_of(experiment, splits, preparation), splits)
     seconds = time.perf_counter() - started
     return Loaded(splits, preparation, dataset.origin, dataset.crc32, seconds, tuple(notes))
@@ -148,28 +148,8 @@ def _run(
 
 
 def spec_of(experiment: Experiment, splits: Splits, preparation: Preparation) -> Spec:
-    """The static description: the experiment's, with the sizes that the data give.
-
-    Raises UsageError where the loss does not learn targets of their kind.
-    """
-    name, kind = experiment.network.loss, preparation.kind
-    if kind not in LOSSES[name].learns:
-        learning = ", ".join(other for other, entry in LOSSES.items() if kind in entry.learns)
-        names = ", ".join(map(str, preparation.classes[:5]))
-        raise UsageError(
-            f"network.loss is {name!r}, and the targets ({names}) are {kind}; accepted is {learning}, or another"
-            " --data.kind"
-        )
+    """The static description: the experiment's, with the sizes that the data give."""
     return Spec(experiment.network, experiment.training, splits.train.x.shape[1], preparation.outputs)
-
-
-def check_classes(data: Loaded, what: str) -> None:
-    """Raise UsageError, which says `what` learns classes alone, for targets of another kind."""
-    if data.preparation.kind != CLASSES:
-        raise UsageError(
-            f"{what} learns classes, and the targets of {data.origin} are {data.preparation.kind}; take other data, or"
-            f" {typed('train')}"
-        )
 
 
 def save(path: Path, state: TrainState, epochs: Sequence[Epoch], identity: Identity) -> None:

@@ -112,7 +112,7 @@ def _train(command: Train, experiment: Experiment, held: contextlib.ExitStack, b
             bar.on_message(f"this run had already ended, but {absent}: writing it again")
     bar.on_message(f"device: {choose_device(command.device)}")
 
-    from jaxmlp.runs.runner import read_data, run, spec_of
+    from jaxmlp.runs.runner import read_data, run
     from jaxmlp.training.data_parallel import mesh_for
 
     if command.data_parallel:
@@ -120,7 +120,6 @@ def _train(command: Train, experiment: Experiment, held: contextlib.ExitStack, b
     bar.on_message(f"reading {experiment.data.name}")
     with directory.data_of(out if resumed else None):
         data = read_data(experiment, progress=not command.quiet and bar.console.is_terminal)
-    spec_of(experiment, data.splits, data.preparation)  # refuses a loss that does not learn these targets
     if out is None:
         out = directory.fresh(experiment)
         held.enter_context(lock.locked(out))
