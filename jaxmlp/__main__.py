@@ -7,7 +7,8 @@ from jaxmlp.cli import main as cli
 
 COMMANDS = {
     "train": "train a network; writes a run directory with its weights, metrics and pictures",
-    "predict": "classify images with a trained network",
+    "predict": "predict with a trained network: rows of tables, or images",
+    "evaluate": "measure a trained network: accuracy, F1, ROC AUC, R2 and more",
     "sweep": "train a grid of hyperparameters and seeds as one program",
     "gradcheck": "check gradients three ways: derived by hand, automatic, numerical",
     "perceptron": "train one layer example by example, by the delta rule",

@@ -34,7 +34,7 @@ def test_it_says_its_version(capsys):
 def test_it_hands_the_arguments_on(capsys):
     with pytest.raises(SystemExit):
         main.main(["predict", "--help"])
-    assert "Classify images with a trained network." in capsys.readouterr().out
+    assert "Predict with a trained network" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

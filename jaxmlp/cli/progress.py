@@ -81,7 +81,7 @@ class Lines(Callbacks):
 
 
 class Bar(Lines):
-    """The progress of one network: epoch, time left, losses, accuracy, examples a second."""
+    """The progress of one network: epoch, time left, losses, accuracy or R2, examples a second."""
 
     def __init__(self, *, quiet: bool) -> None:
         super().__init__(quiet=quiet)

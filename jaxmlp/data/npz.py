@@ -6,7 +6,7 @@ import os
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ MOST_RATIO = 1032  # deflate cannot shrink further, so a size beyond it is wrong
 
 def read(path: Path) -> Four:
     """Training images and labels, test images and labels, from an NPZ file, and nothing else of it; as `read_all`."""
-    arrays = _read(path, ())
+    arrays = _read(path, KEYS, ())
     return arrays["x_train"], arrays["y_train"], arrays["x_test"], arrays["y_test"]
 
 
@@ -38,7 +38,7 @@ def read_all(path: Path) -> dict[str, np.ndarray]:
 
     Sizes are checked before memory is taken. Raises DataError, in one line, for all that can be wrong.
     """
-    arrays = _read(path, (*VALIDATION, *WEIGHTS))
+    arrays = _read(path, KEYS, (*VALIDATION, *WEIGHTS))
     if alone := [key for key in VALIDATION if key in arrays]:
         if len(alone) < 2:
             raise DataError(f"{path}: {alone[0]} without {'y_val' if alone[0] == 'x_val' else 'x_val'}; bring both")
@@ -49,10 +49,24 @@ def read_all(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _read(path: Path, more: tuple[str, ...]) -> dict[str, np.ndarray]:
+def read_some(path: Path, wanted: Sequence[tuple[str, ...]], more: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+    """The arrays of the first tuple of keys that an NPZ file has whole, called as in the first tuple, and of `more`."""
+    for keys in wanted:
+        with contextlib.suppress(_MissingError):
+            arrays = _read(path, keys, more)
+            named = dict(zip(wanted[0], (arrays[key] for key in keys), strict=True))
+            return named | {key: arrays[key] for key in more if key in arrays}
+    return _read(path, wanted[0], more)  # says what is missing
+
+
+class _MissingError(DataError):
+    """Keys that a file does not have."""
+
+
+def _read(path: Path, keys: tuple[str, ...], more: tuple[str, ...]) -> dict[str, np.ndarray]:
     try:
         with open_regular(path) as file, warnings.catch_warnings(action="ignore"):  # of headers that Python 2 wrote
-            return _parse(file, path, more)
+            return _parse(file, path, keys, more)
     except DataError:
         raise
     except IsADirectoryError:
@@ -65,23 +79,23 @@ def _read(path: Path, more: tuple[str, ...]) -> dict[str, np.ndarray]:
         raise DataError(f"{path}: the NPZ file is damaged ({line_of(error)}); get it again") from error
 
 
-def _parse(file: BufferedIOBase, path: Path, more: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _parse(file: BufferedIOBase, path: Path, keys: tuple[str, ...], more: tuple[str, ...]) -> dict[str, np.ndarray]:
     magic = file.read(4)
     if magic[:2] != b"PK":
         raise DataError(f"{path}: no NPZ file: it starts with {magic.hex(' ') or 'nothing'}, an NPZ with 50 4b ('PK')")
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 22))
     if file.read(4) == b"PK\5\6" and int.from_bytes(file.read(8)[6:8], "little") > MOST_MEMBERS:
-        raise DataError(f"{path}: holds more than {MOST_MEMBERS:,} files; needed are {', '.join(KEYS)}")
+        raise DataError(f"{path}: holds more than {MOST_MEMBERS:,} files; needed are {', '.join(keys)}")
     with zipfile.ZipFile(file) as archive:  # the CRC-32 of each array is checked as it is read
         members = [(info.filename.removesuffix(".npy"), info) for info in archive.infolist()]
         names = [name for name, _ in members]
-        if missing := [key for key in KEYS if key not in names]:
+        if missing := [key for key in keys if key not in names]:
             present = ", ".join(map(one_line, names[:20])) + (", ..." if len(names) > 20 else "")
-            raise DataError(
-                f"{path}: no {', '.join(missing)} (found: {present or 'nothing'}; needed: {', '.join(KEYS)})"
+            raise _MissingError(
+                f"{path}: no {', '.join(missing)} (found: {present or 'nothing'}; needed: {', '.join(keys)})"
             )
-        wanted = (*KEYS, *(key for key in more if key in names))
+        wanted = (*keys, *(key for key in more if key in names))
         if twice := [key for key in wanted if names.count(key) > 1]:
             raise DataError(f"{path}: holds {twice[0]} twice; it cannot be told which is meant")
         by_name = dict(members)

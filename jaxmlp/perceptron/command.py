@@ -1,7 +1,7 @@
 """`jaxmlp perceptron [CONFIG.toml] [--out DIR] [--seeds N] [--KEY VALUE ...]`: learn example by example."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,10 +12,12 @@ from jaxmlp import files
 from jaxmlp.cli import parsing, progress, signals
 from jaxmlp.cli.devices import Device, choose_device, use_all_cores
 from jaxmlp.errors import UsageError
+from jaxmlp.nn.losses import CLASSES
 from jaxmlp.perceptron.fitting import OnlineFit
 from jaxmlp.perceptron.runner import PERCEPTRON, PerceptronExperiment, learn, write_run
 from jaxmlp.runs import directory, lock
 from jaxmlp.runs.runner import Loaded, read_data
+from jaxmlp.spec import Network
 from jaxmlp.text import short_path, typed
 
 
@@ -83,7 +85,13 @@ def main(arguments: list[str]) -> int:
         use_all_cores(command.seeds)
     bar.on_message(f"device: {choose_device(command.device)}")
     bar.on_message(f"reading {experiment.data.name}")
-    data = read_data(experiment.in_common(), progress=not command.quiet and bar.console.is_terminal)
+    learning = replace(experiment.in_common(), network=Network(loss="squared_error"))
+    data = read_data(learning, progress=not command.quiet and bar.console.is_terminal)
+    if data.preparation.kind != CLASSES:
+        raise UsageError(
+            f"a perceptron learns classes, and the targets of {experiment.data.name} are {data.preparation.kind}; take"
+            f" other data, or {typed('train')}"
+        )
     bar.on_message(data.origin_and_sizes())
     signals.set_last_line(f"nothing is kept; begin again with: {typed('perceptron', *arguments)}")
     try:

@@ -14,3 +14,5 @@ from .sweep import cost_against_quality as cost_against_quality
 from .sweep import scatter as scatter
 from .sweep import seeds as seeds
 from .sweep import sweep_pictures as sweep_pictures
+from .targets import label_rates as label_rates
+from .targets import predicted_values as predicted_values

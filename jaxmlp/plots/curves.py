@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxmlp.plots.marks import score_axis
 from jaxmlp.plots.picture import (
     FIFTH,
     FOURTH,
@@ -21,23 +22,26 @@ from jaxmlp.plots.picture import (
     whole_numbers,
 )
 from jaxmlp.plots.trials import numbers
+from jaxmlp.scores import score_of
 from jaxmlp.text import count
 
-MEASURES = ("loss", "accuracy")
 SPLITS = (("train", TRAIN, (0, (4, 1.5))), ("validation", VALIDATION, "-"))
 
 
 @styled
 def run_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int) -> Picture:
-    """Loss and accuracy of an epoch on training and validation data, from rows as in metrics.jsonl.
+    """Loss and score (accuracy, or R2) of an epoch on training and validation data, from rows as in metrics.jsonl.
 
     A loss of None or NaN (a diverged epoch) is a gap that the title names; a `best_epoch` not among the rows is not marked.
     """
     figure, epochs = Picture(10, 4), [row["epoch"] for row in rows]
     panels, lost = figure.subplots(1, 2), set()
-    for axes, measure in zip(panels, MEASURES, strict=True):
+    score = score_of(rows[0]["validation"] if rows else ())
+    for axes, measure in zip(panels, ("loss", score.name), strict=True):
+        drawn = []
         for split, colour, style in SPLITS:
             values = numbers([row[split][measure] for row in rows])
+            drawn.append(values)
             marker = "o" if np.isfinite(values).sum() < 2 else ""  # a line through one point is invisible
             axes.plot(epochs, values, color=colour, linestyle=style, lw=1.8, marker=marker, label=split)
             lost |= {
@@ -47,14 +51,14 @@ def run_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int) -> Picture:
             if split == "validation" and np.isfinite(best):
                 axes.axvline(best_epoch, color=QUIET, lw=0.9, ls=":", zorder=1)
                 ring(axes, best_epoch, best, size=7, fill="white")
-                score = f"{best:.4g}" if measure == "loss" else f"{100 * best:.4g} %"
-                axes.set_title(f"best epoch {best_epoch}: {score}", loc="right", fontsize=10, color=VALIDATION)
-        axes.set(title=measure.capitalize(), xlabel="epoch")
+                text = f"{best:.4g}" if measure == "loss" else f"{score.factor * best:.4g}{score.unit}"
+                axes.set_title(f"best epoch {best_epoch}: {text}", loc="right", fontsize=10, color=VALIDATION)
+        end = "" if measure == "loss" else score_axis(axes, score, np.concatenate(drawn))
+        axes.set(title=("loss" if measure == "loss" else score.title).capitalize() + end, xlabel="epoch")
         axes.set_xlim(min(epochs, default=1) - 0.5, max(epochs, default=1) + 0.5)
         whole_numbers(axes.xaxis)
-    per_cent(panels[1].yaxis)
     which = ", ".join(map(str, sorted(lost)[:3])) + ", …" * (len(lost) > 3)
-    figure.head("Loss and accuracy of each epoch" + (f" (no finite loss in epoch {which})" if lost else ""))
+    figure.head(f"Loss and {score.title} of each epoch" + (f" (no finite loss in epoch {which})" if lost else ""))
     return figure
 
 
@@ -66,7 +70,7 @@ def seed_curves(runs: Sequence[Mapping[str, Any]], published_stop: int | None = 
     """
     figure = Picture(10, 4)
     panels = figure.subplots(1, 2)
-    for axes, measure in zip(panels, MEASURES, strict=True):
+    for axes, measure in zip(panels, ("loss", "accuracy"), strict=True):
         for split, colour, _ in SPLITS:
             lines = [numbers(run["curves"][f"{split}_{measure}"]) for run in runs]
             for line, run in zip(lines, runs, strict=True):

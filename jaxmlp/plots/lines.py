@@ -12,7 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.patheffects import withStroke
 
-from jaxmlp.plots.marks import COLOURS, LOST, PRUNED, colour_bar, colouring, lost, measure_axis, opacity
+from jaxmlp.plots.marks import COLOURS, LOST, PRUNED, colour_bar, colouring, lost, measure_axis, opacity, score_axis
 from jaxmlp.plots.picture import INK, VALIDATION, Picture, ring, styled, whole_numbers
 from jaxmlp.plots.scale import Scale
 from jaxmlp.plots.trials import (
@@ -29,6 +29,7 @@ from jaxmlp.plots.trials import (
     number,
     numbers,
     pruned,
+    score,
 )
 from jaxmlp.plots.values import short
 from jaxmlp.text import count
@@ -40,7 +41,7 @@ ABOVE = 1.12  # of the height of the axes: where diverged trials end, clear of t
 
 @styled
 def learning_curves(rows: Rows, axes: Sequence[str], curves: Curves, best: int | None) -> Picture:
-    """Validation loss and accuracy of every trial over the epochs, coloured by its loss; the best thick, its epoch ringed.
+    """Validation loss and score of every trial over the epochs, coloured by its loss; the best thick, its epoch ringed.
 
     Pruned trials are purple and thinner. Beyond MOST_LINES trials an even sample is drawn, as the title says. A cross is
     where a trial diverged.
@@ -48,14 +49,19 @@ def learning_curves(rows: Rows, axes: Sequence[str], curves: Curves, best: int |
     known = [row for row in rows if curves.get(row["trial"])]
     shown, winner = sample(known, best), best_of(known, best)
     norm, _ = colouring(measured([row for row in shown if not pruned(row)], LOSS))
-    figure = Picture(10, 4.4)
-    for panel, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+    figure, measured_by = Picture(10, 4.4), score(rows)
+    for panel, measure in zip(figure.subplots(1, 2), ("loss", measured_by.name), strict=True):
         lines = [numbers(curves[row["trial"]][f"validation_{measure}"]) for row in shown]
         values = _finite(lines)
         kept = _finite([line for line, row in zip(lines, shown, strict=True) if not diverged(row)])
-        top = min(2 * ceiling(kept), ceiling(values)) if measure == "loss" and kept.size else ceiling(values)
+        top = min(2 * ceiling(kept), ceiling(values)) if kept.size else ceiling(values)
+        top = top if measure == "loss" else math.inf
         lines = [np.minimum(line, top) for line in lines]
-        measure_axis(panel, np.minimum(values, top) if measure == "loss" else None)
+        end = cut(values, top)
+        if measure == "loss":
+            measure_axis(panel, np.minimum(values, top))
+        else:
+            end = score_axis(panel, measured_by, values)
         _lines(panel, [np.column_stack([np.arange(1, len(line) + 1), line]) for line in lines], shown, norm, winner)
         _ends(
             panel,
@@ -70,7 +76,7 @@ def learning_curves(rows: Rows, axes: Sequence[str], curves: Curves, best: int |
                 ring(panel, epoch, line[epoch - 1], text, size=8, fill="white")
         if any(map(pruned, shown)):
             panel.plot([], [], color=PRUNED, lw=1.3, label="pruned", gid="pruned")
-        panel.set_title(measure.capitalize() + cut(values, top))
+        panel.set_title((measure if measure == "loss" else measured_by.title).capitalize() + end)
         panel.set(xlabel="epoch", xlim=(0.5, max(map(len, lines), default=1) + 0.5))
         whole_numbers(panel.xaxis)
     sampled = f" ({len(shown):,} of {len(known):,} drawn)" if len(shown) < len(known) else ""

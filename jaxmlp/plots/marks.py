@@ -24,7 +24,9 @@ from jaxmlp.plots.trials import (
     pruned,
 )
 from jaxmlp.plots.values import label
+from jaxmlp.scores import Score
 
+LOWEST = -1.0  # score that is shown where others are above it: R2 of a network that has learnt nothing has no bound
 COLOURS, LOST, PRUNED = "viridis", "#8c8c8c", FOURTH  # dark is a low loss; grey a diverged trial, purple a pruned one
 
 
@@ -53,12 +55,22 @@ def colour_bar(panel: Axes, shown: Any, extend: Any) -> Colorbar:
     return bar
 
 
-def measure_axis(panel: Axes, losses: np.ndarray | None) -> None:
-    """The y-axis of losses, logarithmic if they differ much and without ticks where there are none; or of shares."""
+def score_axis(panel: Axes, measure: Score, values: np.ndarray) -> str:
+    """The y-axis of a score. One below LOWEST is cut off, lest it flatten all others: returns the end of the title."""
     panel.margins(y=0.08)
-    if losses is None:
+    if measure.unit:
         per_cent(panel.yaxis)
-    elif not losses.size:
+    finite = values[np.isfinite(values)]
+    if not finite.size or not finite.min() < LOWEST < finite.max():
+        return ""
+    panel.set_ylim(LOWEST, max(float(finite.max()), 0) + 0.08 * (float(finite.max()) - LOWEST))
+    return f" (cut at {LOWEST:g})"
+
+
+def measure_axis(panel: Axes, losses: np.ndarray) -> None:
+    """The y-axis of losses, logarithmic if they differ much and without ticks where there are none."""
+    panel.margins(y=0.08)
+    if not losses.size:
         panel.set_yticks([])
     elif logarithmic(losses):
         panel.set_yscale("log")

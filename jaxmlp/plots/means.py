@@ -13,11 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter
 
-from jaxmlp.plots.marks import COLOURS, PRUNED, colour_bar, colouring, crosses, measure_axis
+from jaxmlp.plots.marks import COLOURS, PRUNED, colour_bar, colouring, crosses, measure_axis, score_axis
 from jaxmlp.plots.picture import FIFTH, FOURTH, INK, QUIET, SIXTH, THIRD, TRAIN, VALIDATION, Picture, ring, styled
 from jaxmlp.plots.scale import Scale
 from jaxmlp.plots.trials import (
-    ACCURACY,
     LOSS,
     Row,
     Rows,
@@ -31,8 +30,11 @@ from jaxmlp.plots.trials import (
     mean,
     measured,
     pruned,
+    score,
+    score_key,
 )
 from jaxmlp.plots.values import comparable, distinct, is_number, label, last, short
+from jaxmlp.scores import ACCURACY, Score
 
 WRITTEN = 12  # a map of more cells a side has no numbers in them
 HUES = (TRAIN, THIRD, FIFTH, SIXTH, INK, FOURTH)  # vermilion is the best
@@ -65,7 +67,7 @@ class Cells(NamedTuple):
 
 @styled
 def heat_map(rows: Rows, axes: Sequence[str], best: int | None) -> Picture:
-    """Mean validation loss and accuracy over the seeds for every pair of values on two axes; the best cell is framed.
+    """Mean validation loss and score over the seeds for every pair of values on two axes; the best cell is framed.
 
     Up to WRITTEN x WRITTEN cells have their numbers written in. Cells of which every seed diverged are grey and hatched;
     those with pruned trials have a purple corner.
@@ -76,24 +78,25 @@ def heat_map(rows: Rows, axes: Sequence[str], best: int | None) -> Picture:
     width, height = float(np.clip(0.62 * W, 2.4, 5.2)), float(np.clip(0.46 * H, 1.4, 5.2))  # of a map, in inches
     figure = Picture(2 * width + 0.08 * max(map(len, cells.up)) + 2.2, height + 1.5)
     panels = figure.subplots(1, 2, sharey=True)
-    for panel, key, name in zip(panels, (LOSS, ACCURACY), ("Loss", "Accuracy"), strict=True):
-        _map(panel, cells, key, (width / W, height / H))
+    measure = score(rows)
+    for panel, key, name in zip(panels, (LOSS, score_key(rows)), ("loss", measure.title), strict=True):
+        _map(panel, cells, key, measure, (width / W, height / H))
         if framed is not None:
             text = best_label(cells.trials[framed], axes)
             frame = {"ec": VALIDATION, "fc": "none", "lw": 2.6, "zorder": 5, "clip_on": False, "gid": "best"}
             panel.add_patch(Rectangle((framed[1] - 0.5, framed[0] - 0.5), 1, 1, label=text, **frame))
-        panel.set(title=name, xlabel=short(last(axes[0]), 40))
+        panel.set(title=name.capitalize(), xlabel=short(last(axes[0]), 40))
         panel.set_xticks(range(W), cells.across)
         panel.set_yticks(range(H), cells.up)
     panels[0].set_ylabel(short(last(axes[1]), 40))
     figure.head(
-        f"Validation loss and accuracy over {short(last(axes[0]), 30)} and {short(last(axes[1]), 30)}{failure(rows)}"
+        f"Validation loss and {measure.title} over {short(last(axes[0]), 30)} and {short(last(axes[1]), 30)}{failure(rows)}"
     )
     return figure
 
 
-def _map(panel: Axes, cells: Cells, key: str, inches: tuple[float, float]) -> None:
-    """One measure of all cells, each `inches` wide and high; accuracies are coloured by their error, as losses are."""
+def _map(panel: Axes, cells: Cells, key: str, measure: Score, inches: tuple[float, float]) -> None:
+    """One column of all cells, each `inches` wide and high; scores are coloured by what they lack to 1, as losses are."""
     table = cells.means(key)
     shown = table if key == LOSS else 1 - table
     norm, extend = colouring(shown[np.isfinite(shown)])
@@ -107,7 +110,7 @@ def _map(panel: Axes, cells: Cells, key: str, inches: tuple[float, float]) -> No
             panel.add_patch(lost)
             lost = Rectangle((0, 0), 1, 1, fc="#ededed", ec="#c4c4c4", hatch="////", lw=0)
         elif math.isfinite(value) and max(table.shape) <= WRITTEN:
-            text = f"{value:#.3g}".rstrip(".") if key == LOSS else f"{100 * value:.1f}"
+            text = _in_cell(value, None if key == LOSS else measure)
             text += f"\n{failed}/{len(trials)} div." if failed and inches[1] > 0.3 else ""
             ink = "white" if norm(shown[row, column]) < 0.6 else INK
             size = min(10, 100 * inches[0] / max(map(len, text.split("\n"))))
@@ -120,14 +123,21 @@ def _map(panel: Axes, cells: Cells, key: str, inches: tuple[float, float]) -> No
     panel.spines[:].set_visible(False)
     if np.isfinite(shown).any():
         bar = colour_bar(panel, image, extend if key == LOSS else "neither")
-        if key == ACCURACY:
-            bar.formatter = FuncFormatter(lambda error, _: f"{100 * (1 - error):.5g} %")
+        if key != LOSS:
+            bar.formatter = FuncFormatter(lambda lack, _: f"{measure.factor * (1 - lack):.5g}{measure.unit}")
             bar.update_ticks()
+
+
+def _in_cell(value: float, measure: Score | None) -> str:
+    """A loss (None), or a score, in few digits."""
+    if measure is None:
+        return f"{value:.0f}" if 1000 <= value < 1e5 else f"{value:#.3g}".rstrip(".")
+    return f"{100 * value:.1f}" if measure.unit else f"{value:.3f}" if abs(value) < 10 else f"{value:.2g}"
 
 
 @styled
 def lines_over_axis(rows: Rows, axis: str, best: int | None, by: str | None = None) -> Picture:
-    """Validation loss and accuracy over the values of an axis: mean ± standard deviation over seeds, each trial a point.
+    """Validation loss and score over the values of an axis: mean ± standard deviation over seeds, each trial a point.
 
     Given a second axis, `by`, a line and colour for each of its values. A third panel has the sparsity of the weights if it
     varies. The best is ringed; a mean with pruned trials is hollow.
@@ -137,22 +147,27 @@ def lines_over_axis(rows: Rows, axis: str, best: int | None, by: str | None = No
     hues = {comparable(value): value for value in distinct(values)}
     groups = grouped(rows, list(zip(map(comparable, values), scale.positions.tolist(), strict=True)))
     ringed, losses, shares = best_group(groups, best), measured(rows, LOSS), measured(rows, "sparsity")
-    names = {LOSS: "Validation loss", ACCURACY: "Validation accuracy"}
+    measure, of_score = score(rows), score_key(rows)
+    names = {LOSS: "Validation loss", of_score: f"Validation {measure.title}"}
     names |= {"sparsity": "Sparsity: weights below 1e-3"} if shares.size and np.ptp(shares) > 0.01 else {}
     width, top, seeds = 5 if len(names) == 2 else 4, ceiling(losses), max(map(len, groups.values()))
     figure = Picture(len(names) * width + (1.5 if len(hues) > 1 else 0), 4.2)
     lines = {}
     for panel, (key, name) in zip(figure.subplots(1, len(names)), names.items(), strict=True):
         high = top if key == LOSS else math.inf
-        panel.set_title(name + (cut(losses, top) if key == LOSS else ""))
-        measure_axis(panel, np.minimum(losses, top) if key == LOSS or not losses.size else None)
+        if key == LOSS or not losses.size:
+            measure_axis(panel, np.minimum(losses, top))
+        if key == LOSS:
+            panel.set_title(name + cut(losses, top))
+        else:
+            panel.set_title(name + score_axis(panel, measure if key == of_score else ACCURACY, measured(rows, key)))
         for hue, colour in zip(hues, HUES, strict=False):
             part = {x: trials for (which, x), trials in groups.items() if which == hue}
             line_colour = THIRD if key == "sparsity" and len(hues) == 1 else colour
             lines[hue] = _line(panel, part, key, line_colour, scale.kind == "text", high)
         if key == LOSS:
             crosses(panel, scale.positions[[diverged(row) for row in rows]])
-        if key == ACCURACY and any(map(pruned, rows)):
+        if key == of_score and any(map(pruned, rows)):
             panel.plot([], [], "o", mfc="white", mec=QUIET, ms=5, label="mean with pruned trials")
         if ringed is not None and math.isfinite(at := mean(groups[ringed], key)):
             ring(panel, ringed[1], min(at, high), best_label(groups[ringed], [axis, by] if by else [axis]))
@@ -162,7 +177,7 @@ def lines_over_axis(rows: Rows, axis: str, best: int | None, by: str | None = No
         figure.legend(
             list(lines.values()), words, title=short(last(by), 22), loc="outside right center", alignment="left"
         )
-    title = f"Validation loss and accuracy over {short(scale.name, 40)}"
+    title = f"Validation loss and {measure.title} over {short(scale.name, 40)}"
     title += f", a colour for each {short(last(by), 22)}" if len(hues) > 1 and by else ""
     title += f": mean ± standard deviation of {seeds} seeds" if seeds > 1 else ""
     figure.head(title + failure(rows))
@@ -185,7 +200,8 @@ def _line(panel: Axes, groups: Mapping[Any, list[Row]], key: str, colour: str, w
         panel.plot(at[early], middle[early], "o", mfc="white", mec=colour, ms=3 if many else 5, gid="pruned")
     if several:
         std = np.array([value.std(ddof=1) if value.size > 1 else 0 for value in values])
-        low, high = np.maximum(middle - std, 0.8 * np.concatenate(values).min(initial=0)), np.minimum(middle + std, top)
+        least = 0.0 if np.concatenate(values).min(initial=0) == 0 else -math.inf  # of R2
+        low, high = np.maximum(middle - std, least), np.minimum(middle + std, top)
         if words:
             panel.vlines(at, low, high, color=colour, alpha=0.25, lw=9)
         else:

@@ -12,7 +12,6 @@ from jaxmlp.plots.means import HUES, Cells, heat_map, lines_over_axis
 from jaxmlp.plots.picture import INK, QUIET, TRAIN, Picture, per_cent, ring, styled, whole_numbers
 from jaxmlp.plots.scale import Scale, sidesteps
 from jaxmlp.plots.trials import (
-    ACCURACY,
     LOSS,
     Row,
     Rows,
@@ -24,8 +23,11 @@ from jaxmlp.plots.trials import (
     failure,
     measured,
     number,
+    score,
+    score_key,
 )
 from jaxmlp.plots.values import distinct
+from jaxmlp.scores import Score
 from jaxmlp.statistics import SeedStatistics
 from jaxmlp.text import count
 
@@ -85,25 +87,28 @@ def as_lines(rows: Rows, axes: Sequence[str]) -> list[str]:
 
 @styled
 def seeds(rows: Rows, best: int | None) -> Picture:
-    """Validation accuracy and loss of every seed as dots in a heap, over mean ± standard deviation."""
-    lost, winner, accuracies = sum(map(diverged, rows)), best_of(rows, best), measured(rows, ACCURACY)
+    """Validation score and loss of every seed as dots in a heap, over mean ± standard deviation."""
+    lost, winner, measure = sum(map(diverged, rows)), best_of(rows, best), score(rows)
+    of_score = score_key(rows)
+    values = measured(rows, of_score)
     figure = Picture(10, 4.2)
-    for panel, key in zip(figure.subplots(1, 2), (ACCURACY, LOSS), strict=True):
-        panel.set_title(key.replace("_", " ").capitalize())
+    for panel, key in zip(figure.subplots(1, 2), (of_score, LOSS), strict=True):
+        panel.set_title(f"Validation {'loss' if key == LOSS else measure.title}")
         panel.spines.left.set_visible(False)
         panel.set_yticks([])
-        if (values := measured(rows, key)).size:
-            _heap(panel, values, winner, key)
+        if (heaped := measured(rows, key)).size:
+            _heap(panel, heaped, winner, key, measure)
         else:
             panel.set_xticks([])
-    per_cent(figure.axes[0].xaxis)
+    if measure.unit:
+        per_cent(figure.axes[0].xaxis)
     also = f" ({lost} diverged)" if lost else ""
-    result = f": accuracy {_plus_minus(accuracies, ACCURACY)}" if accuracies.size else ""
+    result = f": {measure.title} {_plus_minus(values, measure)}" if values.size else ""
     figure.head(f"The luck of {count(len(rows), 'seed')}{also}{result}{failure(rows)}")
     return figure
 
 
-def _heap(panel: Axes, values: np.ndarray, winner: Row | None, key: str) -> None:
+def _heap(panel: Axes, values: np.ndarray, winner: Row | None, key: str, measure: Score) -> None:
     statistics = SeedStatistics.of(values.tolist())
     low, high = statistics.mean - statistics.std, statistics.mean + statistics.std
     panel.axvspan(low, high, color=TRAIN, alpha=0.1, lw=0, label="mean ± standard deviation" if statistics.std else "")
@@ -117,7 +122,9 @@ def _heap(panel: Axes, values: np.ndarray, winner: Row | None, key: str) -> None
         ring(panel, x[index], y[index], best_label([winner]), size=max(size + 1.5, 7))
     rim = 0.08 * (statistics.max - statistics.min) or 0.01 * abs(statistics.mean) or 0.01
     panel.set(xlim=(statistics.min - rim, statistics.max + rim), ylim=(-0.8, max(190 / size - 1, y.max() + 0.8)))
-    panel.set_title(f"mean {_plus_minus(values, key)}", loc="right", fontsize=10, color=TRAIN)
+    panel.set_title(
+        f"mean {_plus_minus(values, None if key == LOSS else measure)}", loc="right", fontsize=10, color=TRAIN
+    )
 
 
 @styled
@@ -179,11 +186,11 @@ def heaps(values: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
     return low + (which + 0.5) * width, heights
 
 
-def _plus_minus(values: np.ndarray, key: str) -> str:
-    """Mean ± standard deviation: accuracies in percent to two digits, losses to two digits of their standard deviation."""
-    statistics = SeedStatistics.of(((100 if key == ACCURACY else 1) * values).tolist())
-    digits = 2 if key == ACCURACY else 4
-    if key != ACCURACY and statistics.std > 0:
-        digits = int(np.clip(1 - math.floor(math.log10(statistics.std)), 0, 12))
-    std = f" ± {statistics.std:.{digits}f}" if len(values) > 1 else ""
-    return f"{statistics.mean:.{digits}f}{std}{' %' if key == ACCURACY else ''}"
+def _plus_minus(values: np.ndarray, measure: Score | None) -> str:
+    """Mean ± standard deviation: of a score as it is written, of losses (None) to two digits of their standard deviation."""
+    statistics = SeedStatistics.of(values.tolist())
+    std = statistics.std if len(values) > 1 else None
+    if measure is not None:
+        return measure.pair(statistics.mean, std)
+    digits = int(np.clip(1 - math.floor(math.log10(std)), 0, 12)) if std else 4
+    return f"{statistics.mean:.{digits}f}" + ("" if std is None else f" ± {std:.{digits}f}")

@@ -1,8 +1,9 @@
 """The trials of a sweep as rows of its table: which diverged or were pruned, which is best, and means over seeds.
 
 A row has the value of the trial on each axis (absent where it does not read it), `trial`, `seed`, `status`, `epochs_run`,
-`best_epoch`, `validation_loss`, `validation_accuracy`, and perhaps `sparsity`. A trial is diverged if its status says so or
-its loss is not finite: it is shown, and never part of a mean. A pruned one is part of a mean, with the loss of fewer epochs.
+`best_epoch`, `validation_loss`, `validation_accuracy` or `validation_r2`, and perhaps `sparsity`.
+A trial is diverged if its status says so or its loss is not finite: it is shown, and never part of a mean. A pruned one is
+part of a mean, with the loss of fewer epochs.
 """
 
 import math
@@ -12,10 +13,21 @@ from typing import Any
 import numpy as np
 
 from jaxmlp.plots.values import label, last, short
+from jaxmlp.scores import Score, score_of
 
 Row = Mapping[str, Any]
 Rows = Sequence[Row]
-LOSS, ACCURACY = "validation_loss", "validation_accuracy"
+LOSS = "validation_loss"
+
+
+def score(rows: Rows) -> Score:
+    """The score that the trials have."""
+    return score_of(name for row in rows for name in row)
+
+
+def score_key(rows: Rows) -> str:
+    """The column of the score on the validation examples."""
+    return f"validation_{score(rows).name}"
 
 
 def diverged(row: Row) -> bool:
@@ -76,10 +88,10 @@ def best_group(groups: Mapping[Any, list[Row]], best: int | None) -> Any | None:
 
 def best_label(rows: Rows, axes: Sequence[str] = ()) -> str:
     """What is best, and how good: `best: loss 0.2, accuracy 95.00 % (mean of 3 seeds): momentum 0.9`."""
-    loss, accuracy = mean(rows, LOSS), mean(rows, ACCURACY)
-    score = f"loss {loss:.4g}" + (f", accuracy {100 * accuracy:.2f} %" if math.isfinite(accuracy) else "")
+    measure, loss, value = score(rows), mean(rows, LOSS), mean(rows, score_key(rows))
+    measures = f"loss {loss:.4g}" + (f", {measure.title} {measure.text(value)}" if math.isfinite(value) else "")
     which = f"mean of {len(rows)} seeds" if len(rows) > 1 else f"trial {rows[0]['trial']}"
-    return f"best: {score} ({which}): {configuration(rows[0], axes)}"
+    return f"best: {measures} ({which}): {configuration(rows[0], axes)}"
 
 
 def configuration(row: Row, axes: Sequence[str]) -> str:

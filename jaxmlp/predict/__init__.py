@@ -1,1 +1,1 @@
-"""`python -m jaxmlp.predict`: what a trained network sees in images."""
+"""`python -m jaxmlp.predict`: what a trained network says of tables and images."""

@@ -1,55 +1,48 @@
-"""`jaxmlp predict RUN IMAGE... [--invert] [--resize] [--top K] [--json]`: what a network sees in images."""
+"""`jaxmlp predict RUN FILE...`: what a network says of the rows of tables, or sees in images."""
 
 import json
-import math
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import tyro
 from annotated_types import Ge
 
 from jaxmlp.cli import parsing
-from jaxmlp.errors import DataError, UsageError, line_of, printable
-from jaxmlp.nn.losses import loss
-from jaxmlp.reading import PILLOW_MODES, open_regular
+from jaxmlp.errors import DataError, UsageError
+from jaxmlp.files import write_atomically
+from jaxmlp.nn.losses import CLASSES
+from jaxmlp.predict import images, rows
 from jaxmlp.runs import model
+from jaxmlp.runs.examples import ENDS, is_table
 from jaxmlp.runs.sealed import finite
 from jaxmlp.text import typed
 from jaxmlp.training.model import Model
 
-FORMATS = (
-    "PNG",
-    "JPEG",
-    "GIF",
-    "BMP",
-    "WEBP",
-    "PPM",
-)  # Pillow's names; its other decoders are little used, and less safe
-MEGABYTES = 64
-
 
 @dataclass(frozen=True)
 class Predict:
-    """Classify images with a trained network."""
+    """Predict with a trained network: the rows of a table as CSV, or what it sees in images."""
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """A run directory, or its model.safetensors."""
-    images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]
-    """PNG, JPEG, GIF, BMP, WebP or PNM files. They are made grey for a network of grey images; what is transparent
-    shows white."""
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE...")]
+    """CSV, Parquet or NPZ (x) files; or PNG, JPEG, GIF, BMP, WebP or PNM images. These are made grey for a network of grey
+    images; what is transparent shows white."""
+    out: Path | None = None
+    """Of tables: write the CSV to this file."""
+    keep: tuple[str, ...] = ()
+    """Of tables: columns to copy, such as an id."""
     invert: bool = False
     """Swap dark and light. The digits of MNIST are white on black: needed for dark ink on light paper."""
     resize: bool = False
     """Bring images of another size to that of the network, stretched if their sides have another ratio."""
     top: Annotated[int, Ge(1)] = 2
     """Classes to name for each image, the likeliest first."""
-    max_megabytes: Annotated[int, Ge(1)] = MEGABYTES
+    max_megabytes: Annotated[int, Ge(1)] = images.MEGABYTES
     """Refuse an image that takes more memory than this when it is decoded."""
     json: bool = False
     """Print JSON instead of a table."""
@@ -58,9 +51,9 @@ class Predict:
 COMMAND = parsing.Command(
     "predict",
     Predict,
-    ("invert", "resize", "top", "max-megabytes", "json"),
+    ("out", "keep", "invert", "resize", "top", "max-megabytes", "json"),
     (
-        "runs/relu digit.png",
+        "runs/wine new.csv --keep id --out predictions.csv",
         "runs/relu scans/*.png --resize --invert",
         "runs/relu digit.png --top 3 --json",
     ),
@@ -68,160 +61,88 @@ COMMAND = parsing.Command(
 
 
 def main(arguments: list[str]) -> int:
-    """Parse, predict, print a table or JSON."""
+    """Parse, predict, print or write what is predicted."""
     command = COMMAND.parse(arguments)
-    if not command.images:
-        raise UsageError(f"no image is given: {typed('predict')} RUN IMAGE...")
+    if not command.files:
+        raise UsageError(f"no file is given: {typed('predict')} RUN FILE...")
+    of_tables = [path for path in command.files if is_table(path)]
+    if of_tables and len(of_tables) < len(command.files):
+        strange = next(path for path in command.files if not is_table(path))
+        raise UsageError(f"{of_tables[0]} is a table, {strange} is not ({', '.join(ENDS)}); give files of one kind")
+    _check_flags(command, bool(of_tables))
     trained = model.load(command.run)
-    shape = trained.preparation.input_shape
-    mode_of(shape)
-    pixels: dict[Path, np.ndarray] = {}
-    refused = 0
-    for path in command.images:
-        try:
-            pixels[path] = read_image(
-                path, shape, invert=command.invert, resize=command.resize, most_megabytes=command.max_megabytes
-            )
-        except DataError as error:  # the others are answered
-            print(f"error: {error}", file=sys.stderr)
-            refused += 1
-    images = np.array([pixels[path] for path in command.images if path in pixels])
-    paths = tuple(path for path in command.images if path in pixels)
-    if paths:
-        _answer(command, trained, paths, images)
-    elif command.json:
-        _print_json(trained, (), [])
+    return _of_tables(command, trained) if of_tables else _of_images(command, trained)
+
+
+def _check_flags(command: Predict, of_tables: bool) -> None:
+    """Raise UsageError for a flag that nothing reads here."""
+    unread = {"invert": False, "resize": False, "top": 2, "max_megabytes": images.MEGABYTES}
+    what = "images, and these are tables"
+    if not of_tables:
+        unread, what = {"out": None, "keep": ()}, "tables, and these are images"
+    for name, default in unread.items():
+        if getattr(command, name) != default:
+            raise UsageError(f"--{name.replace('_', '-')} is for {what}: leave it out")
+    if command.out is not None and any(command.out.absolute() == path.absolute() for path in command.files):
+        raise UsageError(f"--out {command.out} would replace what is read; give another file")
+
+
+def _of_tables(command: Predict, trained: Model) -> int:
+    several = len(command.files) > 1
+
+    def answer(path: Path) -> rows.Columns:
+        columns = rows.of_file(trained, path, command.keep, lambda line: print(line, file=sys.stderr))
+        length = len(next(iter(columns.values())))
+        return rows.joined({"file": np.full(length, str(path))}, columns) if several else columns
+
+    answers, refused = _each(command, answer)
+    columns = {name: np.concatenate([part[name] for part in answers]) for name in answers[0]} if answers else {}
+    _write(command, columns)
     return 1 if refused else 0
 
 
-def _answer(command: Predict, trained: Model, paths: tuple[Path, ...], images: np.ndarray) -> None:
-    outputs = trained.outputs(images)  # [N, K]
-    order = np.argsort(-trained.logits(images), axis=1, kind="stable")[:, : command.top]  # as Model.predict
-    rankings = [
-        [(trained.preparation.classes[k], float(outputs[n, k])) for k in classes]
-        for n, classes in enumerate(order.tolist())
-    ]
-    (_print_json if command.json else _print_table)(trained, paths, rankings)
+def _of_images(command: Predict, trained: Model) -> int:
+    shape = trained.preparation.input_shape
+    images.mode_of(shape)
+    options = {"invert": command.invert, "resize": command.resize, "most_megabytes": command.max_megabytes}
+    read: dict[Path, np.ndarray] = {}
+
+    def answer(path: Path) -> None:
+        read[path] = images.read_image(path, shape, **options)
+
+    refused = _each(command, answer)[1]
+    paths = tuple(path for path in command.files if path in read)
+    pixels = np.array([read[path] for path in paths])
+    if trained.preparation.kind == CLASSES:
+        images.answer(trained, paths, pixels, command.top, as_json=command.json)
+    else:
+        names = {"file": np.array([str(path) for path in paths])}
+        _write(command, rows.joined(names, rows.of_examples(trained, pixels)) if paths else {})
+    return 1 if refused else 0
 
 
-def mode_of(shape: tuple[int, ...]) -> str:
-    """Pillow's name for the pixels of a network's inputs. Raises DataError for a `shape` that no image has."""
-    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in PILLOW_MODES):
-        raise DataError(
-            f"this network takes inputs of shape {shape}, which are no images: use jaxmlp.load(RUN).predict"
-        )
-    return PILLOW_MODES[shape[2] if len(shape) == 3 else 1]
+def _each(command: Predict, answer: Callable[[Path], object]) -> tuple[list, int]:
+    """The answers to all files that can be read, and how many others there are: each of these is an error line."""
+    answers, refused = [], 0
+    for path in command.files:
+        try:
+            answers.append(answer(path))
+        except DataError as error:  # the others are answered
+            print(f"error: {error}", file=sys.stderr)
+            refused += 1
+    return answers, refused
 
 
-def read_image(
-    path: Path, shape: tuple[int, ...], *, invert: bool, resize: bool, most_megabytes: int = MEGABYTES
-) -> np.ndarray:
-    """The pixels of an image file, uint8 in the `shape` that a network takes: [height, width] or [height, width, channels].
-
-    Raises DataError for a file that is no image, an image of another size (unless it is to be resized), one that takes
-    more memory than `most_megabytes` when it is decoded, and a `shape` that no image has.
-    """
-    mode = mode_of(shape)
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with (
-            warnings.catch_warnings(action="ignore"),
-            open_regular(path) as file,
-            _unlimited(Image),
-            Image.open(file, formats=FORMATS) as image,
-        ):
-            taken = image.width * image.height * (1 if image.mode in ("1", "L") else 4) / 1e6  # as Pillow keeps it
-            if taken > most_megabytes:
-                raise DataError(
-                    f"{path} has {image.width:,} x {image.height:,} pixels, {taken:,.0f} MB: make it smaller first, or"
-                    f" allow that by --max-megabytes {math.ceil(taken)}"
-                )
-            if (image.height, image.width) != shape[:2] and not resize:
-                raise DataError(
-                    f"{path} has {image.width} x {image.height} pixels, the network takes {shape[1]} x {shape[0]}:"
-                    " crop it, or let it be scaled by --resize"
-                )
-            plain = _flat(image, mode)
-            if (plain.height, plain.width) != shape[:2]:
-                plain = plain.resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
-    except DataError:
-        raise
-    except UnidentifiedImageError:
-        raise DataError(f"{path} is no image of a kind that is read ({', '.join(FORMATS)})") from None
-    except MemoryError:
-        raise DataError(f"{path} does not fit into memory: make it smaller first") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or line_of(error)}") from None
-    except Exception as error:  # what the decoders raise on damaged files
-        raise DataError(f"{path} is damaged: {line_of(error)}") from None
-    pixels = np.asarray(plain).reshape(shape)
-    return 255 - pixels if invert else pixels
-
-
-@contextmanager
-def _unlimited(pillow: Any) -> Iterator[None]:
-    """Let the limit of --max-megabytes stand alone: Pillow has one of its own."""
-    before, pillow.MAX_IMAGE_PIXELS = pillow.MAX_IMAGE_PIXELS, None
-    try:
-        yield
-    finally:
-        pillow.MAX_IMAGE_PIXELS = before
-
-
-def _flat(image: Any, mode: str) -> Any:
-    """The image in 8 bits a channel and the mode that is wanted; transparent parts show white, as on paper."""
-    from PIL import Image
-
-    if image.mode.startswith("I"):  # 16 bits; Pillow's own conversion would clip instead of scale
-        return Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8)).convert(mode)
-    if image.has_transparency_data and mode != "RGBA":
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert(mode)
-
-
-def _word(trained: Model) -> str:
-    """What the outputs are: probabilities under cross-entropy; under squared error outputs, which need not sum to 1."""
-    return loss(trained.spec.network.loss).output_name
-
-
-def _print_json(trained: Model, images: tuple[Path, ...], rankings: list[list[tuple[Any, float]]]) -> None:
-    word = _word(trained)
-    results = [
-        {
-            "file": str(path),
-            "class": ranking[0][0],
-            word: ranking[0][1],
-            "top": [{"class": c, word: p} for c, p in ranking],
-        }
-        for path, ranking in zip(images, rankings, strict=True)
-    ]
-    json.dump(finite(results), sys.stdout, indent=2, allow_nan=False)
-    print()
-
-
-def _print_table(trained: Model, images: tuple[Path, ...], rankings: list[list[tuple[Any, float]]]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    word = _word(trained)
-
-    def shown(value: float) -> str:
-        return f"{100 * value:.1f} %" if word == "probability" else f"{value:.3f}"
-
-    others = len(rankings[0]) - 1
-    table = Table("file", "class", word, *(["runner-up" if others == 1 else "runners-up"] if others else []))
-    for path, ((best, value), *runners_up) in zip(images, rankings, strict=True):
-        listed = ", ".join(f"{printable(str(label))} ({shown(other)})" for label, other in runners_up)
-        table.add_row(
-            escape(printable(str(path))),
-            escape(printable(str(best))),
-            shown(value),
-            *([escape(listed)] if others else []),
-        )
-    console = Console()
-    if not console.is_terminal:
-        console.width = 10_000  # a table is as wide as it needs to be; long file names are not folded
-    console.print(table)
+def _write(command: Predict, columns: rows.Columns) -> None:
+    """The columns as CSV or JSON, to the file or standard output; of no file that could be read an empty list of JSON."""
+    if command.json:
+        text = json.dumps(finite(rows.records(columns)), indent=2, allow_nan=False) + "\n"
+    elif columns:
+        text = rows.csv_text(columns)
+    else:
+        return
+    if command.out is None:
+        sys.stdout.write(text)
+    else:
+        write_atomically(command.out, text)
+        print(f"{len(next(iter(columns.values()), ())):,} predictions: {command.out}", file=sys.stderr)

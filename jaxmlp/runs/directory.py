@@ -34,6 +34,8 @@ CONFIG, ENVIRONMENT, METRICS, SUMMARY = "config.toml", "environment.json", "metr
 CHECKPOINTS, PLOTS = "checkpoints", "plots"
 NO_CONFIG = "bring it back from a copy, or begin anew with --overwrite"
 CURVES, CONFUSION, WEIGHTS, MISTAKES = "curves.png", "confusion.png", "weights.png", "mistakes.png"
+PREDICTED, LABEL_RATES = "predicted.png", "labels.png"
+PICTURES = (CURVES, CONFUSION, WEIGHTS, MISTAKES, PREDICTED, LABEL_RATES)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ RUN = RunKind(
     tables=frozenset(field.name for field in fields(Experiment)),
     patterns=(
         *(CONFIG, ENVIRONMENT, METRICS, SUMMARY, "model.safetensors", CHECKPOINTS, PLOTS, *lock.FILES),
-        *(f"{PLOTS}/{picture}" for picture in (CURVES, CONFUSION, WEIGHTS, MISTAKES)),
+        *(f"{PLOTS}/{picture}" for picture in PICTURES),
         f"{CHECKPOINTS}/epoch-*.safetensors",
     ),
 )

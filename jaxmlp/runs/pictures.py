@@ -9,64 +9,67 @@ import numpy as np
 from jaxmlp import plots
 from jaxmlp.errors import JaxmlpError, line_of
 from jaxmlp.files import make_directory, read_bytes
-from jaxmlp.nn.losses import CLASSES
-from jaxmlp.nn.network import outputs, predictions
+from jaxmlp.nn.losses import CLASSES, LABELS, VALUES
 from jaxmlp.runs import directory
+from jaxmlp.runs.answers import Answers
 from jaxmlp.spec import Splits
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
-from jaxmlp.training.model import Model, compiled_forward
+from jaxmlp.training.model import Model
 
 MOST_CLASSES = 500  # of a confusion matrix: a picture of more shows nothing, and takes memory as their square
 
 
 def picture_names(trained: Model) -> list[str]:
     """The pictures that `draw` leaves of a trained model."""
-    names = [directory.CURVES]
-    if trained.preparation.kind != CLASSES:
-        return names
-    if len(trained.preparation.classes) <= MOST_CLASSES:
+    kind, names, are_images = trained.preparation.kind, [directory.CURVES], _are_images(trained)
+    if kind == CLASSES and len(trained.preparation.classes) <= MOST_CLASSES:
         names.append(directory.CONFUSION)
-    if len(trained.preparation.input_shape) in (2, 3):
-        names += [directory.WEIGHTS, directory.MISTAKES]
-    return names
+    names += {VALUES: [directory.PREDICTED], LABELS: [directory.LABEL_RATES]}.get(kind, [])
+    names += [directory.WEIGHTS] if are_images else []
+    return names + ([directory.MISTAKES] if are_images and kind == CLASSES else [])
 
 
 def draw(
     path: Path, trained: Model, epochs: list[Epoch], best_epoch: int, splits: Splits, callbacks: Callbacks
 ) -> None:
-    """The pictures of a run: curves, confusion matrix, first-layer weights, the most confident mistakes.
+    """The pictures of a run, on its test examples.
 
+    Curves. Of classes the confusion matrix; of values predicted over target, and residuals; of label sets what is found
+    of each label. Of networks for images the weights into the first layer, and the most confident mistakes.
     One that cannot be drawn is a message.
     """
     make_directory(path)
-    if trained.preparation.kind != CLASSES:
-        if epochs:
-            with drawing(path / directory.CURVES, callbacks):
-                plots.run_curves([epoch.to_json() for epoch in epochs], best_epoch).save(path / directory.CURVES)
-        return
-    classes, shape = trained.preparation.classes, trained.preparation.input_shape
-    logits = compiled_forward(trained.spec, trained.params, splits.test.x)
-    labels, predicted = np.asarray(splits.test.targets), np.asarray(predictions(logits))
-    pictures: dict[str, Callable[[], plots.Picture]] = {}
-    if epochs:
-        pictures[directory.CURVES] = lambda: plots.run_curves([epoch.to_json() for epoch in epochs], best_epoch)
-    if len(classes) <= MOST_CLASSES:
-        counts = np.zeros((len(classes), len(classes)), int)
-        np.add.at(counts, (labels, predicted), 1)
-        pictures[directory.CONFUSION] = lambda: plots.confusion_matrix(counts, classes)
-    else:
-        callbacks.on_message(f"no confusion matrix: {len(classes):,} classes, of which at most {MOST_CLASSES} fit")
-    if len(shape) in (2, 3):
-        confidence = np.max(np.asarray(outputs(trained.spec.network, logits)), axis=1)
-        images, weights = np.asarray(splits.test.x), np.asarray(trained.params[0].w)
-        pictures[directory.WEIGHTS] = lambda: plots.first_layer_weights(weights, shape)
-        pictures[directory.MISTAKES] = lambda: plots.confident_mistakes(
-            images, labels, predicted, confidence, classes, shape
-        )
-    for name, picture in pictures.items():
-        with drawing(path / name, callbacks):
-            picture().save(path / name)
+    kind, classes, K = trained.preparation.kind, trained.preparation.classes, len(trained.preparation.classes)
+    if kind == CLASSES and K > MOST_CLASSES:
+        callbacks.on_message(f"no confusion matrix: {K:,} classes, of which at most {MOST_CLASSES} fit")
+    shape, names, targets = trained.preparation.input_shape, list(map(str, classes)), np.asarray(splits.test.targets)
+    said, predicted = answers = Answers.of(trained, splits.test.x)
+    drawings: dict[str, Callable[[], plots.Picture]] = {
+        directory.CURVES: lambda: plots.run_curves([epoch.to_json() for epoch in epochs], best_epoch),
+        directory.CONFUSION: lambda: plots.confusion_matrix(_confusions(targets, predicted, K), classes),
+        directory.PREDICTED: lambda: plots.predicted_values(targets, said, names),
+        directory.LABEL_RATES: lambda: plots.label_rates(targets.astype(int), predicted, names),
+        directory.WEIGHTS: lambda: plots.first_layer_weights(np.asarray(trained.params[0].w), shape),
+        directory.MISTAKES: lambda: plots.confident_mistakes(
+            np.asarray(splits.test.x), targets, predicted, answers.of_classes().max(axis=1), classes, shape
+        ),
+    }
+    for name in picture_names(trained):
+        if epochs or name != directory.CURVES:
+            with drawing(path / name, callbacks):
+                drawings[name]().save(path / name)
+
+
+def _confusions(targets: np.ndarray, predicted: np.ndarray, K: int) -> np.ndarray:
+    """How often each class was predicted as each: [K, K]."""
+    counts = np.zeros((K, K), int)
+    np.add.at(counts, (targets, predicted), 1)
+    return counts
+
+
+def _are_images(trained: Model) -> bool:
+    return len(trained.preparation.input_shape) in (2, 3)
 
 
 def is_whole(path: Path) -> bool:

@@ -17,7 +17,7 @@ from jaxmlp.data.sources import load_data
 from jaxmlp.errors import JaxmlpError, RunError
 from jaxmlp.files import flush, make_directory, remove
 from jaxmlp.grid.results import COLUMNS, epochs_of, history_of
-from jaxmlp.nn.losses import VALUES, loss
+from jaxmlp.nn.losses import CLASSES, VALUES, loss
 from jaxmlp.runs import checkpoints, directory, environment, metrics, model, pictures
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, PLOTS, SUMMARY
@@ -32,6 +32,8 @@ from jaxmlp.training.loop import TrainState
 from jaxmlp.training.model import Model
 from jaxmlp.training.precision import precision
 from jaxmlp.training.validation import check_data
+
+FEW = 4  # examples a class: with fewer the targets may be meant as numbers
 
 
 class Outcome(NamedTuple):
@@ -56,6 +58,8 @@ class Loaded(NamedTuple):
         sizes = " / ".join(f"{len(split.x):,}" for split in self.splits)
         normalise = self.preparation.normalise
         line = f"{self.origin}: {sizes} train, validation, test examples, normalised {normalise}"
+        if self.preparation.kind != CLASSES:
+            line += f", {count(self.preparation.outputs, self.preparation.kind.removesuffix('s'))} each"
         return "\n".join([line, *self.notes])
 
 
@@ -66,6 +70,11 @@ def read_data(experiment: Experiment, *, progress: bool = False) -> Loaded:
     notes: list[str] = []
     learns = loss(experiment.network.loss).learns
     splits, preparation = prepare(dataset, experiment.data, learns, notes.append)
+    if preparation.kind == CLASSES and FEW * len(preparation.classes) > len(splits.train.x):
+        notes.append(
+            f"the targets are taken as {len(preparation.classes):,} classes, with few examples each: to learn numbers, set"
+            " --data.kind values"
+        )
     if preparation.kind == VALUES:  # which a loss may restrict
         check_data(spec_of(experiment, splits, preparation), splits)
     seconds = time.perf_counter() - started

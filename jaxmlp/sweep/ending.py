@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxmlp.errors import RunError
+from jaxmlp.scores import score_of
 from jaxmlp.sweep import page, store
 from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.page import Configuration
@@ -39,13 +40,18 @@ def print_end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -
     for line in (*best_lines(rows, sweep), *split_warning(sweep.axes)):
         bar.on_message(line)
     test = best["test"]
-    low, high = test["interval_95"]
+    score = score_of(best)
+    shown, of_test = score.text(best[f"validation_{score.name}"]), score.text(test[score.name])
+    if "interval_95" in test:
+        low, high = test["interval_95"]
+        of_test += f" ({test['correct']:,} of {test['count']:,}; 95 %: {100 * low:.2f} to {100 * high:.2f})"
+    else:
+        shown, of_test = f"{score.title} {shown}", f"{score.title} {of_test}, mean absolute error {test['mae']:.4g}"
     bar.on_message(
         f"best trial: {best['trial']} ({_values(best, sweep.axes)}seed {best['seed']}): validation loss"
-        f" {best['validation_loss']:.4f}, {100 * best['validation_accuracy']:.2f} %; test {100 * test['accuracy']:.2f} %"
-        f" ({test['correct']:,} of {test['count']:,}; 95 %: {100 * low:.2f} to {100 * high:.2f})"
+        f" {best['validation_loss']:.4f}, {shown}; test {of_test}"
     )
-    tested = "every trial was evaluated on the test examples" if "test_accuracy" in best else "it was tested once"
+    tested = "every trial was evaluated on the test examples" if "test_loss" in best else "it was tested once"
     bar.on_message(f"the best of many is an optimistic pick on the validation examples; {tested}")
     bar.on_message(f"directory: {short_path(out)} (results.csv, sweep.html, plots, best)")
     return 0
@@ -89,9 +95,10 @@ def best_lines(rows: Sequence[dict[str, Any]], sweep: Sweep) -> Iterator[str]:
 
 def _described(configuration: Configuration, axes: Sequence[Axis]) -> str:
     lost = len(configuration.trials) - configuration.measured
-    loss, accuracy = page.over_seeds(configuration, "loss"), page.over_seeds(configuration, "accuracy")
+    loss, score = page.over_seeds(configuration, "loss"), page.over_seeds(configuration, "score")
     diverged = f" ({lost} of {count(len(configuration.trials), 'seed')} diverged)" if lost else ""
-    return f"{_values(configuration.trials[0], axes)}validation loss {loss}, accuracy {accuracy}{diverged}"
+    measures = f"validation loss {loss}, {configuration.scored_by.title} {score}"
+    return f"{_values(configuration.trials[0], axes)}{measures}{diverged}"
 
 
 def _values(row: Any, axes: Sequence[Axis]) -> str:

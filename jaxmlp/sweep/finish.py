@@ -75,8 +75,9 @@ def finish(
         number = best.result.trial
         row = next(row for row in rows if row["trial"] == number)
         test = write_best(path / BEST, sweep.trials[number], groups[best.group], best.result, callbacks)["test"]
-        low, high = accuracy_interval(test["correct"], test["count"])
-        summary["best"] = row | {"test": test | {"interval_95": [low, high]}, "directory": BEST}
+        if "correct" in test:
+            test = test | {"interval_95": list(accuracy_interval(test["correct"], test["count"]))}
+        summary["best"] = row | {"test": test, "directory": BEST}
     write_json(path / SUMMARY, summary, run)
     files.make_directory(path / PLOTS)
     axes, drawn = [axis.key for axis in sweep.axes], []

@@ -39,6 +39,7 @@ class SweepGroup(NamedTuple):
     spec: Spec
     crc32: str  # of the data
     examples: tuple[int, int, int]  # how many: training, validation, test
+    kind: str  # of targets
     trials: SweepTrials
 
     @property
@@ -90,7 +91,7 @@ def groups_of(trials: SweepTrials) -> list[SweepGroup]:
         spec = spec_of(base.described, data.splits, data.preparation)
         train, validation, test = (len(split.x) for split in data.splits)
         experiment, examples = group_trials[0].experiment, (train, validation, test)
-        groups.append(SweepGroup(number, experiment, spec, data.crc32, examples, group_trials))
+        groups.append(SweepGroup(number, experiment, spec, data.crc32, examples, data.preparation.kind, group_trials))
     return groups
 
 

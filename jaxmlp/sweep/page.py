@@ -8,21 +8,23 @@ from typing import Any, NamedTuple
 
 from jaxmlp import files
 from jaxmlp.plots import page as pages
-from jaxmlp.plots.trials import ACCURACY, LOSS, Row, Rows, diverged, grouped, measured, number
+from jaxmlp.plots.trials import LOSS, Row, Rows, diverged, grouped, measured, number, score, score_key
 from jaxmlp.plots.values import comparable, distinct, is_number, label, last, short
 from jaxmlp.runs import directory, sealed
 from jaxmlp.runs.directory import ENVIRONMENT, PLOTS
+from jaxmlp.scores import Score
 from jaxmlp.statistics import SeedStatistics, accuracy_interval
 from jaxmlp.sweep.store import BEST, PAGE, TABLE
 from jaxmlp.text import count, typed
 from jaxmlp.training.schedules import schedule
 
+TABLES = (".csv", ".parquet")
 MOST = 20  # rows of a table
 LISTED = 8  # values of an axis that are named one by one
 CAPTIONS = {
-    "heat_map": "Validation loss and accuracy over both axes, each cell the mean over its seeds; the best cell is framed. "
+    "heat_map": "Validation loss and {score} over both axes, each cell the mean over its seeds; the best cell is framed. "
     "The darker, the better.",
-    "lines_over_axis": "Validation loss and accuracy over the axis, and the sparsity of the weights where it varies. "
+    "lines_over_axis": "Validation loss and {score} over the axis, and the sparsity of the weights where it varies. "
     "A large point is a mean over seeds, a small one a trial, the band mean ± standard deviation; with two axes, there is "
     "a colour for each value of the other. The best is ringed.",
     "seeds": "The luck of seeds: a dot a trial, the band mean ± standard deviation; the best is ringed.",
@@ -30,7 +32,7 @@ CAPTIONS = {
     "the best is orange.",
     "scatter": "Validation loss of every trial over each axis; crosses diverged, the best is ringed. "
     "Points of one value are moved a little sideways, so that all are seen.",
-    "learning_curves": "Validation loss and accuracy of every trial over the epochs, dark if its loss is low; "
+    "learning_curves": "Validation loss and {score} of every trial over the epochs, dark if its loss is low; "
     "the best is orange, its best epoch ringed.",
     "cost_against_quality": "What pruning did: each trial by its epochs and its loss, and how many were still training. "
     "Points are moved a little sideways, so that all are seen.",
@@ -57,7 +59,8 @@ class Configuration(NamedTuple):
     trials: Rows
     measured: int
     loss: SeedStatistics
-    accuracy: SeedStatistics
+    score: SeedStatistics
+    scored_by: Score
 
 
 def write(
@@ -78,6 +81,7 @@ def write(
         "words": words,
         "count": count,
         "over_seeds": over_seeds,
+        "score": score(rows).text,
     }
     page = templates.get_template(PAGE).render(
         title=title(rows, axes, tree["data"]["name"]),
@@ -90,11 +94,12 @@ def write(
         facts=facts(summary),
         meanings=MEANINGS,
         best=best,
+        score=score(rows),
         doubt=None if best is None else doubt(rows, best),
         rank=next(
             (i for i, c in enumerate(ranked, 1) if best and best["trial"] in [row["trial"] for row in c.trials]), None
         ),
-        figures={Path(name).stem: caption(Path(name).stem, summary["statuses"]) for name in pictures},
+        figures={Path(name).stem: caption(Path(name).stem, summary["statuses"], score(rows)) for name in pictures},
         configurations=ranked[:MOST],
         more=len(ranked) - MOST,
         lost=lost[:MOST],
@@ -104,10 +109,10 @@ def write(
     files.write_atomically(path / PAGE, page)
 
 
-def caption(picture: str, statuses: Mapping[str, int]) -> str:
+def caption(picture: str, statuses: Mapping[str, int], measure: Score) -> str:
     """What a picture shows; and how pruned trials look in it, if there are any."""
     more = PRUNED.get(picture) if statuses.get("pruned") else None
-    return CAPTIONS.get(picture, words(picture)) + (f" {more}" if more else "")
+    return CAPTIONS.get(picture, words(picture)).replace("{score}", measure.title) + (f" {more}" if more else "")
 
 
 def title(rows: Rows, axes: Sequence[str], data: str) -> str:
@@ -155,10 +160,13 @@ def facts(summary: dict[str, Any]) -> dict[str, str]:
 
 def doubt(rows: Rows, best: Row) -> dict[str, Any]:
     """How far to trust the choice: among how many it was made, and how many others its examples cannot tell from it."""
-    low, high = accuracy_interval(best["validation_correct"], best["validation_count"])
     others = [row for row in rows if not diverged(row) and row["trial"] != best["trial"]]
-    alike = sum(low <= number(row[ACCURACY]) <= high for row in others)
-    return {"among": len(others) + 1, "low": low, "high": high, "alike": alike, "tested": "test_loss" in best}
+    doubts = {"among": len(others) + 1, "tested": "test_loss" in best, "interval": None}
+    if "validation_correct" not in best:  # of values: R2 has no such interval
+        return doubts
+    low, high = accuracy_interval(best["validation_correct"], best["validation_count"])
+    alike = sum(low <= number(row.get("validation_accuracy")) <= high for row in others)
+    return doubts | {"interval": (low, high), "alike": alike}
 
 
 def configurations(rows: Rows, axes: Sequence[str]) -> list[Configuration]:
@@ -168,8 +176,8 @@ def configurations(rows: Rows, axes: Sequence[str]) -> list[Configuration]:
     for trials in groups.values():
         losses = measured(trials, LOSS).tolist()
         if losses:
-            accuracy = SeedStatistics.of(measured(trials, ACCURACY).tolist())
-            ranked.append(Configuration(trials, len(losses), SeedStatistics.of(losses), accuracy))
+            scores = SeedStatistics.of(measured(trials, score_key(trials)).tolist())
+            ranked.append(Configuration(trials, len(losses), SeedStatistics.of(losses), scores, score(trials)))
     return sorted(ranked, key=lambda c: (c.measured < len(c.trials), c.loss.mean))
 
 
@@ -178,7 +186,9 @@ def commands(path: Path, best: Row | None, tree: dict[str, Any]) -> dict[str, st
     named = {}
     if best is not None:
         out, copy = path / BEST, path / f"{BEST}-longer"  # a copy, so that best/ stays what this page says of it
-        named["See what the best network sees in images:"] = typed("predict", out, "image.png")
+        of_table = Path(tree["data"]["name"]).suffix in TABLES
+        what = "Predict with the best network:" if of_table else "See what the best network sees in images:"
+        named[what] = typed("predict", out, "table.csv" if of_table else "image.png")
         resume = f"{shlex.join(['cp', '-r', str(out), str(copy)])} && {typed('train', '--out', copy, '--resume')}"
         if best["status"] == "max_epochs" and not schedule(_schedule(best, tree)).reads_max_epochs:
             longer = f"{resume} --training.max-epochs {2 * best['epochs_run']}"
@@ -207,7 +217,9 @@ def value(level: Any) -> str:
 
 def loss(number: float | None, digits: int = 4) -> str:
     """To so many digits, zeros at the end too."""
-    return "not finite" if number is None else f"{number:#.{digits}g}".rstrip(".")
+    if number is None:
+        return "not finite"
+    return f"{number:.0f}" if 10**digits <= number < 1e5 else f"{number:#.{digits}g}".rstrip(".")
 
 
 def words(name: str) -> str:
@@ -216,8 +228,10 @@ def words(name: str) -> str:
 
 
 def over_seeds(configuration: Configuration, measure: str) -> str:
-    """The mean, and ± standard deviation where there is more than one seed: of the loss, or of the accuracy in percent."""
-    share = measure == "accuracy"
-    mean, std = (configuration.accuracy if share else configuration.loss)[:2]
-    texts = (f"{100 * mean:.2f}", f"{100 * std:.2f}") if share else (loss(mean), loss(std, digits=2))
-    return " ± ".join(texts[: 2 if configuration.measured > 1 else 1]) + (" %" if share else "")
+    """The mean, and ± standard deviation where there is more than one seed: of the "loss", or of the "score"."""
+    several = configuration.measured > 1
+    if measure == "score":
+        mean, std = configuration.score[:2]
+        return configuration.scored_by.pair(mean, std if several else None)
+    mean, std = configuration.loss[:2]
+    return loss(mean) + (f" ± {loss(std, digits=2)}" if several else "")

@@ -7,6 +7,7 @@ import jax
 
 from jaxmlp.grid.results import TrialResult, sparsity
 from jaxmlp.grid.units import Record
+from jaxmlp.nn.losses import VALUES
 from jaxmlp.spec import Examples
 from jaxmlp.sweep.trials import SweepTrial
 from jaxmlp.training import fitting
@@ -27,15 +28,15 @@ class Recorder:
     def record(self, group: int, result: TrialResult) -> Record:
         """The lines of a trial in results.jsonl (`row`) and curves.jsonl (`curve`)."""
         trial = self.trials[result.trial]
-        train, validation, _ = self.groups[group].examples
+        (train, validation, _), values = self.groups[group].examples, self.groups[group].kind == VALUES
         row: dict[str, Any] = {"trial": result.trial}
         row |= {key: list(value) if isinstance(value, tuple) else value for key, value in trial.values.items()}
-        row |= {"seed": trial.experiment.seed} | result.row(train, validation)
+        row |= {"seed": trial.experiment.seed} | result.row(train, validation, values=values)
         if self.zeros:
             row["zeros"] = sparsity(result.state.best_params, below=0.0)
         if self.test:
             row |= self._tested(group, trial, result.state)
-        return Record(row, {"trial": result.trial} | result.curve(train, validation))
+        return Record(row, {"trial": result.trial} | result.curve(train, validation, values=values))
 
     def _tested(self, group: int, trial: SweepTrial, state: TrainState) -> dict[str, Any]:
         held = self._test_examples  # threads that meet here put a copy each on the device; each uses its own
@@ -43,5 +44,4 @@ class Recorder:
             self._test_examples = held = group, jax.device_put(self.groups[group].data().splits.test)
         params = jax.device_put(state.best_params)
         test = fitting.measure(self.groups[group].spec, trial.experiment.hyper, params, held[1])
-        columns = {"loss": test.loss, "accuracy": test.accuracy, "correct": test.correct, "count": test.count}
-        return {f"test_{name}": value for name, value in columns.items()}
+        return {f"test_{name}": value for name, value in test.to_json().items()}

@@ -1,6 +1,7 @@
 """`jaxmlp train [CONFIG.toml] [--out DIR] [--resume] [--KEY VALUE ...]`: train a network, and write a run directory."""
 
 import contextlib
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from jaxmlp.errors import RunError, UsageError
 from jaxmlp.runs import config, directory, lock
 from jaxmlp.runs.config import Experiment
 from jaxmlp.text import short_path, typed
+from jaxmlp.training.epochs import Measured
 
 
 @dataclass(frozen=True)
@@ -164,11 +166,10 @@ def _print(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> None:
     """The table at the end."""
     from rich.table import Table
 
-    table = Table("split", "loss", "accuracy", "correct")
-    for split in ("validation", "test"):
-        part = summary[split]
-        loss = "not finite" if part["loss"] is None else f"{part['loss']:.4f}"
-        table.add_row(split, loss, f"{100 * part['accuracy']:.2f} %", f"{part['correct']:,} of {part['count']:,}")
+    parts = {split: Measured.from_json(summary[split]) for split in ("validation", "test")}
+    table = Table("split", "loss", *parts["test"].names())
+    for split, part in parts.items():
+        table.add_row(split, f"{part.loss:.4f}" if math.isfinite(part.loss) else "not finite", *part.shown())
     bar.console.print(table)
     seconds = summary["seconds"]
     bar.on_message(

@@ -38,15 +38,18 @@ class Measured(NamedTuple):
             return f"loss {self.loss:.4f}, R2 {self.r2:.4f}{mae} on {self.count:,} examples"
         return f"loss {self.loss:.4f}, accuracy {self.correct:,}/{self.count:,} = {100 * self.accuracy:.2f} %"
 
-    def names(self) -> tuple[str, str]:
-        """What `shown` shows: the heads of two columns of a table."""
-        return ("R2", "examples") if self.correct is None else ("accuracy", "correct")
-
-    def shown(self) -> tuple[str, str]:
-        """The score as people read it, and the counts behind it."""
+    def names(self) -> tuple[str, ...]:
+        """What `shown` shows: the heads of columns of a table."""
         if self.correct is None:
-            return f"{self.r2:.4f}", f"{self.count:,}"
-        return f"{100 * self.accuracy:.2f} %", f"{self.correct:,} of {self.count:,}"
+            return ("R2", "examples") if self.mae is None else ("R2", "mean absolute error", "examples")
+        return ("accuracy", "correct") if self.right_labels is None else ("all labels right", "correct", "right labels")
+
+    def shown(self) -> tuple[str, ...]:
+        """The score as people read it first, and the counts behind it."""
+        if self.correct is None:
+            return (f"{self.r2:.4f}", *(() if self.mae is None else (f"{self.mae:.4g}",)), f"{self.count:,}")
+        counts = f"{100 * self.accuracy:.2f} %", f"{self.correct:,} of {self.count:,}"
+        return counts if self.right_labels is None else (*counts, f"{self.right_labels:,}")
 
     def to_json(self) -> dict[str, Any]:
         """The form in the files of a run."""

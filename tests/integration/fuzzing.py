@@ -23,7 +23,7 @@ from jaxmlp.data.preparing import prepare
 from jaxmlp.data.sources import Data, Dataset, load_data
 from jaxmlp.errors import LONGEST, JaxmlpError
 from jaxmlp.fields import kind_of
-from jaxmlp.predict.command import read_image
+from jaxmlp.predict.images import read_image
 from jaxmlp.reading import toml
 from jaxmlp.runs import config
 from jaxmlp.sweep import config as sweep_config

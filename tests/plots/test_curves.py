@@ -63,6 +63,20 @@ def test_errors_over_eps_have_their_slope_and_floor():
 
 
 @pytest.mark.parametrize(
+    ("scores", "title", "low"),
+    [([0.1, 0.5], "R2", 0.0), ([-30.0, 0.5], "R2 (cut at -1)", -1.0), ([-30.0, -3.0], "R2", -40.0)],
+    ids=["good", "bad at first", "all bad"],
+)
+def test_r2_of_values_is_drawn_and_cut_where_it_would_hide_the_rest(scores, title, low):
+    measured = [{"loss": 1.0, "r2": score, "count": 9} for score in scores]
+    rows = [{"epoch": i, "train": part, "validation": part} for i, part in enumerate(measured, 1)]
+    figure = plots.run_curves(rows, 2)
+    assert {title, "Loss and R2 of each epoch", f"best epoch 2: {scores[1]:.4g}"} <= set(texts(figure))
+    assert figure.axes[1].lines[0].get_ydata().tolist() == scores
+    assert figure.axes[1].get_ylim()[0] >= low
+
+
+@pytest.mark.parametrize(
     ("line", "steps", "scale"),
     [
         ([(100, 1.0), (200, 0.1), (203, 0.2)], [100, 200], "log"),

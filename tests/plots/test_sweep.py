@@ -370,3 +370,42 @@ def test_seeds_have_mean_and_standard_deviation():
     assert "The luck of 4 seeds (1 diverged): accuracy 95.00 ± 2.50 %" in texts(figure)
     assert "mean 0.20 ± 0.10" in texts(figure)
     assert "best: loss 0.1, accuracy 97.50 % (trial 0): seed 0" in texts(figure)
+
+
+def of_values(rows, scale=1.0):
+    """The rows as a sweep that learns values has them: R2 in place of accuracy."""
+    changed = []
+    for r in rows:
+        kept = {name: value for name, value in r.items() if name not in ("validation_accuracy", "validation_correct")}
+        loss = r["validation_loss"]
+        changed.append(kept | {"validation_r2": None if diverged(r) else 1 - scale * loss})
+    return changed
+
+
+@pytest.mark.parametrize("scale", [0.5, 50.0], ids=["good", "far below 0"])
+@pytest.mark.parametrize(
+    ("values", "seeds", "names"),
+    [
+        ({}, 4, ["seeds"]),
+        ({RATE: [0.1, 0.3, 1.0]}, 2, ["lines_over_axis"]),
+        ({RATE: [0.1, 0.3, 1.0], MOMENTUM: [0.0, 0.5, 0.9]}, 2, ["heat_map"]),
+        ({RATE: [0.1, 0.3], MOMENTUM: [0.0, 0.9], L1: [0.0, 1e-3]}, 1, ["parallel_coordinates", "scatter"]),
+    ],
+    ids=["seeds", "one axis", "two axes", "three axes"],
+)
+def test_sweeps_of_values_show_r2(tmp_path, values, seeds, names, scale):
+    rows = of_values(table(values, [0.3, 0.2, 0.7, 0.5, None], seeds), scale)
+    curves = {}
+    for r in rows:
+        losses = curve([1.0, r["validation_loss"]])["validation_loss"]
+        scores = [None if loss is None else 1 - scale * loss for loss in losses]
+        curves[r["trial"]] = {"validation_loss": losses, "validation_r2": scores}
+    figures = saved(tmp_path, rows, list(values), curves, best(rows), False)
+    assert list(figures) == [f"{name}.png" for name in [*names, "learning_curves"]]
+    for name, figure in figures.items():
+        said = " ".join(texts(figure))
+        assert "accuracy" not in said.lower()
+        assert "R2" in said
+        assert_picture(tmp_path / name)
+    drawn = figures["learning_curves.png"].axes[1].collections
+    assert any(len(collection.get_paths()) for collection in drawn)  # lines are there, though R2 is below 0

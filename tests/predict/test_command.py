@@ -14,7 +14,8 @@ import jaxmlp
 from jaxmlp.data.preparing import prepare
 from jaxmlp.data.sources import Data, Dataset, load_data
 from jaxmlp.errors import DataError, RunError, UsageError
-from jaxmlp.predict.command import main, read_image
+from jaxmlp.predict.command import main
+from jaxmlp.predict.images import read_image
 from jaxmlp.runs import model
 from jaxmlp.spec import Hyper, Network, Spec, Training
 from jaxmlp.training.fitting import fit
@@ -250,7 +251,7 @@ def test_a_damaged_model_of_a_run_is_written_again_by_a_line_that_is_told(
 
 def test_wrong_usage_is_told(digits, pictures):
     for arguments, words in (
-        ([digits], "no image is given"),
+        ([digits], "no file is given"),
         ([], "RUN is missing"),
         ([digits, pictures[0], "--top", "0"], "--top is 0"),
         ([digits, pictures[0], "--top", "two"], "--top"),

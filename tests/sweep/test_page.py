@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from jaxmlp.plots import sweep
+from jaxmlp.scores import ACCURACY, R2
 from jaxmlp.statistics import accuracy_interval
 from jaxmlp.sweep import page as sweep_page
 
@@ -119,7 +120,7 @@ def test_it_stands_alone(page):
     addresses = re.findall(r"""(?:src|href)\s*=\s*["']?([^"'\s>]*)""", raw)
     assert addresses == ["data:image/png;base64," + base64.b64encode(PNG).decode()] * 2
     assert not re.search(r"<script|<link|@import|url\(|https?:", raw)
-    assert sweep_page.CAPTIONS["learning_curves"] in text
+    assert sweep_page.caption("learning_curves", {}, ACCURACY) in text
 
 
 def test_every_picture_has_a_caption(page):
@@ -129,8 +130,8 @@ def test_every_picture_has_a_caption(page):
 
 @pytest.mark.parametrize("picture", sweep_page.CAPTIONS)
 def test_a_caption_says_what_pruned_trials_look_like(picture):
-    plain, pruned = (sweep_page.caption(picture, statuses) for statuses in ({"max_epochs": 2}, {"pruned": 1}))
-    assert plain == sweep_page.CAPTIONS[picture]
+    plain, pruned = (sweep_page.caption(picture, statuses, R2) for statuses in ({"max_epochs": 2}, {"pruned": 1}))
+    assert plain == sweep_page.CAPTIONS[picture].replace("{score}", "R2")
     assert pruned.startswith(plain)
     assert "prun" in pruned.lower() or picture == "seeds"
 

@@ -1,0 +1,1 @@
+"""`python -m jaxmlp.evaluate`: how good a trained network is, by scikit-learn's metrics."""

@@ -1,0 +1,33 @@
+"""What a trained network says of examples that are prepared already."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxmlp.nn.losses import VALUES
+from jaxmlp.nn.network import outputs, predictions
+from jaxmlp.training.model import Model, compiled_forward
+from jaxmlp.training.precision import precision
+
+
+class Answers(NamedTuple):
+    """The outputs of examples, and what is predicted by them, as NumPy."""
+
+    outputs: np.ndarray  # [N, K]: probabilities, or as the loss has them
+    predicted: np.ndarray  # class numbers [N], labels of 0 and 1 [N, K], or values [N, K]
+
+    @classmethod
+    def of(cls, trained: Model, x: ArrayLike) -> "Answers":
+        """Of the examples x [N, D], normalised."""
+        with precision(trained.spec.training):
+            inputs = jnp.asarray(x, trained.spec.training.dtype)
+            logits = compiled_forward(trained.spec, trained.params, inputs)
+            said, kind = np.asarray(outputs(trained.spec.network, logits)), trained.preparation.kind
+            return cls(said, said if kind == VALUES else np.asarray(predictions(logits, kind)))
+
+    def of_classes(self) -> np.ndarray:
+        """The output of every class [N, K]; of a single one, which is that of class 1, what it leaves to class 0 [N, 2]."""
+        p = self.outputs
+        return np.concatenate([1 - p, p], axis=1) if p.shape[1] == 1 else p
