@@ -27,10 +27,10 @@ def resolved(normalise: str, shape: tuple[int, ...], *, images: bool, table: boo
     return normalise
 
 
-def statistics(x: np.ndarray, normalise: str) -> tuple[np.ndarray, np.ndarray]:
+def statistics(x: np.ndarray, normalise: str, *, images: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation (or scale) of the training examples; empty where the normalisation needs none.
 
-    Float32, but float64 for each feature of numbers that float32 could not tell apart.
+    Float32, but float64 for features, other than pixels of images, that float32 might not tell apart.
     """
     kind = x.dtype
     x = x.reshape(len(x), -1)
@@ -47,7 +47,12 @@ def statistics(x: np.ndarray, normalise: str) -> tuple[np.ndarray, np.ndarray]:
     lowest, highest = x.min(0), x.max(0)
     constant = lowest == highest if normalise == "per_feature" else np.atleast_1d(lowest.min() == highest.max())
     std = np.where(constant | (std == 0), 1.0, std)
-    if normalise == "per_feature" and kind.kind in "iuf" and kind.itemsize >= (4 if kind.kind in "iu" else 8):
+    if (
+        normalise == "per_feature"
+        and not images
+        and kind.kind in "iuf"
+        and kind.itemsize >= (4 if kind.kind in "iu" else 8)
+    ):
         return np.where(constant, lowest, mean).astype(float), std
     return _as_float32(mean, std)
 

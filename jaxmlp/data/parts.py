@@ -44,7 +44,7 @@ class Choices:
     """How examples are prepared, beside what they are."""
 
     normalise: str
-    images: bool = False  # whether they are known to be images, whatever their shape
+    images: bool = False  # whether they are the images of a data set
     kind: str = normalising.AUTO
     learns: Collection[str] = KINDS  # of the loss, where the kind is told from the targets
     class_weight: Any = None

@@ -13,7 +13,7 @@ from jaxmlp.data import inputs, normalising, tables, targets
 from jaxmlp.data.bundled import TEST_SEED
 from jaxmlp.data.columns import Columns, columns_of
 from jaxmlp.data.parts import Called, Choices, Part, check, check_alike, draw
-from jaxmlp.data.sources import Data, Dataset, is_known
+from jaxmlp.data.sources import Data, Dataset
 from jaxmlp.data.tables import Table
 from jaxmlp.data.targets import BALANCED, CLASSES, KINDS, be
 from jaxmlp.errors import DataError, UsageError
@@ -124,7 +124,7 @@ def prepare(
             validation = _part("validation", dataset.validation_images, labels, weights)
     choices = Choices(
         normalise=data.normalise,
-        images=is_known(data),
+        images=isinstance(dataset, Dataset) and dataset.train_images.ndim > 2,
         kind=data.kind,
         learns=learns,
         class_weight=BALANCED if data.class_weight == BALANCED else None,
@@ -208,7 +208,8 @@ def _preparation(train: Part, kind: str, choices: Choices) -> Preparation:
     if isinstance(train.x, np.ndarray):
         shape = tuple(train.x.shape[1:])
         normalise = normalising.resolved(choices.normalise, shape, images=choices.images)
-        return Preparation(normalise, *normalising.statistics(train.x, normalise), classes, shape, kind)
+        mean, std = normalising.statistics(train.x, normalise, images=choices.images)
+        return Preparation(normalise, mean, std, classes, shape, kind)
     normalise = normalising.resolved(choices.normalise, (1,), images=False, table=True)
     columns = columns_of(train.x, train.called.x)
     mean, std = np.zeros(0, np.float32), np.zeros(0, np.float32)

@@ -36,7 +36,8 @@ class TrainedTrial(NamedTuple):
     def __repr__(self) -> str:
         changed = {name: x for name, x in self.hyper._asdict().items() if x != Hyper._field_defaults[name]}
         hyper = ", ".join(f"{name}={x:.4g}" for name, x in changed.items())
-        return f"TrainedTrial(trial {self.trial}, seed {self.seed}, Hyper({hyper})\n  {self.model!r})"
+        sizes = display.sizes(self.model.params)
+        return f"TrainedTrial(trial {self.trial}, seed {self.seed}, {sizes}, Hyper({hyper}))"
 
 
 class GridFit(NamedTuple):
@@ -84,7 +85,9 @@ class GridFit(NamedTuple):
             metrics = {name: row.get(f"validation_{name}") for name in Measured._fields}
             validation = Measured(**metrics)  # pyright: ignore[reportArgumentType]
             lines.append(f"  best: trial {self.best.trial} ({', '.join(f'{name} {row[name]}' for name in names)})")
-            lines += [f"  validation: {validation}", f"  test:       {self.test}"]
+            lines.append(f"  validation: {validation}")
+            if self.test is not None and self.test.count:
+                lines.append(f"  test:       {self.test}")
         return f"GridFit({chr(10).join(lines)}\n)"
 
     def _title(self) -> str:

@@ -33,9 +33,8 @@ def load(path: str | Path) -> Model:
         below = sorted(Path(path).glob(f"*/{FILE}"))
         if below:
             raise UsageError(f"{path} holds no model itself; take {below[0].parent}")
-        raise RunError(
-            f"{file} does not exist; give the directory of a run that has ended (or resume it with --resume)"
-        )
+        run = "the directory of a run that has ended (or resume it with --resume)"
+        raise RunError(f"{file} does not exist; give {run}" + ("" if is_run else ", or a file that Model.save wrote"))
     parts, metadata = model_file.read(file, f"bring a copy back, or {_again(file.parent)}")
     of_run = identity_of(file.parent) if is_run else None
     if of_run is not None and metadata.get("run") != of_run.digest:

@@ -1,6 +1,7 @@
 """The arrays of an estimator as the training loop takes them, and the device that they go to."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,8 +9,18 @@ import numpy as np
 
 from jaxmlp.nn.network import Layer, Params
 from jaxmlp.sklearn.outputs import dense
-from jaxmlp.spec import Examples
+from jaxmlp.sklearn.parameters import Sizes
+from jaxmlp.spec import Examples, Network, Spec, Splits, Training
 from jaxmlp.training.loop import TrainState
+
+
+class Prepared(NamedTuple):
+    """The data of a fit, checked and encoded."""
+
+    splits: Splits  # without test examples
+    sizes: Sizes
+    seed: int
+    first: bool  # whether the network is new
 
 
 def device_of(name: str | None) -> Any:
@@ -24,6 +35,14 @@ def device_of(name: str | None) -> Any:
             f"device {name!r} is not here; accepted is a kind of device, or one by its number, such as 'cpu' or 'gpu:0':"
             f" JAX computes on {', '.join(f'{device.platform}:{device.id}' for device in jax.devices())}"
         ) from None
+
+
+def at_the_start(spec: Spec) -> Spec:
+    """A spec without what the first state does not depend on: batches, losses and early stopping compile no other one."""
+    training = spec.training
+    network = Network(spec.network.hidden, spec.network.activation, init=spec.network.init)
+    rule = Training(training.optimizer, training.schedule, dtype=training.dtype)
+    return replace(spec, network=network, training=rule)
 
 
 def examples_of(X: Any, targets: np.ndarray, weights: Any, dtype: str) -> Examples:
@@ -51,6 +70,12 @@ def layers_of(coefs: list[np.ndarray], intercepts: list[np.ndarray]) -> Params:
 
 
 def with_params(state: TrainState, params: Params) -> TrainState:
-    """A state with other weights, which are the best so far."""
+    """A state with other weights, which are the best so far. Raises ValueError for those of other layers."""
+    shapes, other = ([layer.w.shape for layer in layers] for layers in (params, state.params))
+    if shapes != other:
+        raise ValueError(
+            f"hidden_layer_sizes asks for weights of the shapes {other}, and the network that is to be trained on has"
+            f" {shapes}: leave it as it was, or begin anew, without warm_start"
+        )
     params = jax.tree.map(lambda array, old: jnp.asarray(array, old.dtype), params, state.params)
     return state._replace(params=params, best_params=params)

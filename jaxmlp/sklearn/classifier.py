@@ -12,7 +12,8 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 from sklearn.utils.validation import check_is_fitted
 
 from jaxmlp.nn.losses import CLASSES, LABELS
-from jaxmlp.sklearn.estimator import SHARE, Estimator
+from jaxmlp.sklearn.constraints import CONSTRAINTS, SHARE
+from jaxmlp.sklearn.estimator import Estimator
 
 
 class MLPClassifier(ClassifierMixin, Estimator):
@@ -39,7 +40,7 @@ class MLPClassifier(ClassifierMixin, Estimator):
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012
-        **Estimator._parameter_constraints,
+        **CONSTRAINTS,
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
         "label_smoothing": [SHARE],
     }
@@ -154,21 +155,20 @@ class MLPClassifier(ClassifierMixin, Estimator):
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
-        else:
-            classes = unique_labels(y)
-            if self.warm_start and set(classes) != set(self.classes_):
-                raise ValueError(
-                    "warm_start can only be used where `y` has the same classes as in the previous call to fit."
-                    f" Previously got {self.classes_}, `y` has {classes}"
-                )
-            if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
-                raise ValueError(
-                    f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}."
-                )
+        elif self.warm_start and set(classes := unique_labels(y)) != set(self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously"
+                f" got {self.classes_}, `y` has {classes}"
+            )
         targets = self._own_targets(y)
         return targets, LABELS if targets.ndim == 2 else CLASSES
 
     def _own_targets(self, y: Any) -> np.ndarray:
+        classes = unique_labels(y)
+        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}."
+            )
         binary = self._label_binarizer.transform(y)
         self.n_outputs_ = binary.shape[1]
         if self._label_binarizer.y_type_.startswith("multilabel"):

@@ -3,7 +3,6 @@
 import warnings
 from abc import abstractmethod
 from dataclasses import replace
-from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import jax
@@ -11,70 +10,37 @@ import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from jaxmlp.nn.gradients import GRADIENTS
 from jaxmlp.nn.network import Params
 from jaxmlp.sklearn import epochs, lbfgs
-from jaxmlp.sklearn.arrays import device_of, examples_of, layers_of, none_of, rows_of, with_params
+from jaxmlp.sklearn.arrays import (
+    Prepared,
+    at_the_start,
+    device_of,
+    examples_of,
+    layers_of,
+    none_of,
+    rows_of,
+    with_params,
+)
+from jaxmlp.sklearn.constraints import CONSTRAINTS
 from jaxmlp.sklearn.curves import curves_of, show
 from jaxmlp.sklearn.outputs import outputs
-from jaxmlp.sklearn.parameters import SCHEDULES, SOLVERS, Sizes, averages_outputs, spec_and_hyper
+from jaxmlp.sklearn.parameters import Sizes, averages_outputs, spec_and_hyper
 from jaxmlp.spec import Examples, Hyper, Spec, Splits
 from jaxmlp.training.fitting import initial
 from jaxmlp.training.loop import TrainState
 from jaxmlp.training.precision import precision
 
 NEVER = 2**31 - 1  # the last epoch of a program: `max_iter` is no part of it, so that another one compiles nothing
-AT_LEAST_0, ABOVE_0 = Interval(Real, 0, None, closed="left"), Interval(Real, 0, None, closed="neither")
-AT_LEAST_1, SHARE = Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="left")
-
-
-class Prepared(NamedTuple):
-    """The data of a fit, checked and encoded."""
-
-    splits: Splits  # without test examples
-    sizes: Sizes
-    seed: int
-    first: bool  # whether the network is new
 
 
 class Estimator(BaseEstimator):
     """A multi-layer perceptron with the interface of scikit-learn's."""
 
-    _parameter_constraints: dict = {  # noqa: RUF012
-        "hidden_layer_sizes": ["array-like", AT_LEAST_1],
-        "activation": [str],
-        "solver": [StrOptions({"lbfgs", *SOLVERS})],
-        "alpha": [AT_LEAST_0],
-        "batch_size": [StrOptions({"auto"}), AT_LEAST_1],
-        "learning_rate": [StrOptions(set(SCHEDULES))],
-        "learning_rate_init": [ABOVE_0],
-        "power_t": [AT_LEAST_0],
-        "max_iter": [AT_LEAST_1],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [AT_LEAST_0],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [SHARE],
-        "beta_1": [SHARE],
-        "beta_2": [SHARE],
-        "epsilon": [ABOVE_0],
-        "n_iter_no_change": [AT_LEAST_1, Options(Real, {np.inf})],
-        "max_fun": [AT_LEAST_1],
-        "l1": [AT_LEAST_0],
-        "dropout": [SHARE],
-        "weight_decay": [AT_LEAST_0],
-        "gradient": [StrOptions(set(GRADIENTS))],
-        "device": [str, None],
-    }
-
+    _parameter_constraints: dict = CONSTRAINTS
     hidden_layer_sizes: Any
     activation: str
     solver: str
@@ -117,7 +83,7 @@ class Estimator(BaseEstimator):
         with jax.default_device(device_of(self.device)), precision(spec.training):
             if prepared.first:
                 self._begin(spec, prepared.sizes.kind)
-            traced, key, state = initial(spec, hyper, prepared.seed)
+            traced, key, state = initial(at_the_start(spec), hyper, prepared.seed)
             if not prepared.first:
                 state = with_params(state, layers_of(self.coefs_, self.intercepts_))
             self._spec = spec
@@ -134,11 +100,7 @@ class Estimator(BaseEstimator):
         """Check parameters and data, and set what is known of the data before the training."""
         self._validate_params()
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        options: dict[str, Any] = {
-            "accept_sparse": ["csr", "csc"],
-            "dtype": (np.float64, np.float32),
-            "multi_output": True,
-        }
+        options: Any = {"accept_sparse": ["csr", "csc"], "dtype": (np.float64, np.float32), "multi_output": True}
         X, y = validate_data(self, X, y, reset=first, y_numeric=not is_classifier(self), **options)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -158,10 +120,7 @@ class Estimator(BaseEstimator):
 
     def _described(self, sizes: Sizes) -> tuple[Spec, Hyper]:
         """What is trained."""
-        parameters = self.get_params(deep=False)
-        if not is_classifier(self):
-            parameters.setdefault("loss", "squared_error")
-        return spec_and_hyper(parameters, sizes)
+        return spec_and_hyper(self.get_params(deep=False), sizes)
 
     def _check_weights(self) -> None:
         """Raise ValueError where the training has diverged."""
@@ -178,18 +137,24 @@ class Estimator(BaseEstimator):
         self.out_activation_ = self._out_activation(kind)
         self._before: TrainState | None = None
         if self.solver != "lbfgs":
-            self.loss_curve_: list[float] = []
-            self.validation_scores_: list[float] | None = None
-            self.validation_curve_: list[float] | None = None
-            self.best_loss_: float | None = None
-            self.best_validation_score_: float | None = None
+            self._begin_curves()
+
+    def _begin_curves(self) -> None:
+        self.loss_curve_: list[float] = []
+        self.validation_scores_: list[float] | None = None
+        self.validation_curve_: list[float] | None = None
+        self.best_loss_: float | None = None
+        self.best_validation_score_: float | None = None
 
     def _parts(
         self, examples: Examples, validation_data: Any, random: np.random.RandomState, dtype: str
     ) -> tuple[Examples, Examples]:
         """The examples to train on and to validate on: rows of their own, a share of all, or none."""
         if validation_data is not None:
+            if self.solver == "lbfgs":
+                raise ValueError("validation_data is given, and solver 'lbfgs' has no epochs; accepted is None")
             x, y, *weights = validation_data
+            check_consistent_length(x, y, *weights)
             x = validate_data(self, x, reset=False, accept_sparse=["csr", "csc"])
             own = weights[0] if weights else None
             return examples, examples_of(x, self._own_targets(y), own, dtype)
@@ -219,6 +184,8 @@ class Estimator(BaseEstimator):
         self, spec: Spec, hyper: Hyper, key: jax.Array, splits: Splits, state: TrainState, *, incremental: bool
     ) -> None:
         """Train by minibatches: go on from what was remembered, and keep what each call has come to."""
+        if not hasattr(self, "loss_curve_"):  # the epochs before were of L-BFGS
+            self._begin_curves()
         state = self._go_on(spec, hyper, state, incremental=incremental)
         if incremental and self.learning_rate == "invscaling" and self.t_:
             hyper = hyper._replace(decay_epochs=np.asarray(int(state.epoch) / self.t_, spec.training.dtype))
@@ -230,27 +197,31 @@ class Estimator(BaseEstimator):
                 self._log(spec, splits, progress)
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)
-            going = False
+        else:
+            self._say_how_it_ended(state, going=going and not incremental)
         self._before = state = jax.device_get(state)
         self._keep(state.best_params if self.early_stopping else state.params)
-        if going and not incremental:
-            warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't"
-                " converged yet.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        elif self.verbose and not incremental:
+
+    def _say_how_it_ended(self, state: TrainState, *, going: bool) -> None:
+        """Warn where the training has not converged; a message if it has, and messages are wanted."""
+        warning = ""
+        if bool(state.stopping.diverged):
+            warning = f"the loss is not finite after iteration {self.n_iter_}, and the training ended there"
+        elif going:
+            warning = f"Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged yet."
+        elif self.verbose and self.n_iter_ > 1:
             watched = "Validation score" if self.early_stopping else "Training loss"
             print(
                 f"{watched} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs."
             )
+        if warning:
+            warnings.warn(f"Stochastic Optimizer: {warning}", ConvergenceWarning, stacklevel=2)
 
     def _go_on(self, spec: Spec, hyper: Hyper, state: TrainState, *, incremental: bool) -> TrainState:
         """The state of a further fit; of partial_fit with its update rule as it was left."""
         rule = (spec.training.optimizer, spec.training.schedule, spec.training.monitor)
         before, self._rule = self._before if getattr(self, "_rule", rule) == rule else None, rule
-        return epochs.resumed(spec, hyper, state, before, same_rule=incremental)
+        return epochs.resumed(hyper, state, before, same_rule=incremental)
 
     def _log(self, spec: Spec, splits: Splits, progress: epochs.Progress) -> None:
         """Add the epochs of a call to the curves."""

@@ -11,7 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from jaxmlp.errors import UsageError, unknown
 from jaxmlp.nn.losses import LOSSES, VALUES
-from jaxmlp.sklearn.estimator import ABOVE_0, Estimator
+from jaxmlp.sklearn.constraints import ABOVE_0, CONSTRAINTS
+from jaxmlp.sklearn.estimator import Estimator
 
 
 class MLPRegressor(RegressorMixin, Estimator):
@@ -39,7 +40,7 @@ class MLPRegressor(RegressorMixin, Estimator):
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012
-        **Estimator._parameter_constraints,
+        **CONSTRAINTS,
         "loss": [str],
         "huber_delta": [ABOVE_0],
         "quantile": [Interval(Real, 0, 1, closed="neither")],

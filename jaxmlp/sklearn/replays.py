@@ -12,7 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
-from jaxmlp.sklearn.estimator import Estimator, Prepared
+from jaxmlp.sklearn.arrays import Prepared
+from jaxmlp.sklearn.estimator import Estimator
 from jaxmlp.sklearn.trials import PlannedFit, TrainedFit, train
 
 OF_DATA = (

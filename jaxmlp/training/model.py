@@ -146,11 +146,15 @@ def as_it_is(spec: Spec, targets: ArrayLike) -> Preparation:
     return Preparation("none", nothing, nothing, names, (spec.inputs,), kind)
 
 
-def checked_preparation(spec: Spec, splits: Splits, preparation: Preparation | None) -> Preparation:
+def checked_preparation(spec: Spec, splits: Splits, preparation: Any) -> Preparation:
     """How the examples were prepared; None stands for: not at all. Raises UsageError for one that they do not come from."""
     own = as_it_is(spec, splits.train.targets)
     if preparation is None:
         return own
+    if not isinstance(preparation, Preparation):
+        raise UsageError(
+            f"preparation is a {type(preparation).__name__}; accepted is that of splits_from or prepare, or None"
+        )
     model_file.check_preparation(spec, preparation)
     if preparation.kind != own.kind:
         raise UsageError(

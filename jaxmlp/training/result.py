@@ -48,25 +48,31 @@ class Fit(NamedTuple):
         return columns
 
     @property
+    def _measured(self) -> dict[str, Measured]:
+        """Of the splits that have examples."""
+        splits = {"validation": self.validation, "test": self.test}
+        return {name: measured for name, measured in splits.items() if measured.count}
+
+    @property
     def _ending(self) -> str:
         reason = self.stop_reason.replace("_", " ")
         return f"{display.sizes(self.params)}: {reason} after epoch {len(self.epochs)}, best epoch {self.best_epoch}"
 
     def __repr__(self) -> str:
-        return f"Fit({self._ending}\n  validation: {self.validation}\n  test:       {self.test}\n)"
+        lines = [f"  {name + ':':<11} {measured}\n" for name, measured in self._measured.items()]
+        return f"Fit({self._ending}\n{''.join(lines)})"
 
     def _repr_html_(self) -> str:
-        rows = [
-            (name, f"{split.loss:.4f}", *split.shown())
-            for name, split in (("validation", self.validation), ("test", self.test))
-        ]
+        rows = [(name, f"{part.loss:.4f}", *part.shown()) for name, part in self._measured.items()]
         losses = {name: [getattr(epoch, name).loss for epoch in self.epochs] for name in ("train", "validation")}
         table = display.table(f"Fit {self._ending}", ("split", "loss", *self.test.names()), rows)
         return table + display.curves("loss", losses, self.best_epoch)
 
 
-def check_start(spec: Spec, start: Fit) -> None:
-    """Raise UsageError for the first thing in which the spec of an earlier training differs, but for max_epochs."""
+def check_start(spec: Spec, start: Any) -> None:
+    """Raise UsageError for what is no Fit, or of a spec that differs in more than max_epochs; it names the first thing."""
+    if not isinstance(start, Fit):
+        raise UsageError(f"start is a {type(start).__name__}; accepted is a Fit, as fit returns it")
     here, there = dict(flat(asdict(spec))), dict(flat(asdict(start.model.spec)))
     for key in here:
         if key != "training.max_epochs" and here[key] != there[key]:

@@ -4,7 +4,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxmlp.errors import UsageError
 from jaxmlp.fields import shown
@@ -32,7 +32,7 @@ class Watch(NamedTuple):
 
 
 @contextmanager
-def watched(callbacks: Callbacks | Sequence[Callbacks] | None, progress: bool | str) -> Iterator[Watch]:
+def watched(callbacks: Any, progress: Any) -> Iterator[Watch]:
     """The callbacks of a training with a bar among them, if `progress` asks for one, and an end at Ctrl-C.
 
     Args:
@@ -41,11 +41,15 @@ def watched(callbacks: Callbacks | Sequence[Callbacks] | None, progress: bool | 
             but on a terminal and in a notebook.
 
     Raises:
-        UsageError: for another `progress`.
+        UsageError: for another `progress`, and for callbacks that are none.
     """
     if not isinstance(progress, bool) and progress != "auto":
         raise UsageError(f"progress is {shown(progress)}; accepted is True, False or 'auto'")
-    several = [] if callbacks is None else [callbacks] if isinstance(callbacks, Callbacks) else list(callbacks)
+    several = [] if callbacks is None else [callbacks] if isinstance(callbacks, Callbacks) else callbacks
+    if not isinstance(several, Sequence) or not all(isinstance(callback, Callbacks) for callback in several):
+        raise UsageError(
+            f"callbacks is {shown(callbacks)}; accepted is an instance of jaxmlp.Callbacks, or a list of them"
+        )
     bar = ProgressBar(surface() if progress else None, patience=0.0 if progress is True else PATIENCE)
     with interruptible() as interruption:
         try:

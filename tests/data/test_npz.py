@@ -213,3 +213,47 @@ def test_arrays_in_columns_and_of_another_byte_order_are_read_as_numpy_reads_the
         for found, key in zip(npz.read(path), ARRAYS, strict=True):
             np.testing.assert_array_equal(found, wanted[key])
             assert (found.dtype, found.flags.f_contiguous) == (wanted[key].dtype, wanted[key].flags.f_contiguous)
+
+
+EXTRAS = {
+    "x_val": ARRAYS["x_train"][:2],
+    "y_val": ARRAYS["y_train"][:2],
+    "sample_weight_train": np.arange(3.0),
+    "sample_weight_val": np.ones(2),
+    "sample_weight_test": np.ones(1),
+}
+
+
+def test_validation_examples_and_weights_are_read(tmp_path):
+    arrays = npz.read_all(saved(tmp_path, **EXTRAS, other=np.zeros(3)))
+    assert arrays.keys() == {*ARRAYS, *EXTRAS}
+    for key, array in EXTRAS.items():
+        np.testing.assert_array_equal(arrays[key], array)
+    assert npz.read_all(saved(tmp_path, sample_weight=np.ones(3))).keys() == {*ARRAYS, "sample_weight"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (["x_val"], "x_val without y_val"),
+        (["y_val"], "y_val without x_val"),
+        (["sample_weight_val"], "sample_weight_val without x_val"),
+        (["sample_weight", "sample_weight_train"], "are both of x_train"),
+    ],
+)
+def test_extras_that_do_not_fit_together_are_refused(tmp_path, keys, message):
+    path = saved(tmp_path, **{key: EXTRAS.get(key, np.ones(3)) for key in keys})
+    refused([str(path), message], npz.read_all, path, error=DataError)
+
+
+def test_damaged_extras_are_refused_and_the_four_are_read_without_them(tmp_path):
+    path = rewritten(saved(tmp_path, **EXTRAS), sample_weight_val=b"")
+    refused([str(path), "damaged"], npz.read_all, path, error=DataError)
+    npz.read(path)
+
+
+def test_the_shape_is_read_without_the_array(tmp_path):
+    path = saved(tmp_path)
+    assert npz.shape_of(path) == (3, 3, 4)
+    assert npz.shape_of(rewritten(path, x_train=b"")) is None
+    assert npz.shape_of(tmp_path / "nowhere.npz") is None

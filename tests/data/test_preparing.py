@@ -271,6 +271,12 @@ def test_what_cannot_be_learnt_from_is_named(raw, data, message):
     refused([message], prepare, raw, Data(**data), error=DataError)
 
 
+def test_rows_of_features_are_no_images_whatever_the_default_set_is():
+    raw = dataset(train_images=np.eye(50), test_images=np.eye(10, 50))
+    assert prepare(raw, Data())[1].normalise == "per_feature"
+    assert prepare(RAW, Data())[1].normalise == "per_image"
+
+
 def test_an_unknown_normalisation():
     with pytest.raises(UsageError, match=r"data\.normalise 'per_imag' is unknown; did you mean per_image"):
         prepare(RAW, Data(normalise="per_imag"))

@@ -13,7 +13,8 @@ import pytest
 from helpers import refused
 
 from jaxmlp.data import idx
-from jaxmlp.data.sources import OPENINGS, Data, load_data
+from jaxmlp.data.preparing import prepare
+from jaxmlp.data.sources import OPENINGS, Data, load_data, resolved
 from jaxmlp.errors import DataError, UsageError
 
 BESIDE = Path(__file__).parents[3] / "shared" / "data"
@@ -264,3 +265,62 @@ def test_real_mnist(real_mnist):
     assert dataset.train_images.shape == (60_000, 28, 28)
     with pytest.raises(DataError, match="holds mnist"):
         load_data(Data("fashion_mnist", dir=str(real_mnist)))
+
+
+def rows_npz(path, **more):
+    """Rows of features, not images: they have two axes."""
+    x = np.random.default_rng(0).normal(5, 3, (40, 3))
+    y = np.arange(40) % 2
+    np.savez(path, **({"x_train": x[:30], "y_train": y[:30], "x_test": x[30:], "y_test": y[30:]} | more))
+    return path
+
+
+def test_auto_is_per_image_for_images_and_per_feature_for_rows(tmp_path):
+    wanted = {
+        "mnist5k": "per_image",
+        "digits": "per_image",
+        "tfds:kmnist": "per_image",
+        "table.csv": "per_feature",
+        str(write_npz(tmp_path / "images.npz")): "per_image",
+        str(rows_npz(tmp_path / "rows.npz")): "per_feature",
+        str(write_idx(tmp_path / "idx", "mnist")): "per_image",
+        str(rows_npz(tmp_path / "idx" / ".." / "folder.npz")): "per_feature",
+        str(tmp_path / "nowhere.npz"): "auto",
+    }
+    assert {name: resolved(Data(name)).normalise for name in wanted} == wanted
+    assert resolved(Data("digits", normalise="none")).normalise == "none"
+    for name in (str(tmp_path / "images.npz"), str(tmp_path / "rows.npz"), "digits"):
+        data = Data(name)
+        assert prepare(load_data(data), data)[1].normalise == wanted[name]
+
+
+def test_an_npz_brings_its_own_validation_examples_and_weights(tmp_path):
+    x, y = np.ones((6, 3)), np.arange(6) % 2
+    path = rows_npz(tmp_path / "rows.npz", x_val=x, y_val=y, sample_weight=np.arange(30.0), sample_weight_val=y + 1.0)
+    dataset = load_data(Data(str(path)))
+    splits, _ = prepare(dataset, Data(str(path)))
+    assert [len(part.x) for part in splits] == [30, 6, 10]
+    np.testing.assert_array_equal(splits.train.weights, np.arange(30))
+    np.testing.assert_array_equal(splits.validation.weights, y + 1)
+    assert splits.test.weights is None
+    other = load_data(Data(str(rows_npz(path, x_val=x + 1, y_val=y, sample_weight_val=y + 1.0))))
+    assert other.crc32 != dataset.crc32
+
+
+def test_an_npz_of_values_and_of_label_sets(tmp_path):
+    values = np.random.default_rng(0).normal(size=(40, 2))
+    path = rows_npz(tmp_path / "rows.npz", y_train=values[:30], y_test=values[30:])
+    splits, preparation = prepare(load_data(Data(str(path))), Data(str(path)))
+    assert (preparation.kind, preparation.outputs) == ("values", 2)
+    np.testing.assert_array_equal(splits.test.targets, values[30:].astype(np.float32))
+    sets = (values > 0).astype(np.uint8)
+    path = rows_npz(tmp_path / "rows.npz", y_train=sets[:30], y_test=sets[30:])
+    assert prepare(load_data(Data(str(path))), Data(str(path)))[1].kind == "labels"
+
+
+def test_class_weights_of_a_config_are_of_the_training_examples(tmp_path):
+    y = np.array([0] * 24 + [1] * 6)
+    data = Data(str(rows_npz(tmp_path / "rows.npz", y_train=y)), class_weight="balanced")
+    splits, _ = prepare(load_data(data), data)
+    assert np.bincount(splits.train.targets, splits.train.weights).tolist() == pytest.approx([12, 12], rel=0.05)
+    assert splits.validation.weights is splits.test.weights is None

@@ -1,20 +1,26 @@
 """fit_grid and fit_trials: trials of one program are the networks they would have been alone; what is refused."""
 
+import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
-from helpers import HYPERS, SEEDS, SPEC, assert_close, assert_same, counting, for_users, refused
+from helpers import HYPERS, SEEDS, SPEC, assert_close, assert_same, counting, for_users, refused, signalling
 from scipy import stats
 
 from jaxmlp.grid import program
 from jaxmlp.grid.axes import axes_of
 from jaxmlp.grid.fit_grid import fit_grid, fit_trials
+from jaxmlp.grid.grid_fit import BestWeights
+from jaxmlp.grid.results import COLUMNS, TrialResult
+from jaxmlp.nn.network import Layer
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training import loop
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.fitting import fit
+from jaxmlp.training.model import as_it_is
 
 SPECS = {
     "relu": SPEC,
@@ -471,3 +477,65 @@ def test_one_worker_and_three_come_to_the_same_bits(splits, monkeypatch):
             name: other[name] for name in other if name != "seconds"
         }
     assert_same([model.params for model in one.models(5)], [model.params for model in three.models(5)])
+
+
+RATES = {"learning_rate": [1e30, 0.3, 0.1, 0.01], "hidden": [(5,), (6,)]}
+
+
+@pytest.mark.parametrize("rungs", [(), (2, 4)], ids=["whole", "pruned"])
+def test_the_best_models_are_those_of_the_table(splits, rungs):
+    found = fit_grid(SPEC, Hyper(patience=0), splits, RATES, seeds=[3, 8], rung_epochs=rungs, keep_models=3)
+    order = sorted(found.rows, key=lambda row: (row["validation_loss"] or np.inf, row["trial"]))
+    assert [trial.trial for trial in found.trained] == [row["trial"] for row in order[:3]]
+    for trial, row in zip(found.trained, order, strict=False):
+        assert (trial.hyper.learning_rate, trial.seed) == (row["learning_rate"], row["seed"])
+        assert trial.spec.network.hidden == row["hidden"]
+        accuracy = trial.model.score(splits.validation.x, splits.validation.targets)
+        assert accuracy == pytest.approx(row["validation_accuracy"])
+    assert found.models(2) == [trial.model for trial in found.trained[:2]]
+    assert found.best is found.trained[0]
+    refused(["top is 4", "keep_models=4"], found.models, 4)
+    refused(["top is 0"], found.models, 0)
+
+
+def test_there_are_no_more_models_than_trials_that_did_not_diverge(splits):
+    found = fit_grid(SPEC, Hyper(patience=0), splits, {"learning_rate": [0.3, 1e30]})
+    assert [model.spec for model in found.models(2)] == [SPEC]
+
+
+def test_of_many_trials_few_weights_are_kept():
+    def result(trial, loss):
+        state = SimpleNamespace(
+            best_params=(Layer(np.zeros((2, 2)), np.zeros(2)),), stopping=SimpleNamespace(best_epoch=1)
+        )
+        return TrialResult(trial, "max_epochs", np.full((1, len(COLUMNS)), loss), state)
+
+    weights = BestWeights(2)
+    for trial, loss in enumerate([3.0, 1.0, 2.0, 4.0, np.inf, 1.0]):
+        weights.add(result(trial, loss))
+    assert [trial for trial, _ in weights.best_first()] == [1, 5]
+    weights.add(result(1, np.inf))  # it diverged after a rung
+    assert [trial for trial, _ in weights.best_first()] == [5]
+
+
+def test_fits_and_grids_take_a_preparation(splits):
+    preparation = as_it_is(SPEC, splits.train.targets)._replace(classes=("ant", "bee", "cat"))
+    (one,) = fit_trials(SPEC, [Hyper()], [0], splits, preparation=preparation)
+    grid = fit_grid(SPEC, Hyper(), splits, {}, preparation=preparation)
+    for model in (one.model, grid.best.model):
+        assert set(model.predict(splits.test.x).tolist()) <= {"ant", "bee", "cat"}
+    wrong = preparation._replace(classes=(1, 2))
+    refused(["spec.outputs is 3", "2 classes"], fit_trials, SPEC, [Hyper()], [0], splits, preparation=wrong)
+    refused(["spec.outputs is 3", "2 classes"], fit_grid, SPEC, Hyper(), splits, {}, preparation=wrong)
+
+
+def test_an_interrupted_grid_returns_what_there_is(splits):
+    class Press(Callbacks):
+        def __init__(self):
+            self.on_call_end = signalling(signal.SIGINT)
+
+    spec = replace(SPEC, training=replace(SPEC.training, max_epochs=100_000))
+    found = fit_grid(spec, Hyper(patience=0), splits, {"learning_rate": [0.1, 0.2]}, callbacks=[Press(), Watch()])
+    assert found.table["status"] == ["stopped"] * 2
+    assert found.best.model.predict(splits.test.x).shape == (10,)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -20,7 +20,7 @@ import numpy as np
 
 from jaxmlp.data import idx, npz
 from jaxmlp.data.preparing import prepare
-from jaxmlp.data.sources import Data, Dataset
+from jaxmlp.data.sources import Data, Dataset, load_data
 from jaxmlp.errors import LONGEST, JaxmlpError
 from jaxmlp.fields import kind_of
 from jaxmlp.predict.images import read_image
@@ -97,6 +97,35 @@ def _npz(random: Random) -> bytes:
             elif careless and random.random() < 0.2:
                 member = _damaged(member, random)
             archive.writestr(f"{key}.npy", member)
+    return _damaged(target.getvalue(), random) if random.random() < 0.5 else target.getvalue()
+
+
+def _cell(random: Random) -> str:
+    return random.choice(
+        ["1", "2.5", "-3e9", "", "NA", "inf", "true", "oslo", '"a, b"', "2020-01-01", "9" * 30, "\u00e9", "'"]
+    )
+
+
+def _csv(random: Random) -> bytes:
+    names = random.choice([["a", "b", "y"], ["a", "y"], ["y", "a"], ["a", "a", "y"], ["y"]])
+    kinds = [random.choice([["1", "2.5", "7"], ["oslo", "rome"], ["true", "false"], ["1", ""]]) for _ in names]
+    rows = [[random.choice(kind) for kind in kinds] for _ in range(random.choice([0, 1, 30, 30, 30]))]
+    for row in rows:
+        if random.random() < 0.03:
+            row[random.randrange(len(row))] = _cell(random)
+    end = random.choice(["\n", "\n", "\r\n"])
+    content = end.join(",".join(row) for row in [names, *rows]).encode()
+    return _damaged(content, random) if random.random() < 0.4 else content
+
+
+def _parquet(random: Random) -> bytes:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    kinds = [[1, 2, 3], [0.5, float("nan"), None], ["a", "b", None], [True, False], [[1]], [b"x"], [float("inf"), 1.0]]
+    columns = {name: [random.choice(kind) for _ in range(30)] for name in "aby" for kind in [random.choice(kinds)]}
+    target = io.BytesIO()
+    parquet.write_table(pa.table(columns), target, compression=random.choice(["none", "snappy", "zstd"]))
     return _damaged(target.getvalue(), random) if random.random() < 0.5 else target.getvalue()
 
 
@@ -258,7 +287,15 @@ def _values(random: Random) -> bytes:
 def _read_npz(path: Path) -> None:
     data = Data(str(path), normalise=Random(path.stat().st_size).choice(sorted(NAMES["data.normalise"])))
     splits, _ = prepare(Dataset(*npz.read(path), "fuzzing"), data)
-    assert all(np.isfinite(part.x).all() and part.targets.min() >= 0 for part in splits)
+    assert all(np.isfinite(part.x).all() and np.isfinite(part.targets).all() for part in splits)
+
+
+def _read_table(path: Path) -> None:
+    named = path.with_name(f"{path.name}.{path.name.removeprefix('input-')}")
+    path.replace(named)
+    data = Data(str(named), target="y", stratified=False)
+    splits, _ = prepare(load_data(data), data, on_message=lambda _: None)
+    assert all(np.isfinite(part.x).all() for part in splits)
 
 
 def _read_idx(path: Path) -> None:
@@ -311,6 +348,8 @@ def _read_values(path: Path) -> None:
 
 MAKERS: dict[str, Callable[[Random], bytes]] = {
     "npz": _npz,
+    "csv": _csv,
+    "parquet": _parquet,
     "idx": _idx,
     "image": _image,
     "toml": _toml,
@@ -320,6 +359,8 @@ MAKERS: dict[str, Callable[[Random], bytes]] = {
 }
 READERS: dict[str, Callable[[Path], None]] = {
     "npz": _read_npz,
+    "csv": _read_table,
+    "parquet": _read_table,
     "idx": _read_idx,
     "image": _read_image,
     "toml": _read_toml,

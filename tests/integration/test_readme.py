@@ -37,12 +37,13 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_example_prints_what_its_comments_say():
+def test_example_prints_what_its_comments_say(tmp_path):
     (example,) = blocks(ROOT / "README.md", "python")
     printed = re.findall(r"^print\(.*\)  # ([^:\n]+)(?:: .+)?$", example, re.MULTILINE)
     assert len(printed) == example.count("print(") > 0
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", example],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         env=users_environment(PYTHONPATH=ROOT, XLA_FLAGS=os.environ["XLA_FLAGS"]),  # compiles in half the time
@@ -67,11 +68,12 @@ def test_links_lead_somewhere(page):
     ("page", "number", "read"),
     [
         ("config.md", 0, partial(parsing.read, train.COMMAND)),
-        ("config.md", 1, partial(parsing.read, perceptron.COMMAND, kind=PerceptronExperiment)),
+        ("config.md", 1, partial(parsing.read, train.COMMAND)),
+        ("config.md", 2, partial(parsing.read, perceptron.COMMAND, kind=PerceptronExperiment)),
         ("sweeps.md", 0, sweep.read),
         ("sweeps.md", 1, sweep.read),
     ],
-    ids=["run", "perceptron", "grid", "sample"],
+    ids=["run", "table", "perceptron", "grid", "sample"],
 )
 def test_files_that_pages_show_are_accepted(page, number, read, tmp_path):
     file = tmp_path / "shown.toml"

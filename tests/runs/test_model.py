@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import refused
 
@@ -47,6 +48,30 @@ def test_what_is_loaded_is_what_was_saved(tmp_path, normalise, labels, hidden):
         assert set(loaded.predict(IMAGES).tolist()) <= set(labels)
 
 
+@pytest.mark.parametrize("kind", ["classes", "labels", "values"])
+def test_a_model_of_a_table_is_loaded_with_its_columns(tmp_path, kind):
+    frame = pd.DataFrame({"size": [1.5, None, 3.0, 9.0] * 5, "city": ["oslo", "rome", "lima", None] * 5})
+    y = {"classes": np.arange(20) % 3, "labels": np.eye(2, dtype=int)[np.arange(20) % 2], "values": np.arange(20) / 8}
+    splits, preparation = jaxmlp.splits_from(frame, y[kind])
+    loss = {"classes": "softmax_cross_entropy", "labels": "sigmoid_cross_entropy", "values": "huber"}[kind]
+    spec = Spec(Network((3,), loss=loss), Training(), splits.train.x.shape[1], preparation.outputs)
+    model.save(tmp_path, Model(spec, init(spec, Hyper(), jax.random.key(1)), preparation))
+    loaded = jaxmlp.load(tmp_path).preparation
+    assert (loaded.kind, loaded.classes, loaded.columns) == (kind, preparation.classes, preparation.columns)
+    assert np.array_equal(loaded.apply(frame[["city", "size"]]), preparation.apply(frame))
+
+
+def test_a_model_of_an_earlier_version_is_loaded(tmp_path):
+    saved = untrained(hidden=(5,))
+    model.save(tmp_path, saved)
+    arrays, metadata = tensors.load(tmp_path / model.FILE)
+    description = json.loads(metadata["model"])
+    before = {key: description[key] for key in ("network", "normalise", "classes")}
+    before |= {"matmul_precision": "highest", "image_shape": description["input_shape"]}
+    tensors.save(tmp_path / model.FILE, arrays, {"model": json.dumps(before)})
+    assert np.array_equal(jaxmlp.load(tmp_path).logits(IMAGES), saved.logits(IMAGES))
+
+
 def test_the_same_model_gives_the_same_bytes(tmp_path):
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
@@ -69,7 +94,9 @@ def test_a_folder_above_a_run_names_the_run(tmp_path):
         jaxmlp.load(tmp_path)
 
 
-@pytest.mark.parametrize("key", ["network", "classes", "input_shape", "normalise", "training", "outputs", "kind"])
+@pytest.mark.parametrize(
+    "key", ["network", "classes", "input_shape", "normalise", "training", "outputs", "kind", "columns"]
+)
 def test_a_whole_file_that_is_no_model_is_refused(tmp_path, key):
     path = tmp_path / "model.safetensors"
     model.save(tmp_path, untrained(hidden=(2,)))
@@ -101,6 +128,11 @@ STRANGE = {  # what somebody else's file may say, sealed as it should be: keys o
     "a negative image": ({"input_shape": [-3, -4]}, {}),
     "an image of words": ({"input_shape": ["3", "4"]}, {}),
     "an endless image": ({"input_shape": [10**30, 10**30]}, {}),
+    "columns of another width": (
+        {"columns": [{"name": "a", "categories": None, "median": 0.0, "indicator": False}]},
+        {},
+    ),
+    "columns that are none": ({"columns": [3]}, {}),
     "an unknown normalisation": ({"normalise": "best"}, {}),
     "a normalisation without means": ({"normalise": "per_feature"}, {}),
     "an unknown precision": ({"training": {"matmul_precision": "low"}}, {}),

@@ -57,6 +57,14 @@ def test_another_value_or_number_of_epochs_compiles_nothing(kind):
     assert [program._cache_size() for program in (epochs.train, compiled, compiled_begin)] == programs
 
 
+def test_the_first_state_is_compiled_once_for_all_batches_and_losses():
+    X, y = data(MLPRegressor)
+    before = compiled_begin._cache_size()
+    for changed in ({"batch_size": 7}, {"batch_size": 9, "loss": "huber"}, {"early_stopping": True}, {"dropout": 0.1}):
+        MLPRegressor(**SMALL | {"hidden_layer_sizes": (3, 3), "max_iter": 1} | changed).fit(X, y)
+    assert compiled_begin._cache_size() - before == 1
+
+
 @pytest.mark.parametrize("kind", BOTH)
 def test_early_stopping_keeps_the_best_weights_and_ends_after_n_iter_no_change(kind):
     (X, y), rows = data(kind), data(kind, 20, seed=1)
@@ -199,6 +207,43 @@ def test_label_smoothing_needs_three_classes():
 def test_partial_fit_refuses_what_needs_all_examples(parameters, words):
     X, y = data()
     refused(words, MLPClassifier(**parameters).partial_fit, X, y, classes=[0, 1, 2], error=ValueError)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "rows", "words"),
+    [
+        ({}, (np.zeros((2, 4)), [0, 7]), ["classes not in", "7"]),
+        ({}, (np.zeros((2, 4)), [0]), ["inconsistent numbers of samples"]),
+        ({}, (np.zeros((2, 3)), [0, 1]), ["3 features", "4 features"]),
+        ({"solver": "lbfgs"}, (np.zeros((2, 4)), [0, 1]), ["validation_data", "lbfgs"]),
+    ],
+)
+def test_validation_data_that_does_not_fit_is_refused(parameters, rows, words):
+    X, y = data()
+    refused(words, MLPClassifier(**SMALL | parameters).fit, X, y, validation_data=rows, error=ValueError)
+
+
+def test_a_further_fit_of_other_layers_is_refused():
+    X, y = data()
+    model = MLPClassifier(**SMALL, warm_start=True).fit(X, y).set_params(hidden_layer_sizes=(6,))
+    refused(["hidden_layer_sizes", "[(4, 6), (6, 3)]", "[(4, 5), (5, 3)]"], model.fit, X, y, error=ValueError)
+
+
+@pytest.mark.filterwarnings("ignore:lbfgs")
+def test_a_further_fit_may_be_by_another_solver():
+    X, y = data()
+    model = MLPClassifier(**SMALL, warm_start=True, solver="lbfgs").fit(X, y)
+    before = model.loss_
+    for solver in ("sgd", "adam", "lbfgs"):
+        model.set_params(solver=solver).fit(X, y)
+    assert len(model.loss_curve_) == 16
+    assert model.loss_ < before
+
+
+def test_a_training_that_diverges_says_so():
+    X, y = data(MLPRegressor)
+    with pytest.raises(ValueError, match="non-finite"), pytest.warns(ConvergenceWarning, match="not finite"):
+        MLPRegressor(**SMALL | {"solver": "sgd", "learning_rate_init": 1e200}).fit(X, y)
 
 
 def test_lbfgs_has_no_partial_fit():

@@ -28,7 +28,7 @@ def test_a_narrow_bar_says_what_matters(width, rest):
     bar = progress.SweepBar(quiet=False)
     bar.console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     bar.on_call_end(Progress(100, 40, 60, {"diverged": 3, "early_stopping": 37}, 900, 55.5, 200.0, BEST))
-    bar.bar.refresh()
+    bar.bar.drawn.refresh()
     bar.on_train_end()
     drawn = [line for line in re.split(r"[\r\n]|\x1b\[\S*?[A-Za-z]", bar.console.file.getvalue()) if "trials" in line]
     assert len(drawn[-1]) <= width

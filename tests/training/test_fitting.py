@@ -10,7 +10,8 @@ from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training import fitting, loop
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.fitting import fit
-from jaxmlp.training.model import as_it_is
+from jaxmlp.training.model import as_it_is, checked_preparation
+from jaxmlp.training.result import check_start
 from jaxmlp.training.validation import check_data
 
 HYPER = Hyper(learning_rate=0.5, patience=0)
@@ -133,9 +134,8 @@ def test_a_preparation_of_other_data_is_refused_before_training(change, words):
     refused(words, fit, spec_of(), HYPER, SPLITS, preparation=preparation)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_history_has_a_column_for_each_metric(dtype):
-    found = fit(spec_of(gradient="both", dtype=dtype), HYPER, SPLITS)
+def test_the_history_has_a_column_for_each_metric():
+    found = fit(spec_of(gradient="both"), HYPER, SPLITS)
     assert found.history == {
         "epoch": [1, 2, 3, 4],
         "learning_rate": [0.5] * 4,
@@ -146,7 +146,7 @@ def test_the_history_has_a_column_for_each_metric(dtype):
         "seconds": [epoch.seconds for epoch in found.epochs],
         "gradient_disagreement": [epoch.disagreement for epoch in found.epochs],
     }
-    spec = Spec(Network((5,), loss="squared_error"), Training(max_epochs=2, dtype=dtype), 6, 2)
+    spec = Spec(Network((5,), loss="squared_error"), Training(max_epochs=2), 6, 2)
     found = fit(spec, Hyper(learning_rate=0.01), VALUES)
     assert found.history["validation_r2"] == [epoch.validation.r2 for epoch in found.epochs]
     assert found.model.score(VALUES.test.x, VALUES.test.targets) == pytest.approx(found.test.r2, abs=1e-5)
@@ -180,3 +180,13 @@ def test_going_on_from_a_fit_equals_training_on_to_the_bit(standard_promotion, t
 )
 def test_going_on_from_a_fit_of_another_spec_is_refused(spec, words):
     refused(words, fit, spec, HYPER._replace(momentum=0.9), SPLITS, start=fit(spec_of(max_epochs=1), HYPER, SPLITS))
+
+
+def test_what_is_no_fit_and_no_preparation_is_refused():
+    refused(["start is a int", "a Fit"], check_start, spec_of(), 3)
+    refused(["preparation is a str", "splits_from"], checked_preparation, spec_of(), SPLITS, "none")
+
+
+def test_a_fit_without_test_examples_shows_none():
+    empty = Examples(SPLITS.test.x[:0], SPLITS.test.targets[:0])
+    assert "test" not in repr(fit(spec_of(max_epochs=1), HYPER, SPLITS._replace(test=empty)))

@@ -12,7 +12,7 @@ from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch, Measured
 from jaxmlp.training.fitting import fit
 from jaxmlp.training.progress import NotebookBar, ProgressBar, epoch_parts, surface
-from jaxmlp.training.watching import interruptible
+from jaxmlp.training.watching import interruptible, watched
 
 SPEC = Spec(Network((5,)), Training(batch_size=8, max_epochs=1000), 6, 3)
 SPLITS = Splits(*(clouds(count, inputs=6, seed=seed) for seed, count in enumerate((20, 10, 7))))
@@ -135,6 +135,11 @@ def test_a_bar_is_removed_when_training_fails(monkeypatch):
 
 def test_another_progress_is_refused():
     refused(["progress is 'yes'", "True, False or 'auto'"], fit, SPEC, Hyper(), SPLITS, progress="yes")
+
+
+@pytest.mark.parametrize("callbacks", [print, [print], Callbacks, 3])
+def test_what_is_no_callback_is_refused(callbacks):
+    refused(["callbacks is ", "an instance of jaxmlp.Callbacks"], watched(callbacks, False).__enter__)
 
 
 def test_nothing_is_drawn_in_a_pipe(capsys):
