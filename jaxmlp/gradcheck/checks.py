@@ -101,8 +101,7 @@ class CheckCallbacks(Callbacks):
 def check_gradients(experiment: Experiment, options: Options, callbacks: CheckCallbacks | None = None) -> Findings:
     """Compare the three routes on the initial weights of an experiment, and some random training examples.
 
-    The comparison runs in float64, the epochs in the dtype that they are trained in. Raises DataError where there are no
-    data.
+    The comparison runs in float64, the epochs in the dtype of the training. Raises DataError where there are no data.
     """
     callbacks = callbacks or CheckCallbacks()
     data = read_data(experiment)

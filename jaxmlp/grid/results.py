@@ -84,7 +84,8 @@ def rank(trial: int, status: str, loss: float | None) -> tuple[float, int]:
 
     A trial that diverged, or has no finite loss, is never the best: its key is infinite.
     """
-    return math.inf if loss is None or status == "diverged" else float(loss), trial
+    ranked = loss is not None and math.isfinite(loss) and status != "diverged"
+    return float(loss) if ranked else math.inf, trial
 
 
 def sparsity(params: Params, below: float = SPARSE) -> float:
