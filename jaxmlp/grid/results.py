@@ -84,8 +84,9 @@ def rank(trial: int, status: str, loss: float | None) -> tuple[float, int]:
 
     A trial that diverged, or has no finite loss, is never the best: its key is infinite.
     """
-    ranked = loss is not None and math.isfinite(loss) and status != "diverged"
-    return float(loss) if ranked else math.inf, trial
+    if loss is None or not math.isfinite(loss) or status == "diverged":
+        return math.inf, trial
+    return float(loss), trial
 
 
 def sparsity(params: Params, below: float = SPARSE) -> float:
