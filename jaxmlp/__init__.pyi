@@ -38,6 +38,9 @@ from .training.loop import TrainState as TrainState
 from .training.loop import advance as advance
 from .training.loop import begin as begin
 from .training.model import Model as Model
+from .training.registering import register_activation as register_activation
+from .training.registering import register_loss as register_loss
+from .training.registering import register_optimizer as register_optimizer
 from .training.result import Fit as Fit
 
 __version__: str

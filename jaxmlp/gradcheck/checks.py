@@ -23,6 +23,7 @@ from jaxmlp.runs.sealed import finite
 from jaxmlp.spec import Examples, Spec, Splits
 from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks
+from jaxmlp.training.precision import precision
 
 REPORT_EPS = 1e-2
 CURVE_EPS = 10.0 ** np.arange(-1, -9.1, -0.5)
@@ -100,7 +101,7 @@ class CheckCallbacks(Callbacks):
 def check_gradients(experiment: Experiment, options: Options, callbacks: CheckCallbacks | None = None) -> Findings:
     """Compare the three routes on the initial weights of an experiment, and some random training examples.
 
-    The comparison runs in float64, the epochs in float32 as they are trained. Raises DataError where there are no data.
+    The comparison runs in float64, the epochs in the dtype of the training. Raises DataError where there are no data.
     """
     callbacks = callbacks or CheckCallbacks()
     data = read_data(experiment)
@@ -108,7 +109,8 @@ def check_gradients(experiment: Experiment, options: Options, callbacks: CheckCa
     spec = spec_of(experiment, splits, data.preparation)
     count = min(options.examples, len(splits.train.x))
     drawn = np.random.default_rng(experiment.seed).choice(len(splits.train.x), count, replace=False)
-    single = initial_problem(spec, experiment, splits, drawn)
+    in_float32 = replace(spec, training=replace(spec.training, dtype="float32"))
+    single = initial_problem(in_float32, experiment, splits, drawn)
     with jax.enable_x64(True):
         problem = in_float64(single, experiment)
         layers, every_weight, failures = _every_weight(problem, options, callbacks)
@@ -120,7 +122,8 @@ def check_gradients(experiment: Experiment, options: Options, callbacks: CheckCa
         for name, posed in (("float64", problem), ("float32", single)):
             curves[name] = agreement.eps_curve(posed, coordinates, CURVE_EPS)
             callbacks.on_steps_end(1)
-    epochs = epoch_times(spec, experiment, splits, options.epochs, callbacks) if options.epochs else {}
+    with precision(spec.training):
+        epochs = epoch_times(spec, experiment, splits, options.epochs, callbacks) if options.epochs else {}
     return Findings(spec, data.origin, drawn.tolist(), layers, table, every_weight, curves, epochs, failures)
 
 
@@ -198,7 +201,7 @@ def _scale(gradient: jax.Array) -> jax.Array:
 def epoch_times(
     spec: Spec, experiment: Experiment, splits: Splits, epochs: int, callbacks: CheckCallbacks
 ) -> dict[str, EpochTime]:
-    """Seconds of the first epoch by each derived route, in float32, in turns, so that both see the same machine."""
+    """Seconds of the first epoch by each derived route, as it is trained, in turns, so that both see the same machine."""
     hyper, key, state = fitting.initial(spec, experiment.hyper, experiment.seed)
     specs = {name: replace(spec, training=replace(spec.training, gradient=name)) for name in ("autodiff", "delta_rule")}
     programs = {name: fitting.compile_epoch(routed, hyper, key, splits, state)[0] for name, routed in specs.items()}

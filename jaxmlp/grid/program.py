@@ -19,7 +19,7 @@ from jax.sharding import SingleDeviceSharding
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
 from jaxmlp.spec import Hyper, Spec, Splits
-from jaxmlp.training import fitting, loop
+from jaxmlp.training import fitting, loop, registering
 from jaxmlp.training.loop import EpochLog, TrainState, running
 from jaxmlp.training.precision import in_dtype
 
@@ -198,7 +198,7 @@ class Programs:
 
     def _program(self, shapes: TrialBatch, splits: Splits) -> jax.stages.Compiled:
         """The program for these shapes; compiled, unless this process has compiled it before, or another thread does now."""
-        key = (self.spec, self.epochs, shapes, splits, self.alone)
+        key = (self.spec, self.epochs, shapes, splits, self.alone, len(registering.replaced))
         own: Future[Compiled] = Future()
         with LOCK:
             program = PROGRAMS.setdefault(key, own)

@@ -48,7 +48,7 @@ class TrialResult(NamedTuple):
             if values:
                 row[f"{split}_r2"] = score
             else:
-                row[f"{split}_accuracy"] = None if score is None else int(score) / count
+                row[f"{split}_accuracy"] = None if score is None or not count else int(score) / count
                 row[f"{split}_correct"] = None if score is None else int(score)
             row[f"{split}_count"] = count
         return row | {"sparsity": sparsity(self.state.best_params), "cause": self.cause}
@@ -64,7 +64,7 @@ class TrialResult(NamedTuple):
             if name.endswith("_score") and not values:
                 split, count = name.removesuffix("_score"), train if name.startswith("train") else validation
                 lists[f"{split}_correct"] = [int(number) for number in numbers]
-                lists[f"{split}_accuracy"] = [int(number) / count for number in numbers]
+                lists[f"{split}_accuracy"] = [int(number) / count if count else None for number in numbers]
             else:
                 lists[name.replace("_score", "_r2")] = [float(x) if np.isfinite(x) else None for x in numbers]
         return lists
@@ -84,7 +84,9 @@ def rank(trial: int, status: str, loss: float | None) -> tuple[float, int]:
 
     A trial that diverged, or has no finite loss, is never the best: its key is infinite.
     """
-    return math.inf if loss is None or status == "diverged" else float(loss), trial
+    if loss is None or not math.isfinite(loss) or status == "diverged":
+        return math.inf, trial
+    return float(loss), trial
 
 
 def sparsity(params: Params, below: float = SPARSE) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxmlp.nn.losses import VALUES, kind_of_targets, loss
 from jaxmlp.spec import Spec, Splits
 from jaxmlp.training.loop import EpochLog
+from jaxmlp.training.validation import counted
 
 
 class Curves(NamedTuple):
@@ -22,11 +23,10 @@ def curves_of(spec: Spec, splits: Splits, log: EpochLog, *, averaged: bool) -> C
     objective, losses = np.asarray(log.train_objective, float), np.asarray(log.train_loss, float)
     if averaged:
         objective = objective - losses * (1 - 1 / spec.outputs)
-    count = len(splits.validation.x)
-    if not count:
+    if not len(splits.validation.x):
         return Curves(objective.tolist(), [], [])
     values = kind_of_targets(loss(spec.network.loss), splits.train.targets) == VALUES
-    scores = np.asarray(log.validation_score, float) / (1 if values else count)
+    scores = np.asarray(log.validation_score, float) / (1 if values else counted(splits.validation))
     return Curves(objective.tolist(), scores.tolist(), np.asarray(log.validation_loss, float).tolist())
 
 

@@ -3,7 +3,7 @@
 import warnings
 from abc import abstractmethod
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -249,9 +249,7 @@ class Estimator(BaseEstimator):
         """The outputs of the network [N, K]."""
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         with jax.default_device(device_of(self.device)):
-            return outputs(
-                self._spec, layers_of(self.coefs_, self.intercepts_), X.tocsr() if hasattr(X, "tocsr") else X
-            )
+            return outputs(self._spec, layers_of(self.coefs_, self.intercepts_), X)
 
     def _check_solver(self) -> bool:
         if self.solver == "lbfgs":

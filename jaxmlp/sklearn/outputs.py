@@ -25,6 +25,7 @@ def compiled(spec: Spec, params: Params, x: Float[Array, "N D"]) -> Float[Array,
 def outputs(spec: Spec, params: Params, x: Any) -> np.ndarray:
     """The outputs [N, K] for examples x [N, D], a NumPy array or a sparse matrix, in `training.dtype`."""
     spec = replace(spec, training=Training(dtype=spec.training.dtype))  # nothing else of the training enters
+    x = x.tocsr() if hasattr(x, "tocsr") else x  # whose rows are taken quickly
     N, size = x.shape[0], next((size for size in BLOCKS if size >= x.shape[0]), BLOCKS[-1])
     result = np.empty((N, spec.outputs), spec.training.dtype)
     with precision(spec.training):

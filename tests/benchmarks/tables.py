@@ -1,7 +1,7 @@
 """How good the estimators are beside scikit-learn's on tables: `python tests/benchmarks/tables.py`.
 
-It prints the table of docs/sklearn.md. Five tables that packages ship, 5 folds, the same parameters for both, features standardised in each fold, 5 seeds: mean and
-standard deviation over folds and seeds of the accuracy, or of R2.
+It prints the table of docs/sklearn.md. Five tables, 5 folds, the same parameters for both, features standardised in each
+fold, 5 seeds: mean and standard deviation over folds and seeds of the accuracy, or of R2.
 """
 
 import os

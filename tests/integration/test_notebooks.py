@@ -11,7 +11,7 @@ from nbclient.exceptions import CellExecutionError
 # as conftest.py has it, for quick compiling; how many devices there are is the notebook's own choice
 FLAGS = " ".join(flag for flag in os.environ["XLA_FLAGS"].split() if "device_count" not in flag)
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-AT_LEAST = {"gradients", "grids", "perceptron", "report"}
+AT_LEAST = {"gradients", "grids", "perceptron", "report", "tables"}
 # run by the kernel before the first cell: what tests/conftest.py does for the tests
 STARTUP = """
 import socket

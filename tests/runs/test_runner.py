@@ -68,12 +68,14 @@ CASES = {
     "momentum": (False, "momentum", "constant", Hyper(patience=0)),
     "adam, dropout": (True, "adam", "cosine", Hyper(patience=0, learning_rate=0.01, dropout_rate=0.3)),
     "early stopping": (False, "momentum", "constant", Hyper(patience=3, learning_rate=4.0, momentum=0.0)),
+    "float64, cut on plateaus": (False, "nesterov_velocity", "plateau", Hyper(patience=1, learning_rate=2.0)),
 }
 
 
 def experiment_of(npz, case="momentum", *, max_epochs=EPOCHS):
     dropout, optimizer, schedule, hyper = CASES[case]
-    training = Training(optimizer, schedule, batch_size=16, max_epochs=max_epochs)
+    dtype = "float64" if "float64" in case else "float32"
+    training = Training(optimizer, schedule, batch_size=16, max_epochs=max_epochs, dtype=dtype)
     return Experiment(Data(name=str(npz), normalise="unit"), Network(hidden=(5,), dropout=dropout), training, hyper)
 
 

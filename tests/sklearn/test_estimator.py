@@ -101,6 +101,13 @@ def test_validation_data_gives_a_curve_and_changes_nothing_else():
     assert watched.validation_scores_[-1] == pytest.approx(watched.score(X, y))
 
 
+def test_validation_rows_of_no_weight_do_not_count():
+    X, y = data()
+    weights = np.arange(40) % 2
+    model = MLPClassifier(**SMALL).fit(X, y, validation_data=(X, y, weights))
+    assert model.validation_scores_[-1] == pytest.approx(model.score(X[1::2], y[1::2]))
+
+
 @pytest.mark.parametrize("kind", BOTH)
 def test_what_is_fitted_is_plain_arrays_that_pickle(kind):
     X, y = data(kind)

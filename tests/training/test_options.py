@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from helpers import LEARNT, assert_close, assert_same, cases, clouds, counting, of_kind, refused
 
+from jaxmlp.grid.fit_grid import fit_grid, fit_trials
 from jaxmlp.nn.losses import VALUES
 from jaxmlp.nn.network import Layer
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
@@ -166,6 +167,16 @@ def test_without_validation_examples_the_train_objective_stops():
     assert_same(found.state.params, fit(spec, PENALISED, whole).state.params)
     assert (found.validation.count, found.stop_reason, found.best_epoch) == (0, "max_epochs", 12)
     refused(["splits.validation has no examples"], check_data, spec_of(), splits)
+
+
+def test_trials_without_validation_examples_train_as_fit_does():
+    """Of classes too, whose accuracy is then none."""
+    spec = Spec(Network(()), Training(batch_size=8, max_epochs=2, monitor="train_objective"), D, 3)
+    splits = Splits(*(clouds(n, inputs=D, seed=n) for n in (20, 0, 5)))
+    (found,) = fit_trials(spec, [Hyper()], [0], splits, mode="sequential")
+    assert_same(found.params, fit(spec, Hyper(), splits).params)
+    (accuracy,) = fit_grid(spec, Hyper(), splits, {}, mode="sequential").table["validation_accuracy"]
+    assert accuracy is None
 
 
 def test_without_shuffling_no_order_is_drawn():
