@@ -50,12 +50,10 @@ def read_all(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_some(path: Path, wanted: Sequence[tuple[str, ...]], more: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
-    """The arrays of the first tuple of keys that an NPZ file has whole, called as in the first tuple, and of `more`."""
+    """The arrays of the first tuple of keys that an NPZ file has whole, and those of `more` that it has, by key."""
     for keys in wanted:
         with contextlib.suppress(_MissingError):
-            arrays = _read(path, keys, more)
-            named = dict(zip(wanted[0], (arrays[key] for key in keys), strict=True))
-            return named | {key: arrays[key] for key in more if key in arrays}
+            return _read(path, keys, more)
     return _read(path, wanted[0], more)  # says what is missing
 
 

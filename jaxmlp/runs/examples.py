@@ -45,7 +45,8 @@ def read_rows(
 
     Raises DataError for a missing column, or a file of another kind than the network takes."""
     if path.suffix.lower() == NPZ:
-        return Rows(_of_array(path, npz.read_some(path, X_KEYS)["x"], preparation, on_message), None)
+        (x,) = npz.read_some(path, X_KEYS).values()
+        return Rows(_of_array(path, x, preparation, on_message), None)
     table = tables.read(path)[0]
     trained_on = () if preparation.columns is None else {column.name for column in preparation.columns.columns}
     unread = [name for name in keep if name in table.column_names and name not in trained_on]
@@ -73,9 +74,10 @@ def read_truth(
     """
     if path.suffix.lower() == NPZ:
         arrays = npz.read_some(path, TARGET_KEYS, ("sample_weight", "sample_weight_test"))
-        rows = Rows(_of_array(path, arrays["x"], preparation, on_message), None)
-        weights = next((arrays[key] for key in ("sample_weight_test", "sample_weight") if key in arrays), None)
-        return rows, _truth(arrays["y"], weights, len(rows.x), preparation, f"{path}: y", f"{path}: sample_weight")
+        end = "" if "x" in arrays else "_test"
+        rows = Rows(_of_array(path, arrays[f"x{end}"], preparation, on_message), None)
+        weights, called = arrays.get(f"sample_weight{end}"), [f"{path}: {name}{end}" for name in ("y", "sample_weight")]
+        return rows, _truth(arrays[f"y{end}"], weights, len(rows.x), preparation, *called)
     table = tables.read(path)[0]
     for name in target:
         if name not in table.column_names:

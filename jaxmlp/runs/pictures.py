@@ -33,7 +33,7 @@ def picture_names(trained: Model) -> list[str]:
 def draw(
     path: Path, trained: Model, epochs: list[Epoch], best_epoch: int, splits: Splits, callbacks: Callbacks
 ) -> None:
-    """The pictures of a run, on its test examples.
+    """The pictures of a run, on its test examples of a weight above 0.
 
     Curves. Of classes the confusion matrix; of values predicted over target, and residuals; of label sets what is found
     of each label. Of networks for images the weights into the first layer, and the most confident mistakes.
@@ -43,8 +43,10 @@ def draw(
     kind, classes, K = trained.preparation.kind, trained.preparation.classes, len(trained.preparation.classes)
     if kind == CLASSES and K > MOST_CLASSES:
         callbacks.on_message(f"no confusion matrix: {K:,} classes, of which at most {MOST_CLASSES} fit")
-    shape, names, targets = trained.preparation.input_shape, list(map(str, classes)), np.asarray(splits.test.targets)
-    said, predicted = answers = Answers.of(trained, splits.test.x)
+    test, shape, names = splits.test, trained.preparation.input_shape, list(map(str, classes))
+    counted = slice(None) if test.weights is None else np.asarray(test.weights) > 0
+    x, targets = np.asarray(test.x)[counted], np.asarray(test.targets)[counted]
+    said, predicted = answers = Answers.of(trained, x)
     drawings: dict[str, Callable[[], plots.Picture]] = {
         directory.CURVES: lambda: plots.run_curves([epoch.to_json() for epoch in epochs], best_epoch),
         directory.CONFUSION: lambda: plots.confusion_matrix(_confusions(targets, predicted, K), classes),
@@ -52,7 +54,7 @@ def draw(
         directory.LABEL_RATES: lambda: plots.label_rates(targets.astype(int), predicted, names),
         directory.WEIGHTS: lambda: plots.first_layer_weights(np.asarray(trained.params[0].w), shape),
         directory.MISTAKES: lambda: plots.confident_mistakes(
-            np.asarray(splits.test.x), targets, predicted, answers.of_classes().max(axis=1), classes, shape
+            x, targets, predicted, answers.of_classes().max(axis=1), classes, shape
         ),
     }
     for name in picture_names(trained):

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import assert_picture, json_lines, refused, strict_json, summary_of
+from helpers import assert_picture, json_lines, refused, save_clouds, strict_json, summary_of
 
 from jaxmlp.errors import DataError, RunError, UsageError
 from jaxmlp.evaluate import command as evaluate
@@ -64,6 +64,15 @@ def runs(folder):
     """A run of each kind of targets."""
     for kind in TARGETS:
         assert train.main([*flags_of(kind, folder / "table.csv"), "--out", str(folder / kind)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory):
+    """A run on arrays, and these."""
+    folder = tmp_path_factory.mktemp("arrays")
+    file = save_clouds(folder / "arrays.npz")
+    assert train.main(["--data.name", str(file), *SHORT, "--out", str(folder / "run"), "--quiet"]) == 0
     return folder
 
 
@@ -177,6 +186,27 @@ def test_what_cannot_be_measured_is_refused(runs, monkeypatch, arguments, words,
     write(runs / "other.csv", 3, colour=["red", "green", "blue"])
     np.savez(runs / "rows.npz", x=np.ones((2, 3)), y=np.ones((2, 2)))
     refused(words, evaluate.main, arguments, error=error)
+
+
+@pytest.mark.parametrize(
+    ("names", "count"),
+    [
+        ({"x": 20, "y": 20}, 20),
+        ({"x": 20, "y": 20, "sample_weight": 20}, 19),
+        ({"x_test": 20, "y_test": 20, "sample_weight": 60}, 20),  # the weights of x_train
+        ({"x_test": 20, "y_test": 20, "sample_weight_test": 20}, 19),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else None,
+)
+def test_an_npz_is_predicted_and_measured_with_its_own_weights(arrays, tmp_path, capsys, names, count):
+    kept = np.load(arrays / "arrays.npz")
+    file = tmp_path / "mine.npz"
+    of = {"x": kept["x_test"], "y": kept["y_test"], "s": (np.arange(60) > 0).astype(np.float32)}
+    np.savez(file, **{name: of[name[0]][:rows] for name, rows in names.items()})
+    assert evaluate.main([str(arrays / "run"), str(file), "--json"]) == 0
+    assert strict_json(capsys.readouterr().out)["count"] == count
+    assert predict.main([str(arrays / "run"), str(file)]) == 0
+    assert len(answers(capsys)) == 20
 
 
 def test_other_data_than_were_trained_on_are_not_measured_as_its_own(tmp_path):

@@ -18,7 +18,7 @@ from jaxmlp.sweep.progress import SweepBar
 from jaxmlp.train import command as train
 
 OUT = Path("my run; touch x")
-TREE = {"training": {"schedule": "constant"}}
+TREE = {"data": {"name": "digits"}, "training": {"schedule": "constant"}}
 
 
 def assert_harmless(line):
