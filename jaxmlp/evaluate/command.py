@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> int:
     source, x, truth = _own(command.run, trained) if command.file is None else _of_file(command, trained)
     preparation = trained.preparation
     answers = Answers.of(trained, x)
-    found = metrics(
+    measured = metrics(
         preparation.kind,
         truth.targets,
         answers.of_classes() if preparation.kind == CLASSES else answers.outputs,
@@ -86,9 +86,9 @@ def main(arguments: list[str]) -> int:
         probable=loss(trained.spec.network.loss).output_name == "probability",
     )
     if command.json:
-        print(json.dumps(finite({"data": source, "kind": preparation.kind} | found), indent=2, allow_nan=False))
+        print(json.dumps(finite({"data": source, "kind": preparation.kind} | measured), indent=2, allow_nan=False))
     else:
-        _print(source, preparation.kind, found)
+        _print(source, preparation.kind, measured)
     return 0
 
 
@@ -131,7 +131,7 @@ def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _print(source: str, kind: str, found: dict[str, Any]) -> None:
+def _print(source: str, kind: str, measured: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -139,14 +139,14 @@ def _print(source: str, kind: str, found: dict[str, Any]) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 10_000
-    entries = found[kind]
+    entries = measured[kind]
     several = len(entries) > 1
     means = f", means over {len(entries)} {kind if kind != 'values' else 'outputs'}" if several else ""
-    console.print(f"{source}: {found['count']:,} examples", markup=False, soft_wrap=True)
+    console.print(f"{source}: {measured['count']:,} examples", markup=False, soft_wrap=True)
     table = Table("metric" + means, "value")
     for name, title in TITLES.items():
-        if name in found:
-            table.add_row(title, _text(name, found[name]) + _counts(name, found))
+        if name in measured:
+            table.add_row(title, _text(name, measured[name]) + _counts(name, measured))
     console.print(table)
     if several:
         what, *names = entries[0]
@@ -165,7 +165,7 @@ def _text(name: str, value: float | int | None) -> str:
     return f"{100 * value:.2f} %" if name in SHARES else f"{value:.4g}" if name in ("mae", "rmse") else f"{value:.4f}"
 
 
-def _counts(name: str, found: dict[str, Any]) -> str:
+def _counts(name: str, measured: dict[str, Any]) -> str:
     """The exact counts behind an accuracy, of label sets behind the share of those that are all right."""
-    counted = "exact_match" if "exact_match" in found else "accuracy"
-    return f" ({found['correct']:,} of {found['count']:,})" if name == counted else ""
+    counted = "exact_match" if "exact_match" in measured else "accuracy"
+    return f" ({measured['correct']:,} of {measured['count']:,})" if name == counted else ""

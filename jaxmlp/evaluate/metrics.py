@@ -68,17 +68,17 @@ def _of_classes(
     K = len(names)
     true, said = np.eye(K, dtype=int)[targets], np.eye(K, dtype=int)[predicted]  # [N, K]
     entries = _of_each("class", names, true, said, outputs, weights)
-    found = {
+    over_all = {
         "accuracy": float(sk.accuracy_score(targets, predicted, sample_weight=weights)),
         "correct": int((targets == predicted).sum()),
         **_means(entries, "precision", "recall", "f1", "roc_auc"),
     }
     if probable:
         p = outputs / outputs.sum(axis=1, keepdims=True)  # float32 sums to 1 nearly
-        found["log_loss"] = float(sk.log_loss(targets, p, labels=range(K), sample_weight=weights))
+        over_all["log_loss"] = float(sk.log_loss(targets, p, labels=range(K), sample_weight=weights))
         squares = (p - true) ** 2
-        found["brier"] = float(np.average(squares[:, 1] if K == 2 else squares.sum(axis=1), weights=weights))
-    return found | {"classes": entries}
+        over_all["brier"] = float(np.average(squares[:, 1] if K == 2 else squares.sum(axis=1), weights=weights))
+    return over_all | {"classes": entries}
 
 
 def _of_labels(
@@ -99,12 +99,12 @@ def _of_labels(
         if probable:
             entry["log_loss"] = float(sk.log_loss(true[:, k], outputs[:, k], labels=[0, 1], sample_weight=weights))
             entry["brier"] = float(np.average((outputs[:, k] - true[:, k]) ** 2, weights=weights))
-    found = {
+    over_all = {
         "exact_match": float(np.average(right, weights=weights)),
         "correct": int(right.sum()),
         "right_labels": int((true == predicted).sum()),
     }
-    return found | _means(entries, *list(entries[0])[2:]) | {"labels": entries}
+    return over_all | _means(entries, *list(entries[0])[2:]) | {"labels": entries}
 
 
 def _of_values(

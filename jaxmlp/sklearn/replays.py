@@ -16,12 +16,8 @@ from jaxmlp.sklearn.arrays import Prepared
 from jaxmlp.sklearn.estimator import Estimator
 from jaxmlp.sklearn.trials import PlannedFit, TrainedFit, train
 
-OF_DATA = (
-    "early_stopping",
-    "validation_fraction",
-    "random_state",
-    "class_weight",
-)  # parameters: which examples are seen
+# Parameters that say which examples a fit sees.
+OF_DATA = ("early_stopping", "validation_fraction", "random_state", "class_weight")
 Key = tuple[str, str]  # digests of the data and of the parameters of a fit
 
 

@@ -51,11 +51,13 @@ def train(planned: Sequence[PlannedFit]) -> TrainedFits:
     def trial(number: int) -> Trial:
         return Trial(planned[number].hyper, planned[number].seed)
 
+    def seed(number: int) -> int:
+        return planned[number].seed
+
     def record(result: TrialResult) -> Record:
         """Keep the weights alone: states of the update rule would take several times the memory."""
-        best = planned[result.trial].spec.training.monitor == "score"
-        state = result.state
-        params = state.best_params if best else state.params
+        watches_score = planned[result.trial].spec.training.monitor == "score"
+        params = result.state.best_params if watches_score else result.state.params
         trained[result.trial] = TrainedFit(params, len(result.history), result.status == "early_stopping")
         row = {"trial": result.trial, "status": result.status, "epochs_run": len(result.history)}
         return Record(row | {"validation_loss": None}, {})
@@ -64,8 +66,7 @@ def train(planned: Sequence[PlannedFit]) -> TrainedFits:
     for (spec, _), numbers in members.items():
         splits = planned[numbers[0]].splits
         packing = sizing.packing_for(spec, len(splits.train.x), device, len(numbers))
-        seed_of = lambda number: planned[number].seed  # noqa: E731
-        groups.append(Group(spec, packing, numbers, trial, seed_of, lambda splits=splits: splits, record))
+        groups.append(Group(spec, packing, numbers, trial, seed, lambda splits=splits: splits, record))
     if not groups:
         return TrainedFits([], 0)
     _, driver = train_groups(groups, Callbacks())

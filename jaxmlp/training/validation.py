@@ -192,13 +192,13 @@ def _check_inputs(spec: Spec, field: str, x: Any) -> None:
 def _check_targets(spec: Spec, field: str, targets: np.ndarray, counted: np.ndarray) -> None:
     """Raise UsageError for targets that are not of the shape, type and range that the loss learns."""
     name, K = spec.network.loss, spec.outputs
-    loss, found = LOSSES[name], f"{field} has the shape {list(targets.shape)} and the type {targets.dtype}"
+    loss, given = LOSSES[name], f"{field} has the shape {list(targets.shape)} and the type {targets.dtype}"
     accepted = [ACCEPTED[kind].format(N=len(counted), K=K) for kind in loss.learns]
     kind = kind_of_targets(loss, targets)
     kinds_of_dtype = "iu" if kind == CLASSES else "fiub"
     shape = counted.shape if kind == CLASSES else (len(counted), K)
     if kind not in loss.learns or targets.shape != shape or targets.dtype.kind not in kinds_of_dtype:
-        raise UsageError(f"{found}; accepted by network.loss {name!r} is {' or '.join(accepted)}")
+        raise UsageError(f"{given}; accepted by network.loss {name!r} is {' or '.join(accepted)}")
     targets = targets[counted]
     if not len(targets):
         return
