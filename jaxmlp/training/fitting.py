@@ -238,7 +238,7 @@ def measure(spec: Spec, hyper: Hyper, params: Params, examples: Examples) -> Mea
     """The mean loss of a split; the exact count of its correct examples, or R2 and the mean absolute error of its values."""
     with precision(spec.training):
         examples = in_dtype(spec.training, examples)
-        evaluated = jax.device_get(compiled_evaluate(spec, traced(spec, hyper), params, examples))
+        evaluated = jax.device_get(compiled_evaluate(spec, typed(spec, hyper), params, examples))
     metrics = {name: None if metric is None else metric.item() for name, metric in evaluated._asdict().items()}
     return Measured(**metrics)  # pyright: ignore[reportArgumentType]
 
