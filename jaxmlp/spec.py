@@ -58,7 +58,7 @@ class Training:
     """Whether the penalties are added to the mean loss of a minibatch, or to its sum: then a batch of B examples has 1/B
     of them (scikit-learn's alpha)."""
     l1_step: str = "subgradient"
-    """How the L1 penalty moves the weights; proximal is a soft threshold, and gives exact zeros."""
+    """How the L1 penalty moves the weights; proximal is a soft threshold, and gives exact zeros; none leaves it out."""
     matmul_precision: str = "highest"
     """Of matrix products. On a CPU all are float32; the default of accelerators is less."""
     dtype: str = "float32"

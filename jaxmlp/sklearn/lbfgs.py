@@ -34,7 +34,7 @@ def objective_and_gradient(
     total = jnp.sum(v)
     shared = hyper._replace(l1=hyper.l1 / total, l2=hyper.l2 / total)
     grads, losses, _ = gradient(spec.training.gradient)(spec, shared, params, examples, None)
-    value = jnp.sum(losses * v) / total + penalty_term(shared, params)
+    value = jnp.sum(losses * v) / total + penalty_term(spec, shared, params)
     return value, jax.flatten_util.ravel_pytree(grads)[0]
 
 

@@ -88,6 +88,7 @@ def training(parameters: Mapping[str, Any], sizes: Sizes) -> Training:
         gradient=parameters["gradient"],
         shuffle=bool(parameters["shuffle"]),
         penalty_to="sum",
+        l1_step="subgradient" if parameters["l1"] else "none",
         dtype=sizes.dtype,
     )
 

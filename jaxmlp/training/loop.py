@@ -150,7 +150,7 @@ def epoch(
         train_objective = train_objective / total_weight(splits.train, train_objective)
     validation = evaluate(spec, hyper, params, splits.validation, shard)
     done = clock + 1
-    penalties = penalty_term(hyper, params)
+    penalties = penalty_term(spec, hyper, params)
     watched = monitor(spec.training.monitor).watched(validation, penalties, train_objective)
     after, better = stopping.after_epoch(
         spec.training.stop_rule, hyper, state.stopping, done, train.loss, watched, rates[-1]
@@ -201,6 +201,10 @@ def _step(
         hyper = _share_of_penalties(hyper, batch)
     smooth = hyper._replace(l1=0.0) if proximal else hyper  # what the gradient is taken of
     grads, values, logits = route(spec, smooth, params, batch, key)
+    disagreement, objective = totals.disagreement, totals.objective
+    if objective is not None:  # read from the weights before they change, so that no copy of them is kept
+        objective = objective + batch_objective(spec, hyper, batch, values, params)
+        objective, grads = jax.lax.optimization_barrier((objective, grads))
     step = optimizers.clipped(hyper, grads) if spec.training.clip else grads
     after = optimizers.update(spec.training.optimizer, hyper, rate, step, opt_state, params)
     if proximal:
@@ -208,9 +212,6 @@ def _step(
     if batch.weights is not None:  # a batch of weight 0 changes nothing, neither by momentum nor by a penalty
         changes = jnp.sum(batch.weights) > 0
         after = jax.tree.map(lambda new, old: jnp.where(changes, new, old), after, (params, opt_state))
-    disagreement, objective = totals.disagreement, totals.objective
-    if objective is not None:
-        objective = objective + batch_objective(hyper, batch, values, params)
     if both:
         other = by_delta_rule(spec, smooth, params, batch, key).grads
         disagreement = jnp.maximum(disagreement, largest_disagreement(grads, other))
@@ -226,11 +227,13 @@ def _share_of_penalties(hyper: Hyper, batch: Examples) -> Hyper:
     return hyper._replace(l1=hyper.l1 / total, l2=hyper.l2 / total)
 
 
-def batch_objective(hyper: Hyper, batch: Examples, values: Float[Array, " N"], params: Params) -> Float[Array, ""]:
+def batch_objective(
+    spec: Spec, hyper: Hyper, batch: Examples, values: Float[Array, " N"], params: Params
+) -> Float[Array, ""]:
     """The objective of a minibatch, times its weight: of the losses `values`, and of the weights before the step."""
     if batch.weights is not None:
         values = values * batch.weights.astype(values.dtype)
-    return jnp.sum(values) + penalty_term(hyper, params) * total_weight(batch, values)
+    return jnp.sum(values) + penalty_term(spec, hyper, params) * total_weight(batch, values)
 
 
 def largest_disagreement(first: Params, second: Params) -> Float[Array, ""]:

@@ -96,7 +96,8 @@ def check_together(network: Network, training: Training) -> None:
 def reads(network: Network, training: Training) -> frozenset[str]:
     """The fields of Hyper that this network and training read."""
     return (
-        frozenset({"learning_rate", "l1", "l2", "warmup_epochs"})
+        frozenset({"learning_rate", "l2", "warmup_epochs"})
+        | (frozenset() if training.l1_step == "none" else frozenset({"l1"}))
         | optimizer(training.optimizer).reads
         | schedule(training.schedule).reads
         | stop_rule(training.stop_rule).reads
@@ -130,6 +131,8 @@ def _unread(network: Network, training: Training, field: str) -> str:
     switches = {"clip_norm": "training.clip", "dropout_rate": "network.dropout"}
     if field in switches:
         return f"not read without {switches[field]}: set {switches[field]} = true"
+    if field == "l1":
+        return f"not read by training.l1_step 'none': take {' or '.join(L1_STEPS[:2])}"
     chosen = {
         "network.loss": network.loss,
         "network.init": network.init,

@@ -138,7 +138,7 @@ def test_several_devices_train_the_same_network():
 def test_the_objective_that_is_watched_has_the_penalty():
     spec = spec_of(monitor="objective")
     state = fit(spec, HYPER, SPLITS).state
-    penalty = penalty_term(typed(spec, HYPER), state.best_params)
+    penalty = penalty_term(spec, typed(spec, HYPER), state.best_params)
     loss = evaluate(spec, typed(spec, HYPER), state.best_params, jax.tree.map(jnp.asarray, SPLITS.validation)).loss
     assert penalty > 0.01
     np.testing.assert_allclose(state.stopping.best, loss + penalty, rtol=1e-5)
@@ -167,3 +167,11 @@ def test_adaptive_rules_are_refused(rule):
 def test_an_unknown_step_is_refused():
     with pytest.raises(UsageError, match=r"training.l1_step 'proximl' is unknown; did you mean proximal"):
         fit(spec_of(l1_step="proximl"), HYPER, SPLITS)
+
+
+def test_without_the_penalty_all_is_as_at_l1_0_and_another_l1_is_refused():
+    with_factor, without = (spec_of(l1_step=step, monitor="train_objective") for step in ("subgradient", "none"))
+    hyper = HYPER._replace(l1=0.0)
+    assert_close(*(fit(spec, hyper, SPLITS).state for spec in (with_factor, without)))
+    with pytest.raises(UsageError, match=r"hyper.l1 is set, but not read by training.l1_step 'none': take subgradient"):
+        fit(without, HYPER, SPLITS)
