@@ -21,7 +21,7 @@ from jaxmlp.training.loop import largest_disagreement
 
 pytestmark = pytest.mark.usefixtures("float64")
 
-AT_THE_FLAGS_OF_USERS = ["tanh", "relu", "gelu"]  # each another function to compile
+AT_THE_FLAGS_OF_USERS = ["relu", "gelu"]  # each another function to compile; the rest is of tanh
 DEPTHS = [(), (5,), (5, 7), (5, 7, 6), (4, 5, 3, 6)]
 PENALTIES = {
     "plain": Hyper(),
@@ -151,7 +151,7 @@ def test_every_activation_and_loss_with_dropout_and_weights(activation, loss, dr
     assert_agree(*derived(spec, hyper, weights_of(spec), batch, jax.random.key(5)))
 
 
-@pytest.mark.parametrize("hidden", for_users(DEPTHS[1:], [DEPTHS[-1]]), ids=str)
+@pytest.mark.parametrize("hidden", for_users(DEPTHS[1:], [DEPTHS[1]]), ids=str)
 def test_dropout_and_weights_against_differences(hidden):
     spec, hyper = make(hidden, dropout=True), Hyper(l2=0.1, dropout_rate=0.5)
     assert_all_agree(spec, hyper, weights_of(spec), examples(weighted=True), jax.random.key(11))
