@@ -13,7 +13,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["MPLBACKEND"] = "agg"
 os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it once, when it is imported
 # Two CPU devices, for a network on many. Most of the time is compiling: tests/training/test_loop.py takes
-# 49 s of CPU time without optimisation and with the older of two code generators, and three times that as users have it.
+# 30 s of CPU time without optimisation and with the older of two code generators, and three times that as users have it.
 # So the tests compile quickly, and what computes is shown to hold for users as well: the tests that are marked
 # `users_flags` run a second time as XLA compiles by itself (integration/test_users_flags.py), and commands that tests start
 # as processes run so always (helpers.start). These share one cache of programs, as the same ones are compiled again and

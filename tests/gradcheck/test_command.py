@@ -21,14 +21,6 @@ def quick(monkeypatch):
         yield
 
 
-@pytest.fixture
-def fresh_programs():
-    """For a test that changes a derivative: no compiled program is shared with others."""
-    jax.clear_caches()
-    yield
-    jax.clear_caches()
-
-
 def checked(capsys, *arguments):
     code = command.main([*SMALL, "--json", *arguments])
     captured = capsys.readouterr()
@@ -67,33 +59,6 @@ def test_softmax_regression_from_a_file(capsys, tmp_path):
     assert found["every_weight"]["largest_difference"] < 1e-9
 
 
-@pytest.mark.usefixtures("fresh_programs")
-def test_a_wrong_derivative_fails_and_names_its_layer(capsys, monkeypatch):
-    tanh = ACTIVATIONS["tanh"]
-    monkeypatch.setitem(ACTIVATIONS, "tanh", tanh._replace(derivative=lambda z, a: 1 - a))
-    code, found = checked(capsys, "--network.activation", "tanh")
-    assert (code, found["verdict"]) == (1, "failed")
-    assert all(line.startswith("layer 1, ") for line in found["failures"])
-    assert len(found["failures"]) == 4  # weights and biases, against both
-    assert found["every_weight"]["wrong"] > 0
-
-
-@pytest.mark.usefixtures("fresh_programs")
-def test_a_flipped_sign_fails_at_a_kinked_activation_too(capsys, monkeypatch):
-    loss = LOSSES["softmax_cross_entropy"]
-    flipped = loss._replace(delta=lambda *given: -loss.delta(*given))
-    monkeypatch.setitem(LOSSES, "softmax_cross_entropy", flipped)
-    assert command.main(SMALL) == 1
-    printed = capsys.readouterr().out
-    assert "failed layer 2, biases: hand-derived and automatic differ by 2.0e+00" in " ".join(printed.split())
-    assert "ok  the three" not in printed
-    assert command.main([*SMALL, "--quiet"]) == 1
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert all(line.startswith("error: layer ") for line in err.splitlines())
-    assert len(err.splitlines()) > 1
-
-
 def test_quiet_prints_nothing_where_all_agree(capsys):
     assert command.main([*SMALL, "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
@@ -126,3 +91,41 @@ def test_wrong_usage(arguments, message):
     with pytest.raises(UsageError, match=message) as caught:
         command.main(arguments)
     assert caught.value.exit_code == 2
+
+
+# --- last, as they leave no program to the tests after them
+
+
+@pytest.fixture
+def fresh_programs():
+    """For a test that changes a derivative: no compiled program is shared with others."""
+    jax.clear_caches()
+    yield
+    jax.clear_caches()
+
+
+@pytest.mark.usefixtures("fresh_programs")
+def test_a_wrong_derivative_fails_and_names_its_layer(capsys, monkeypatch):
+    tanh = ACTIVATIONS["tanh"]
+    monkeypatch.setitem(ACTIVATIONS, "tanh", tanh._replace(derivative=lambda z, a: 1 - a))
+    code, found = checked(capsys, "--network.activation", "tanh")
+    assert (code, found["verdict"]) == (1, "failed")
+    assert all(line.startswith("layer 1, ") for line in found["failures"])
+    assert len(found["failures"]) == 4  # weights and biases, against both
+    assert found["every_weight"]["wrong"] > 0
+
+
+@pytest.mark.usefixtures("fresh_programs")
+def test_a_flipped_sign_fails_at_a_kinked_activation_too(capsys, monkeypatch):
+    loss = LOSSES["softmax_cross_entropy"]
+    flipped = loss._replace(delta=lambda *given: -loss.delta(*given))
+    monkeypatch.setitem(LOSSES, "softmax_cross_entropy", flipped)
+    assert command.main(SMALL) == 1
+    printed = capsys.readouterr().out
+    assert "failed layer 2, biases: hand-derived and automatic differ by 2.0e+00" in " ".join(printed.split())
+    assert "ok  the three" not in printed
+    assert command.main([*SMALL, "--quiet"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert all(line.startswith("error: layer ") for line in err.splitlines())
+    assert len(err.splitlines()) > 1

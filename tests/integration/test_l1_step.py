@@ -1,5 +1,7 @@
 """The proximal step of the L1 penalty: exact zeros, at the minimum of the objective, in every way there is to train."""
 
+import itertools
+from dataclasses import replace
 from functools import partial
 
 import helpers
@@ -35,7 +37,7 @@ SPLITS = Splits(examples(45, 0), examples(15, 1), examples(15, 2))
 
 
 def spec_of(optimizer="momentum", l1_step="proximal", hidden=(5,), **training):
-    training = {"batch_size": 8, "max_epochs": 12} | training
+    training = {"batch_size": 8, "max_epochs": 12, "monitor": "objective"} | training
     return Spec(Network(hidden, "tanh"), Training(optimizer, l1_step=l1_step, **training), D, K)
 
 
@@ -85,48 +87,42 @@ def test_it_comes_to_rest_at_the_minimum_of_the_objective(rule, l2):
     assert np.all(np.asarray(b) != 0)
 
 
-@pytest.mark.parametrize("gradient", ["autodiff", "delta_rule", "both"])
-@pytest.mark.parametrize("rule", RULES)
-def test_it_leaves_weights_of_exactly_zero_where_the_subgradient_leaves_none(rule, gradient):
-    hyper = hyper_for(rule, l1=0.03)
-    proximal, subgradient = (
-        fit(spec_of(rule, step, gradient=gradient), hyper, SPLITS) for step in ("proximal", "subgradient")
-    )
+# a rule is handed a gradient, whichever route it comes from: each rule with one route, each route with two rules
+ROUTES = itertools.cycle(["autodiff", "both", "delta_rule"])
+SPECS = [spec_of(rule, gradient=route) for rule, route in zip(RULES, ROUTES, strict=False)]
+
+
+def both_steps(spec, **numbers):
+    """The results with the proximal step, and with the subgradient in its place."""
+    hyper, subgradient = hyper_for(spec.training.optimizer, **numbers), replace(spec.training, l1_step="subgradient")
+    return fit(spec, hyper, SPLITS), fit(replace(spec, training=subgradient), hyper, SPLITS)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=RULES)
+def test_it_leaves_weights_of_exactly_zero_where_the_subgradient_leaves_none(spec):
+    proximal, subgradient = both_steps(spec, l1=0.03)
     assert np.mean(weights(proximal.state.params) == 0) > 0.1
     assert not np.any(weights(subgradient.state.params) == 0)
     assert np.all(biases(proximal.state.params) != 0)
-    if gradient == "both":
+    if spec.training.gradient == "both":
         assert max(epoch.disagreement for epoch in proximal.epochs) < 1e-5
 
 
-@pytest.mark.parametrize("gradient", ["autodiff", "delta_rule"])
-@pytest.mark.parametrize("rule", RULES)
-def test_without_a_penalty_it_keeps_every_bit(rule, gradient):
-    proximal, subgradient = (
-        fit(spec_of(rule, step, gradient=gradient), hyper_for(rule, l1=0.0, l2=0.01), SPLITS).state
-        for step in ("proximal", "subgradient")
-    )
-    helpers.assert_same(proximal, subgradient)
+@pytest.mark.parametrize("spec", SPECS, ids=RULES)
+def test_without_a_penalty_it_keeps_every_bit(spec):
+    helpers.assert_same(*(result.state for result in both_steps(spec, l1=0.0, l2=0.01)))
 
 
-@pytest.mark.parametrize("chunk", [1, 4])
-@pytest.mark.parametrize("rule", ["momentum", "nesterov"])
-def test_a_packed_trial_equals_its_solo_run(rule, chunk):
-    spec = spec_of(rule)
-    hypers, seeds = [hyper_for(rule, l1=l1) for l1 in (0.0, 0.003, 0.01, 0.03)], [2, 2, 3, 3]
-    packed = fit_trials(spec, hypers, seeds, SPLITS, chunk=chunk)
-    for hyper, seed, trial in zip(hypers, seeds, packed, strict=True):
-        alone = fit(spec, hyper, SPLITS, seed)
+def test_packed_trials_equal_their_solo_runs_and_one_compile_serves_every_l1(monkeypatch):
+    spec, traces, epoch = spec_of(), [], loop.epoch
+    hypers, seeds = [hyper_for("momentum", l1=l1) for l1 in (0.0, 0.003, 0.01, 0.03, 0.001, 0.02)], [2, 2, 3, 3, 2, 3]
+    expected = [fit(spec, hyper, SPLITS, seed) for hyper, seed in zip(hypers, seeds, strict=True)]
+    monkeypatch.setattr(loop, "epoch", lambda *a, **k: traces.append(1) or epoch(*a, **k))
+    packed = fit_trials(spec, hypers, seeds, SPLITS, chunk=4)
+    assert len(traces) == 1
+    for trial, alone in zip(packed, expected, strict=True):
         assert_close(trial.params, alone.params)
         np.testing.assert_array_equal(weights(trial.params) == 0, weights(alone.params) == 0)
-
-
-def test_one_compile_serves_every_l1(monkeypatch):
-    traces, epoch = [], loop.epoch
-    monkeypatch.setattr(loop, "epoch", lambda *a, **k: traces.append(1) or epoch(*a, **k))
-    spec = spec_of(batch_size=7)
-    fit_trials(spec, [HYPER._replace(l1=l1) for l1 in np.linspace(0, 0.05, 8).tolist()], [0] * 8, SPLITS, chunk=8)
-    assert len(traces) == 1
 
 
 def test_several_devices_train_the_same_network():
@@ -136,7 +132,8 @@ def test_several_devices_train_the_same_network():
 
 
 def test_the_objective_that_is_watched_has_the_penalty():
-    spec = spec_of(monitor="objective")
+    spec = spec_of()
+    assert spec.training.monitor == "objective"
     state = fit(spec, HYPER, SPLITS).state
     penalty = penalty_term(spec, typed(spec, HYPER), state.best_params)
     loss = evaluate(spec, typed(spec, HYPER), state.best_params, jax.tree.map(jnp.asarray, SPLITS.validation)).loss
@@ -145,15 +142,16 @@ def test_the_objective_that_is_watched_has_the_penalty():
 
 
 def test_a_batch_of_zero_weight_examples_shrinks_nothing():
+    """With batches of one, an epoch is as many shrinkages as there are examples with a weight."""
     spec, key = spec_of("sgd", hidden=(), batch_size=1, max_epochs=1), jax.random.key(0)
     train = partial(jax.jit(loop.advance, static_argnums=0), spec, hyper := typed(spec, HYPER), key)
     state = jax.jit(loop.begin, static_argnums=0)(spec, hyper, key)
-    one_counts = SPLITS.train._replace(weights=np.eye(45, dtype=np.float32)[7])
-    one_alone = jax.tree.map(lambda column: column[7:8], SPLITS.train)
-    found = [
-        train(jax.tree.map(jnp.asarray, SPLITS._replace(train=part)), state)[0] for part in (one_counts, one_alone)
-    ]
-    assert_close(*(state.params for state in found))
+    nothing = np.zeros((45, D), np.float32)  # of which no weight has a gradient: all that moves it is the penalty
+    for count in (0, 1, 3):
+        part = SPLITS.train._replace(x=nothing, weights=(np.arange(45) < count).astype(np.float32))
+        after, _ = train(jax.tree.map(jnp.asarray, SPLITS._replace(train=part)), state)
+        shrunk = np.maximum(np.abs(weights(state.params)) - count * hyper.learning_rate * hyper.l1, 0)
+        np.testing.assert_allclose(np.abs(weights(after.params)), shrunk, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("rule", ADAPTIVE)
