@@ -38,7 +38,7 @@ def ray_folder():
 def test_a_killed_worker_changes_no_bit(tmp_path, ray_folder):
     (tmp_path / "a.toml").write_text(SWEEP)
     data = save_clouds(tmp_path / "clouds.npz")
-    flags = [tmp_path / "a.toml", "--data.name", data, "--data.normalise", "none", "--chunk", "2", "--resident", "4"]
+    flags = [tmp_path / "a.toml", "--data.name", data, "--data.normalise", "none", "--chunk", "1", "--resident", "4"]
     finish(COMMAND, *flags, "--out", tmp_path / "local", "--quiet")
     out, environment = tmp_path / "ray", users_environment(RAY_TMPDIR=ray_folder)
     on_ray = ["--engine", "ray", "--workers", "2", "--checkpoint-seconds", "0.01", "--out", out]

@@ -15,7 +15,7 @@ batch_size = 8
 patience = 6
 [grid]
 learning_rate = [0.01, 0.03, 0.1, 0.3]
-hidden = [[3], [4]]
+hidden = [[4]]
 seeds = 3
 [prune]
 rung_epochs = [3, 9]

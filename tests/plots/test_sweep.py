@@ -110,7 +110,6 @@ ABSENT = [{RATE: 0.1}, {RATE: 0.2, MOMENTUM: 0.9}, {RATE: 0.1, MOMENTUM: 0.5}]
 
 SWEEPS = {
     "8 x 8": (table({RATE: RATES, MOMENTUM: MOMENTA}, [0.3, 0.1, None]), 2),
-    "20 x 20": (table({RATE: np.geomspace(1e-3, 3, 20).tolist(), MOMENTUM: list(range(20))}, [0.3, None]), 2),
     "2 x 3": (table({RATE: [0.1, 0.2], MOMENTUM: [0, 0.5, 0.9]}, [0.3, 0.1], 2), 2),
     "words": (table(WORDS, [0.1, 0.2]), 2),
     "1 x 1": (table({RATE: [0.1], MOMENTUM: [0.9]}, [0.3]), 2),
@@ -137,7 +136,6 @@ SWEEPS = {
         3,
     ),
     "all pruned": (early(table({RATE: RATES, MOMENTUM: [0, 0.9], HIDDEN: [[8], [64, 32]]}, [0.3, 0.1]), every=1), 3),
-    "three axes": (table({RATE: [1e-3, 1e-2, 1], MOMENTUM: [0, 0.9], HIDDEN: [[8], [64, 32]]}, [0.3, 0.1, None]), 3),
     "15 axes": (table(FIFTEEN, [0.3, 0.2]), 15),
     "long words": (table(WORDS | LONG, [0.1, 0.2]), 3),
     "all lost": (table({RATE: [1, 2], MOMENTUM: [0, 0.9], L1: [0, 1]}, [None]), 3),
@@ -152,6 +150,9 @@ SWEEPS = {
 
 
 LINES = ("1 x 1", "absent keys")  # of two axes, that are no map
+PRUNED_AXES = ("pruned axis", "pruned, three axes", "all pruned")
+# whose curves and cost are drawn too: of every kind of trial, of one and of many, and with the longest names
+OVER_EPOCHS = (*PRUNED_AXES, "many values", "one value", "15 axes", "long words", "all lost", "seeds", "one epoch")
 
 
 def axes_of(rows, n):
@@ -163,10 +164,11 @@ def test_any_sweep_is_drawn(tmp_path, name):
     rows, n = SWEEPS[name]
     axes = axes_of(rows, n)
     assert len(axes) == n
-    figures = saved(tmp_path, rows, axes, curves_of(rows) if n != 2 else {}, best(rows), n != 2)
+    over_epochs = name in OVER_EPOCHS
+    figures = saved(tmp_path, rows, axes, curves_of(rows) if over_epochs else {}, best(rows), over_epochs)
     first = {0: ["seeds.png"], 1: ["lines_over_axis.png"], 2: ["heat_map.png"]}
     expected = ["lines_over_axis.png"] if name in LINES else first.get(n, ["parallel_coordinates.png", "scatter.png"])
-    assert list(figures) == expected + ["learning_curves.png", "cost_against_quality.png"] * (n != 2)
+    assert list(figures) == expected + ["learning_curves.png", "cost_against_quality.png"] * over_epochs
     assert sorted(figures) == sorted(path.name for path in tmp_path.iterdir())
     for file, figure in figures.items():
         assert_picture(tmp_path / file, sides=(250, 1500))
@@ -193,12 +195,13 @@ BOTH = ["parallel_coordinates.png", "scatter.png"]
     ],
     ids=str,
 )
-@pytest.mark.parametrize("turned", [False, True])
-def test_samples_of_two_axes_are_no_map(tmp_path, axis, values, names, turned):
+def test_samples_of_two_axes_are_no_map(tmp_path, axis, values, names):
     rows = early([row(i, 0.1 + i / 20, **{RATE: x, axis: values[i % len(values)]}) for i, x in enumerate(DRAWS)])
-    axes = [axis, RATE] if turned else [RATE, axis]
-    figures = saved(tmp_path, rows, axes, {}, 1, False)
+    figures = saved(tmp_path, rows, [RATE, axis], {}, 1, False)
     assert list(figures) == names
+    for axes in ([RATE, axis], [axis, RATE]):
+        assert sweep.as_lines(rows, axes) == ([] if names == BOTH else [RATE, axis])
+        assert sweep.is_grid(rows, axes) == (len(values) == 1)
     for figure in figures.values():
         assert_readable(figure)
         assert marked(figure) or marked(figure, "best line")
@@ -382,30 +385,51 @@ def of_values(rows, scale=1.0):
     return changed
 
 
-@pytest.mark.parametrize("scale", [0.5, 50.0], ids=["good", "far below 0"])
+def assert_of_values(figure):
+    said = " ".join(texts(figure))
+    assert "accuracy" not in said.lower()
+    assert "R2" in said
+
+
+LOSSES = [0.3, 0.2, 0.7, 0.5, None]
+GOOD, FAR_BELOW_0 = 0.5, 50.0  # R2, as it falls with the loss
+
+
 @pytest.mark.parametrize(
-    ("values", "seeds", "names"),
+    ("values", "seeds", "names", "scale"),
     [
-        ({}, 4, ["seeds"]),
-        ({RATE: [0.1, 0.3, 1.0]}, 2, ["lines_over_axis"]),
-        ({RATE: [0.1, 0.3, 1.0], MOMENTUM: [0.0, 0.5, 0.9]}, 2, ["heat_map"]),
-        ({RATE: [0.1, 0.3], MOMENTUM: [0.0, 0.9], L1: [0.0, 1e-3]}, 1, ["parallel_coordinates", "scatter"]),
+        ({RATE: [0.1, 0.3, 1.0]}, 2, ["lines_over_axis"], FAR_BELOW_0),
+        ({RATE: [0.1, 0.3, 1.0], MOMENTUM: [0.0, 0.5, 0.9]}, 2, ["heat_map"], GOOD),
+        ({RATE: [0.1, 0.3, 1.0], MOMENTUM: [0.0, 0.5, 0.9]}, 2, ["heat_map"], FAR_BELOW_0),
+        (
+            {RATE: [0.1, 0.3], MOMENTUM: [0.0, 0.9], L1: [0.0, 1e-3]},
+            1,
+            ["parallel_coordinates", "scatter"],
+            FAR_BELOW_0,
+        ),
     ],
-    ids=["seeds", "one axis", "two axes", "three axes"],
 )
 def test_sweeps_of_values_show_r2(tmp_path, values, seeds, names, scale):
-    rows = of_values(table(values, [0.3, 0.2, 0.7, 0.5, None], seeds), scale)
+    rows = of_values(table(values, LOSSES, seeds), scale)
+    figures = saved(tmp_path, rows, list(values), {}, best(rows), False)
+    assert list(figures) == [f"{name}.png" for name in names]
+    for name, figure in figures.items():
+        assert_of_values(figure)
+        assert_picture(tmp_path / name)
+
+
+@pytest.mark.parametrize("scale", [GOOD, FAR_BELOW_0])
+def test_curves_and_seeds_of_values_show_r2(tmp_path, scale):
+    rows = of_values(table({}, LOSSES, 4), scale)
     curves = {}
     for r in rows:
         losses = curve([1.0, r["validation_loss"]])["validation_loss"]
         scores = [None if loss is None else 1 - scale * loss for loss in losses]
         curves[r["trial"]] = {"validation_loss": losses, "validation_r2": scores}
-    figures = saved(tmp_path, rows, list(values), curves, best(rows), False)
-    assert list(figures) == [f"{name}.png" for name in [*names, "learning_curves"]]
+    figures = saved(tmp_path, rows, [], curves, best(rows), False)
+    assert list(figures) == ["seeds.png", "learning_curves.png"]
     for name, figure in figures.items():
-        said = " ".join(texts(figure))
-        assert "accuracy" not in said.lower()
-        assert "R2" in said
+        assert_of_values(figure)
         assert_picture(tmp_path / name)
     drawn = figures["learning_curves.png"].axes[1].collections
     assert any(len(collection.get_paths()) for collection in drawn)  # lines are there, though R2 is below 0

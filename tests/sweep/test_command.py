@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from jaxmlp.sweep import finish, groups, progress, store
 from jaxmlp.train import command as train
 
 GRID = ["--grid", "learning_rate = [0.03, 0.1, 0.3]", "momentum = [0.0, 0.9]"]
-LONG = ["--training.max-epochs", "300", "--hyper.patience", "0"]  # long enough to be interrupted
+LONG = ["--training.max-epochs", "40", "--hyper.patience", "0"]  # some calls of the program
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +192,7 @@ def test_a_diverged_trial_is_marked_with_epoch_and_cause(tmp_path, small, capsys
 def test_a_dry_run_says_what_it_takes_and_writes_nothing(tmp_path, small, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(groups.sizing, "PROBED_STEPS", 2)
-    assert sweep.main([*small[:-2], *GRID, "hidden = [[4], [5]]", "--dry-run"]) == 0
+    assert sweep.main([*small[:-2], *GRID, "hidden = [[4], [5]]", "--chunk", "1", "--dry-run"]) == 0
     out = capsys.readouterr().out
     assert all(word in out for word in ("12 trials", "2 groups", "MiB", "72 trial-epochs", "5-4-3", "5-5-3"))
     assert list(tmp_path.iterdir()) == []
@@ -201,7 +202,7 @@ def test_a_dry_run_says_what_compiling_took_where_the_process_had_compiled_befor
     monkeypatch.setattr(groups.sizing, "PROBED_STEPS", 2)
     for cache in ("first", "second"):
         monkeypatch.setenv("JAXMLP_CACHE", str(tmp_path / cache))
-        assert sweep.main([*small, *GRID, "--dry-run"]) == 0
+        assert sweep.main([*small, *GRID, "--chunk", "1", "--dry-run"]) == 0
         (probe,) = json.loads((tmp_path / cache / "chunks.json").read_text()).values()
         assert probe[-1] > 0
 
@@ -259,26 +260,52 @@ def test_wrong_usage_is_refused_before_anything_is_written(tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+def signal_at_the_second_trial(patch, number):
+    """Send this process a signal once two trials of a sweep have finished."""
+    sent = []
+
+    def on_call_end(_, state):
+        if sum(state.by_status.values()) >= 2 and not sent:
+            sent.append(number)
+            signal.raise_signal(number)
+
+    patch.setattr(progress.SweepBar, "on_call_end", on_call_end)
+
+
 @pytest.fixture
 def signalled(monkeypatch):
-    """Sends this process a signal once two trials of a sweep have finished."""
+    return partial(signal_at_the_second_trial, monkeypatch)
 
-    def at_the_second_trial(number):
-        sent = []
 
-        def on_call_end(_, state):
-            if sum(state.by_status.values()) >= 2 and not sent:
-                sent.append(number)
-                signal.raise_signal(number)
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory, small):
+    """A sweep that was interrupted, for copies to go on with."""
+    out = tmp_path_factory.mktemp("stopped") / "sweep"
+    with pytest.MonkeyPatch.context() as patch:
+        signal_at_the_second_trial(patch, signal.SIGTERM)
+        assert sweep.main([*small, *GRID, *LONG, "--chunk", "1", "--out", str(out), "--quiet"]) == 143
+    return out
 
-        monkeypatch.setattr(progress.SweepBar, "on_call_end", on_call_end)
 
-    return at_the_second_trial
+@pytest.fixture
+def interrupted(stopped, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(stopped, tmp_path / "sweep")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, small):
+    """What the same sweep has found that nothing interrupted."""
+    out = tmp_path_factory.mktemp("uninterrupted") / "sweep"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jaxmlp.plots.sweep_pictures", lambda *_: {})
+        assert sweep.main([*small, *GRID, *LONG, "--chunk", "1", "--out", str(out), "--quiet"]) == 0
+    return sweep_of(out)
 
 
 @pytest.mark.usefixtures("without_pictures")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_sweep_saves_and_says_how_to_go_on(tmp_path, small, capfd, signalled, number):
+def test_an_interrupted_sweep_saves_and_says_how_to_go_on(tmp_path, small, capfd, signalled, uninterrupted, number):
     out = tmp_path / "sweep"
     signalled(number)
     flags = [*small, *GRID, *LONG, "--chunk", "1", "--out", str(out)]
@@ -297,8 +324,7 @@ def test_an_interrupted_sweep_saves_and_says_how_to_go_on(tmp_path, small, capfd
         with pytest.raises(UsageError, match=words):
             sweep.main(["--out", str(out), "--resume", *flags_of_another])
     assert sweep.main(["--out", str(out), "--resume"]) == 0
-    assert sweep.main([*flags[:-1], str(tmp_path / "whole"), "--quiet"]) == 0
-    assert sweep_of(out) == sweep_of(tmp_path / "whole")
+    assert sweep_of(out) == uninterrupted
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -313,17 +339,14 @@ def test_mode_and_test_all_are_kept_for_going_on(tmp_path, small, signalled):
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_other_data_are_refused(tmp_path, small, npz, signalled):
-    out = tmp_path / "sweep"
-    signalled(signal.SIGTERM)
+def test_other_data_are_refused(interrupted, npz):
     before = npz.read_bytes()
-    assert sweep.main([*small, *GRID, *LONG, "--chunk", "1", "--out", str(out), "--quiet"]) == 143
     try:
         with np.load(npz) as data:
             np.savez(npz, **{name: data[name] + (name == "x_train") for name in data})
         groups.loaded.cache_clear()
         with pytest.raises(RunError, match="was begun on other data"):
-            sweep.main(["--out", str(out), "--resume"])
+            sweep.main(["--out", str(interrupted), "--resume"])
     finally:
         npz.write_bytes(before)
         groups.loaded.cache_clear()
@@ -358,18 +381,14 @@ LOSSES = {  # what becomes of the lines of a log
 @pytest.mark.usefixtures("without_pictures")
 @pytest.mark.parametrize("damage", LOSSES.values(), ids=LOSSES)
 @pytest.mark.parametrize("log", ["results.jsonl", "curves.jsonl"])
-def test_a_damaged_log_costs_no_trial(tmp_path, small, capfd, signalled, log, damage):
-    out, flags = tmp_path / "sweep", [*small, *GRID, *LONG, "--chunk", "1", "--quiet", "--out"]
-    signalled(signal.SIGTERM)
-    assert sweep.main([*flags, str(out)]) == 143
-    lines = (out / log).read_bytes().splitlines(keepends=True)
+def test_a_damaged_log_costs_no_trial(interrupted, uninterrupted, capfd, log, damage):
+    lines = (interrupted / log).read_bytes().splitlines(keepends=True)
     assert len(lines) > 1
-    (out / log).write_bytes(b"".join(damage(lines)))
-    assert sweep.main(["--out", str(out), "--resume"]) == 0
-    said = f"{out / log} is damaged in line 1: written again from units/" in capfd.readouterr().out
+    (interrupted / log).write_bytes(b"".join(damage(lines)))
+    assert sweep.main(["--out", str(interrupted), "--resume"]) == 0
+    said = f"{interrupted / log} is damaged in line 1: written again from units/" in capfd.readouterr().out
     assert said == (damage is LOSSES["a digit"])
-    assert sweep.main([*flags, str(tmp_path / "whole")]) == 0
-    assert sweep_of(out) == sweep_of(tmp_path / "whole")
+    assert sweep_of(interrupted) == uninterrupted
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -387,20 +406,15 @@ def test_options_are_kept_from_the_first_moment_on(tmp_path, small, monkeypatch)
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_packing_that_is_lost_is_said_to_be_decided_again(tmp_path, small, capfd, signalled):
-    out = tmp_path / "sweep"
-    signalled(signal.SIGTERM)
-    assert sweep.main([*small, *GRID, *LONG, "--chunk", "1", "--out", str(out), "--quiet"]) == 143
-    (out / "groups.json").unlink()
-    assert sweep.main(["--out", str(out), "--resume"]) == 0
-    assert f"{out / 'groups.json'} is missing: how trials are packed is decided again" in capfd.readouterr().out
+def test_packing_that_is_lost_is_said_to_be_decided_again(interrupted, capfd):
+    (interrupted / "groups.json").unlink()
+    assert sweep.main(["--out", str(interrupted), "--resume"]) == 0
+    assert f"{interrupted / 'groups.json'} is missing: how trials are packed is decided again" in capfd.readouterr().out
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_a_changed_name_of_the_data_is_found_in_the_config(tmp_path, small, npz, signalled):
-    out = tmp_path / "sweep"
-    signalled(signal.SIGTERM)
-    assert sweep.main([*small, *GRID, *LONG, "--chunk", "1", "--out", str(out), "--quiet"]) == 143
+def test_a_changed_name_of_the_data_is_found_in_the_config(interrupted, npz):
+    out = interrupted
     text = (out / "config.toml").read_text()
     (out / "config.toml").write_text(text.replace(npz.name, "cl0uds.npz"))
     refused(
