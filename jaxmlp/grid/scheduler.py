@@ -99,7 +99,6 @@ class Scheduler:
             "lowest_losses": {str(trial): loss for trial, loss in self.lowest_losses.items()},
             "layout": [slots.tolist() for slots in self.layout],
             "active": sorted(self.active),
-            "clocks": [np.asarray(batch.clocks).tolist() for batch in self.batches],
             "next": self.next,
             "shapes": sorted(self.shapes),
         }
@@ -115,11 +114,9 @@ class Scheduler:
         for trial, (state, history) in snapshots.trials_of(snapshot).items():
             self.states[trial], self.histories[trial] = state, [history]
         self.shapes = set(map(tuple, facts["shapes"]))
-        pairs = zip(facts["layout"], facts["clocks"], strict=True)
-        batches = [(np.asarray(slots), np.asarray(clocks, np.int32)) for slots, clocks in pairs]
-        is_active = [bool(np.isin(slots, facts["active"]).any()) for slots, _ in batches]  # others: no epoch left
-        kept = [batch for batch, active in zip(batches, is_active, strict=True) if active]
-        self._fill([slots for slots, _ in kept], set(facts["active"]), [clocks for _, clocks in kept])
+        layout = [np.asarray(slots) for slots in facts["layout"]]
+        is_active = [bool(np.isin(slots, facts["active"]).any()) for slots in layout]  # others: no epoch left
+        self._fill([slots for slots, active in zip(layout, is_active, strict=True) if active], set(facts["active"]))
         self.next = sum(is_active[: facts["next"]])
         if self.next == len(self.batches):
             self._repack()
@@ -155,17 +152,14 @@ class Scheduler:
             self.states[trial], self.histories[trial] = self.first_states.take(trial), []
         self.unbegun = self.unbegun[len(trials) :]
 
-    def _fill(self, layout: Layout, active: set[int], clocks: list[np.ndarray] | None = None) -> None:
-        """Make the batches of a layout from the states of waiting trials, which are `active` then.
-
-        The clocks [S] of each batch are the trials' epochs if they are not given.
-        """
+    def _fill(self, layout: Layout, active: set[int]) -> None:
+        """Make the batches of a layout from the states of waiting trials, which are `active` then."""
         epochs = {trial: self._request(trial).epoch for trial in active}
         states = {trial: self.states.pop(trial) for trial in active}
         self.layout, self.batches, self.active = layout, [], active
-        for index, slots in enumerate(layout):
-            done = np.vectorize(lambda trial: epochs.get(int(trial), 0), otypes=[np.int32])(slots).max(axis=-1)
-            self.batches.append(self._batch(slots, states, done if clocks is None else clocks[index]))
+        for slots in layout:
+            clocks = np.vectorize(lambda trial: epochs.get(int(trial), 0), otypes=[np.int32])(slots).max(axis=-1)
+            self.batches.append(self._batch(slots, states, clocks))
 
     def _batch(self, slots: np.ndarray, states: Mapping[int, TrainState], clocks: np.ndarray) -> TrialBatch:
         """A batch on the device. A slot of no active trial holds a copy of one, with no epoch left."""

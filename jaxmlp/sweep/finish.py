@@ -12,7 +12,7 @@ from jaxmlp.errors import RunError
 from jaxmlp.grid.journal import Best
 from jaxmlp.grid.results import TrialResult, epochs_of
 from jaxmlp.runs import directory, environment, metrics, pictures, runner
-from jaxmlp.runs.directory import ENVIRONMENT, PLOTS, SUMMARY
+from jaxmlp.runs.directory import CONFIG, ENVIRONMENT, PLOTS, SUMMARY
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import read_json, write_json
 from jaxmlp.statistics import accuracy_interval
@@ -114,6 +114,8 @@ def missing(path: Path, summary: dict[str, Any]) -> str | None:
         return f"{path / store.TABLE} is damaged"
     if summary["best"] is None:
         return None
+    if not (path / BEST / CONFIG).exists():
+        return f"{path / BEST / CONFIG} is missing"
     of_best = read_json(path / BEST / SUMMARY)
     return f"{path / BEST / SUMMARY} is missing" if of_best is None else runner.missing(path / BEST, of_best)
 

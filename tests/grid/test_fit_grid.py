@@ -91,7 +91,6 @@ def test_over_many_seeds_their_results_are_distributed_as_those_of_solo_runs(spl
         assert abs(values.mean() - others.mean()) < 0.1 * others.std()
 
 
-@pytest.mark.users_flags
 def test_many_trials_with_many_examples_have_the_losses_of_solo_runs():
     """More than 2^15 losses at a time, which some versions of XLA get wrong (jaxmlp.xla_flags)."""
     generator = np.random.default_rng(0)

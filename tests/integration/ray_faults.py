@@ -3,7 +3,7 @@
 PYTHONPATH=.:tests:tests/integration python -m ray_faults [CASE ...]     all of them (`.ci/run ray`)
 
 Nodes are processes of this machine, started by `ray start`; what is killed is known by its number. A line a case; the exit
-code is 1 if any of them failed. It takes some 20 minutes on 2 cores; `folder_not_shared` wants to be root.
+code is 1 if any of them failed. It takes some 20 minutes on 2 cores; `folder_not_shared` and `disk_full` want to be root.
 """
 
 import contextlib
@@ -254,6 +254,23 @@ def disk_refuses(world):
     return said.splitlines()[-1]
 
 
+def disk_full(world):
+    """A worker finds no room for a state: the sweep ends with that line, and goes on when there is room."""
+    on_ray, kept = ["--engine", "ray", "--workers", 2], FOLDER / "kept"
+    world.out.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "none", world.out], check=True)
+    try:
+        said = world.ends(world.sweep(*on_ray), 1)
+        assert "No space left on device" in said.splitlines()[-1], said
+        subprocess.run(["mount", "-o", "remount,size=1g", "none", world.out], check=True)
+        world.ends(world.sweep(*on_ray, resume=True))
+        shutil.copytree(world.out, kept)
+    finally:
+        subprocess.run(["umount", world.out], check=True)
+    shutil.copytree(kept, world.out, dirs_exist_ok=True)
+    return said.splitlines()[-1]
+
+
 def folder_not_shared(world):
     """The second node does not see it: refused; carried, it comes to the same."""
     world.out.mkdir()
@@ -282,7 +299,7 @@ CASES = {
     for case in (
         *(one_local_worker, one_worker, two_workers, three_workers, workers_killed, resumed_across_engines),
         *(node_joins_late, node_killed, node_stopped, head_lost, a_unit_kills_its_worker, folder_not_shared),
-        *(carried_and_stopped, disk_refuses),
+        *(carried_and_stopped, disk_refuses, disk_full),
     )
 }
 

@@ -466,10 +466,9 @@ def killing(*_, **__):
 
 
 @pytest.mark.usefixtures("without_pictures")
-@pytest.mark.parametrize("file", ["results.csv", "best/model.safetensors", "sweep.html"])
-def test_what_a_finished_sweep_lacks_is_written_again(tmp_path, small, file):
-    out = tmp_path / "sweep"
-    assert sweep.main([*small, *GRID, "--out", str(out), "--quiet"]) == 0
+@pytest.mark.parametrize("file", ["results.csv", "best/model.safetensors", "best/config.toml", "sweep.html"])
+def test_what_a_finished_sweep_lacks_is_written_again(whole, tmp_path, file):
+    out = shutil.copytree(whole, tmp_path / "sweep")
     before = (out / file).read_bytes()
     (out / file).unlink()
     assert sweep.main(["--out", str(out), "--resume", "--quiet"]) == 0
