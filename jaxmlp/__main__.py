@@ -12,6 +12,7 @@ COMMANDS = {
     "sweep": "train a grid of hyperparameters and seeds as one program",
     "gradcheck": "check gradients three ways: derived by hand, automatic, numerical",
     "perceptron": "train one layer example by example, by the delta rule",
+    "bench": "measure how fast the trainer is, beside other libraries and the machine's limit",
     "report": "reproduce the two documents of the project, their numbers beside ours",
 }
 SHELLS = ("bash", "zsh")

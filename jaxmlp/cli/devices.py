@@ -1,7 +1,9 @@
-"""The devices a command runs on."""
+"""The devices a command runs on, and the memory it takes."""
 
 import contextlib
 import os
+import resource
+import sys
 from typing import Literal, get_args
 
 from jaxmlp import xla_flags
@@ -44,3 +46,9 @@ def use_all_cores(most: int) -> None:
 
     with contextlib.suppress(RuntimeError):  # JAX has begun already
         jax.config.update("jax_num_cpu_devices", min(cores(), most))
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has held at a time."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,7 +1,5 @@
 """What a sweep will take, before it is begun: memory from its compiled programs, time by a short probe."""
 
-import resource
-import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -179,9 +177,3 @@ def _too_little(needed: int, free: int, where: str, advice: str) -> str:
         f"too little memory: this sweep takes {needed / 2**20:,.0f} MiB or more, {free / 2**20:,.0f} MiB are free"
         f" {where}; {advice}"
     )
-
-
-def peak_bytes() -> int:
-    """The most memory that this process has held at a time."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

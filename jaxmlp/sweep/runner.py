@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from jaxmlp.cli.devices import peak_bytes
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.grid.driver import Driver
 from jaxmlp.grid.executors import Executor, Local, local_workers
@@ -105,7 +106,7 @@ def run(
         compile_seconds=driver.compile_seconds,
         total_seconds=time.perf_counter() - started,
         workers=executor.workers,
-        peak_bytes=estimate.peak_bytes(),
+        peak_bytes=peak_bytes(),
     )
     try:
         summary = finish.finish(path, sweep, groups, tally.rows, driver.best, work, identity, callbacks)

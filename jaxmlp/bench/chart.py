@@ -1,0 +1,57 @@
+"""The bar chart: an epoch of one network by each entry, and the machine's limit as a line."""
+
+from jaxmlp.bench.entries import FLOOR, LIMIT
+from jaxmlp.bench.measuring import Measurement
+from jaxmlp.bench.results import Results
+from jaxmlp.plots.picture import INK, QUIET, THIRD, TRAIN, VALIDATION, Picture, styled
+from jaxmlp.text import count
+
+OFF = "#8c8c8c"  # of an entry whose loss is off
+PARTS = {"run": "one network", "grid": "many networks, each"}
+COLOURS = {"run": TRAIN, "grid": THIRD}  # of ours; others are lighter
+LIGHT = 0.4
+
+
+@styled
+def bars(results: Results) -> Picture:
+    """Milliseconds an epoch: a panel for one network and one for many, the fastest at the top, least to most as a line."""
+    parts = {part: _sorted(results, part) for part in PARTS}
+    parts = {part: shown for part, shown in parts.items() if shown}
+    heights = [len(shown) + 0.8 for shown in parts.values()] or [1.0]
+    figure = Picture(8, 1.5 + 0.3 * sum(heights))
+    panels = figure.subplots(max(len(parts), 1), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    for panel, (part, shown) in zip(panels, parts.items(), strict=False):
+        for row, measurement in enumerate(shown):
+            _bar(panel, row, measurement, part, results)
+        panel.set_yticks(range(len(shown)), [measurement.entry.name for measurement in shown])
+        panel.set(title=PARTS[part], ylim=(len(shown) - 0.4, -0.6))
+        panel.tick_params(axis="y", length=0, labelcolor=INK)
+        panel.grid(visible=False, axis="y")
+        panel.spines["left"].set_visible(False)
+        panel.margins(x=0.12)
+    for name, colour, style in ((LIMIT, VALIDATION, "-"), (FLOOR, VALIDATION, "--")):
+        if measurement := results.called(name):
+            for panel in panels:
+                label = "limit: the machine's large product" if name == LIMIT else "its products alone, as a scan"
+                panel.axvline(1e3 * measurement.median, color=colour, ls=style, lw=1.6, label=label, gid=name, zorder=4)
+    panels[-1].set_xlabel("milliseconds an epoch of one network (median; thin: least to most)")
+    sizes = "-".join(map(str, results.task.sizes))
+    figure.head(
+        f"{sizes}, {results.task.examples:,} examples, batch {results.task.batch}: {count(results.rounds, 'round')}"
+    )
+    return figure
+
+
+def _sorted(results: Results, part: str) -> list[Measurement]:
+    return sorted((m for m in results.measured if m.entry.part == part), key=lambda measurement: measurement.median)
+
+
+def _bar(panel, row: int, measurement: Measurement, part: str, results: Results) -> None:
+    """One entry, its number at the right."""
+    off, low, high = results.off(measurement), 1e3 * min(measurement.seconds), 1e3 * max(measurement.seconds)
+    colour = OFF if off else COLOURS[part]
+    alpha = LIGHT if measurement.entry.peer and not off else 1
+    panel.barh(row, 1e3 * measurement.median, height=0.66, color=colour, alpha=alpha, lw=0, gid=measurement.entry.name)
+    panel.hlines(row, low, high, color=QUIET, lw=1)
+    text = f" {1e3 * measurement.median:.3g}" + ("  another loss" if off else "")
+    panel.text(max(high, 1e3 * measurement.median), row, text, va="center", color=INK, fontsize=9)

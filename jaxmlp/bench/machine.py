@@ -1,0 +1,45 @@
+"""What the measurements were made on: processor, cores, memory, and the versions of all that computed."""
+
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from jaxmlp import __version__
+from jaxmlp.cli.devices import cores
+
+CPUINFO = Path("/proc/cpuinfo")  # of Linux
+
+
+def machine() -> dict[str, Any]:
+    """The processor, how many cores this process may use, and the memory."""
+    return {
+        "processor": processor(),
+        "cores": cores(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "system": platform.platform(),
+        "load": round(psutil.getloadavg()[0], 2),
+    }
+
+
+def processor() -> str:
+    """Its name: AMD EPYC 9B14."""
+    if CPUINFO.exists():
+        for line in CPUINFO.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def versions(distributions: Iterable[str]) -> dict[str, str]:
+    """Of jaxmlp, Python, JAX, NumPy, and of these packages where they are installed."""
+    found = {"jaxmlp": __version__, "python": platform.python_version()}
+    for name in dict.fromkeys(("jax", "jaxlib", "numpy", *distributions)):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,147 @@
+"""Measures entries in turn, round by round, each in processes of its own that stay alive: a drift of the machine hits all."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from statistics import median
+from typing import Any, NamedTuple
+
+from jaxmlp.bench.entries import Entry
+from jaxmlp.bench.task import Task
+from jaxmlp.cli.devices import cores
+from jaxmlp.errors import JaxmlpError, printable, shortened
+
+SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # they slow NumPy down where they are set
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+Say = Callable[[str, int, int], None]  # what is done, how many steps of it are behind, and of how many
+
+
+class Measurement(NamedTuple):
+    """What came of an entry: the seconds of an epoch of one network in each round, or why there are none."""
+
+    entry: Entry
+    seconds: list[float]
+    loss: float | None = None  # None: nothing is learnt
+    first_seconds: float | None = None  # of the first run, with reading the data, building and compiling
+    peak_bytes: int | None = None  # of all its processes
+    failure: str = ""
+
+    @property
+    def median(self) -> float:
+        """Seconds an epoch; of one that failed there are none."""
+        return median(self.seconds)
+
+
+class Failure(JaxmlpError):
+    """A process of an entry has ended by an error."""
+
+
+def measure(entries: Sequence[Entry], task: Task, rounds: int, say: Say) -> list[Measurement]:
+    """Start all entries one after the other, let them take turns for so many rounds, and end them."""
+    seconds: dict[Entry, list[float]] = {entry: [] for entry in entries}
+    failures: dict[Entry, str] = {}
+    ends: dict[Entry, dict[str, Any]] = {}
+    steps = len(entries) * (rounds + 1)
+    with ExitStack() as stack:
+        running: dict[Entry, _Processes] = {}
+        for number, entry in enumerate(entries):
+            say(f"starting {entry.name}", number, steps)
+            with _failing(entry, running, failures):
+                running[entry] = stack.enter_context(_started(entry, task))
+        for turn in range(rounds):
+            for number, entry in enumerate(entries):
+                if entry in running:
+                    say(f"round {turn + 1} of {rounds}, {entry.name}", len(entries) * (turn + 1) + number, steps)
+                    with _failing(entry, running, failures):
+                        seconds[entry].append(running[entry].run())
+        for entry, processes in list(running.items()):
+            with _failing(entry, running, failures):
+                ends[entry] = processes.end()
+    return [
+        Measurement(entry, seconds[entry], **ends[entry])
+        if entry in ends
+        else Measurement(entry, [], failure=failures[entry])
+        for entry in entries
+    ]
+
+
+@contextmanager
+def _failing(entry: Entry, running: dict[Entry, Any], failures: dict[Entry, str]) -> Iterator[None]:
+    """Leave out an entry whose process ends by an error, and go on with the others."""
+    try:
+        yield
+    except Failure as failure:
+        failures[entry] = str(failure)
+        running.pop(entry, None)
+
+
+@contextmanager
+def _started(entry: Entry, task: Task) -> Iterator["_Processes"]:
+    """The processes of an entry, once they have run for the first time; killed at the end."""
+    with tempfile.TemporaryFile("w+") as errors:
+        words = [sys.executable, "-m", "jaxmlp.bench.worker", entry.name, json.dumps(asdict(task))]
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors, "text": True}
+        processes = [
+            subprocess.Popen(words, env=_environment(entry), **pipes)
+            for _ in range(cores() if entry.a_process_a_core else 1)
+        ]
+        try:
+            yield _Processes(processes, errors)
+        finally:
+            for process in processes:
+                process.kill()
+                process.communicate()
+
+
+def _environment(entry: Entry) -> dict[str, str]:
+    """That of the user, without what slows NumPy down; where there is a process a core, each has one thread."""
+    kept = {name: value for name, value in os.environ.items() if name not in SLOWING}
+    one_thread = dict.fromkeys(THREADS, "1") if entry.a_process_a_core else {}
+    return kept | one_thread | {"KERAS_BACKEND": "jax"}
+
+
+class _Processes:
+    """The processes of an entry, which do the same at a time."""
+
+    def __init__(self, processes: Sequence[subprocess.Popen], errors: Any) -> None:
+        self._processes, self._errors = processes, errors
+        begun = self._answers()
+        self._epochs = sum(answer["epochs"] for answer in begun)
+        self._first_seconds = max(answer["first_seconds"] for answer in begun)
+
+    def run(self) -> float:
+        """The seconds of an epoch of one network, all processes at work."""
+        return max(answer["seconds"] for answer in self._answers("run")) / self._epochs
+
+    def end(self) -> dict[str, Any]:
+        """What is known after the last round: fields of a `Measurement`."""
+        answers = self._answers("end")
+        return {
+            "loss": answers[0]["loss"],
+            "first_seconds": self._first_seconds,
+            "peak_bytes": sum(answer["peak_bytes"] for answer in answers),
+        }
+
+    def _answers(self, request: str = "") -> list[dict[str, Any]]:
+        for process in self._processes:
+            if request and process.stdin:
+                try:
+                    process.stdin.write(f"{request}\n")
+                    process.stdin.flush()
+                except OSError:
+                    raise Failure(self._why()) from None
+        lines = [process.stdout.readline() if process.stdout else "" for process in self._processes]
+        if not all(lines):
+            raise Failure(self._why())
+        return [json.loads(line) for line in lines]
+
+    def _why(self) -> str:
+        """The last line of its standard error."""
+        self._errors.seek(0)
+        lines = [line.strip() for line in self._errors if line.strip()]
+        return shortened(printable(lines[-1]), 300) if lines else "its process was ended"
