@@ -1,1 +1,1 @@
-"""`python -m jaxmlp.bench`: how fast the trainer is on this machine, beside other libraries and beside the machine's limit."""
+"""`python -m jaxmlp.bench`: how fast the trainer is here, beside other libraries and the machine's limit."""

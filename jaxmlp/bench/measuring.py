@@ -1,4 +1,4 @@
-"""Measures entries in turn, round by round, each in processes of its own that stay alive: a drift of the machine hits all."""
+"""Measures entries in turn, round by round, each in a process of its own that stays alive: a drift of the machine hits all."""
 
 import json
 import os
@@ -37,7 +37,7 @@ class Measurement(NamedTuple):
         return median(self.seconds)
 
 
-class Failure(JaxmlpError):
+class EntryError(JaxmlpError):
     """A process of an entry has ended by an error."""
 
 
@@ -75,8 +75,8 @@ def _failing(entry: Entry, running: dict[Entry, Any], failures: dict[Entry, str]
     """Leave out an entry whose process ends by an error, and go on with the others."""
     try:
         yield
-    except Failure as failure:
-        failures[entry] = str(failure)
+    except EntryError as error:
+        failures[entry] = str(error)
         running.pop(entry, None)
 
 
@@ -134,10 +134,10 @@ class _Processes:
                     process.stdin.write(f"{request}\n")
                     process.stdin.flush()
                 except OSError:
-                    raise Failure(self._why()) from None
+                    raise EntryError(self._why()) from None
         lines = [process.stdout.readline() if process.stdout else "" for process in self._processes]
         if not all(lines):
-            raise Failure(self._why())
+            raise EntryError(self._why())
         return [json.loads(line) for line in lines]
 
     def _why(self) -> str:

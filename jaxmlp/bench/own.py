@@ -89,7 +89,7 @@ def _hyper(task: Task, learning_rate: float) -> Hyper:
 def _splits(task: Task) -> Splits:
     """Evaluation is not timed: the other splits have one example."""
     x, labels = task.data()
-    train = Examples(x, labels.astype(np.int32))
+    train = Examples(x, labels.astype(np.int32))  # pyright: ignore[reportArgumentType]
     one = jax.tree.map(lambda leaf: leaf[:1], train)
     return Splits(train, one, one)
 

@@ -60,7 +60,7 @@ def notes(results: Results) -> list[str]:
     off = [measurement.entry.name for measurement in results.measured if results.off(measurement)]
     if off:
         lines.append(
-            f"≠ loss: more than {100 * TOLERANCE:.0f} % from ours, so not the same training, and no fair time: {', '.join(off)}"
+            f"≠ loss: more than {100 * TOLERANCE:.0f} % from ours, so it was another training: {', '.join(off)}"
         )
     return lines
 

@@ -40,7 +40,7 @@ class Task:
 
     @property
     def step(self) -> float:
-        """The rate of v <- gamma v + g, w <- w - rate v, the rule of other libraries: the same steps while it is constant."""
+        """The rate of v <- gamma v + g, w <- w - rate v, the rule of other libraries: the steps are the same."""
         return (1 - self.momentum) * self.learning_rate
 
     @property

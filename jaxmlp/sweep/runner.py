@@ -16,7 +16,7 @@ from jaxmlp.grid.units import Group, cut
 from jaxmlp.runs import environment
 from jaxmlp.runs.identity import Identity
 from jaxmlp.runs.sealed import read_json, write_json
-from jaxmlp.sweep import estimate, finish, logs, store
+from jaxmlp.sweep import finish, logs, store
 from jaxmlp.sweep import groups as sweep_groups
 from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.groups import SweepGroup

@@ -5,6 +5,7 @@ import equinox as eqx
 import jax
 import numpy as np
 import optax
+from jax.typing import ArrayLike
 
 from jaxmlp.bench.task import Contestant, Task, Weights
 
@@ -34,11 +35,11 @@ def loop(task: Task) -> Contestant:
     rule = optax.sgd(task.step, task.momentum)
 
     @eqx.filter_value_and_grad
-    def loss(model: Net, x: jax.Array, labels: jax.Array) -> jax.Array:
+    def loss(model: Net, x: ArrayLike, labels: ArrayLike) -> jax.Array:
         return optax.softmax_cross_entropy_with_integer_labels(jax.vmap(model)(x), labels).mean()
 
     @eqx.filter_jit
-    def train_step(model: Net, state: optax.OptState, x: jax.Array, labels: jax.Array):
+    def train_step(model: Net, state: optax.OptState, x: ArrayLike, labels: ArrayLike):
         value, grads = loss(model, x, labels)
         updates, state = rule.update(grads, state, eqx.filter(model, eqx.is_inexact_array))
         return eqx.apply_updates(model, updates), state, value

@@ -17,7 +17,7 @@ def classifier(task: Task) -> Contestant:
             task.hidden,
             solver="sgd",
             alpha=0,
-            batch_size=task.batch,
+            batch_size=task.batch,  # pyright: ignore[reportArgumentType]
             learning_rate_init=task.step,
             momentum=task.momentum,
             nesterovs_momentum=False,
