@@ -2,7 +2,7 @@
 
 jaxlib 0.10.2, on CPUs: a fused sum of products with more than 2^15 results, such as the loss of each example and trial of
 a grid, is wrong from the 2^15th result on (jax issue 39103; 0.10.1 and 0.11.0 are right). Without this kind of fusion it is
-right, and slower: 1,000 networks of 64-32-10 by autodiff took a quarter longer (tests/benchmarks/grid.py --case digits).
+right, and slower: 1,000 networks of 64-32-10 by autodiff took a quarter longer (jaxmlp bench --preset digits --parts grid).
 """
 
 import os

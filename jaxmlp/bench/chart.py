@@ -3,32 +3,39 @@
 from jaxmlp.bench.entries import FLOOR, LIMIT
 from jaxmlp.bench.measuring import Measurement
 from jaxmlp.bench.results import Results
-from jaxmlp.plots.picture import INK, QUIET, THIRD, TRAIN, VALIDATION, Picture, styled
+from jaxmlp.bench.table import digits
+from jaxmlp.plots.picture import INK, QUIET, THIRD, TRAIN, VALIDATION, Picture, powers, styled
 from jaxmlp.text import count
 
 OFF = "#8c8c8c"  # of an entry whose loss is off
 PARTS = {"run": "one network", "grid": "many networks, each"}
-COLOURS = {"run": TRAIN, "grid": THIRD}  # of ours; others are lighter
+TITLES = {**PARTS, "limits": "the machine"}
+COLOURS = {"run": TRAIN, "grid": THIRD, "limits": VALIDATION}  # of ours; others are lighter
 LIGHT = 0.4
+WIDE = 30.0  # times the least, from which on the axis is logarithmic
 
 
 @styled
 def bars(results: Results) -> Picture:
     """Milliseconds an epoch: a panel for one network and one for many, the fastest at the top, least to most as a line."""
     parts = {part: _sorted(results, part) for part in PARTS}
-    parts = {part: shown for part, shown in parts.items() if shown}
-    heights = [len(shown) + 0.8 for shown in parts.values()] or [1.0]
+    parts = {part: shown for part, shown in parts.items() if shown} or {"limits": _sorted(results, "limits")}
+    heights = [len(shown) + 0.8 for shown in parts.values()]
     figure = Picture(8, 1.5 + 0.3 * sum(heights))
-    panels = figure.subplots(max(len(parts), 1), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
-    for panel, (part, shown) in zip(panels, parts.items(), strict=False):
+    panels = figure.subplots(len(parts), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    for panel, (part, shown) in zip(panels, parts.items(), strict=True):
         for row, measurement in enumerate(shown):
             _bar(panel, row, measurement, part, results)
         panel.set_yticks(range(len(shown)), [measurement.entry.name for measurement in shown])
-        panel.set(title=PARTS[part], ylim=(len(shown) - 0.4, -0.6))
+        panel.set(title=TITLES[part], ylim=(len(shown) - 0.4, -0.6))
         panel.tick_params(axis="y", length=0, labelcolor=INK)
         panel.grid(visible=False, axis="y")
         panel.spines["left"].set_visible(False)
         panel.margins(x=0.12)
+        if _far_apart(results):
+            panel.set_xscale("log")
+            panel.set_xlim(left=0.5e3 * min(measurement.median for measurement in results.measured))
+            powers(panel.xaxis)
     for name, colour, style in ((LIMIT, VALIDATION, "-"), (FLOOR, VALIDATION, "--")):
         if measurement := results.called(name):
             for panel in panels:
@@ -42,6 +49,12 @@ def bars(results: Results) -> Picture:
     return figure
 
 
+def _far_apart(results: Results) -> bool:
+    """Whether the shortest bars would be hidden behind the line of the limit."""
+    times = [measurement.median for measurement in results.measured]
+    return bool(times) and max(times) > WIDE * min(times)
+
+
 def _sorted(results: Results, part: str) -> list[Measurement]:
     return sorted((m for m in results.measured if m.entry.part == part), key=lambda measurement: measurement.median)
 
@@ -53,5 +66,7 @@ def _bar(panel, row: int, measurement: Measurement, part: str, results: Results)
     alpha = LIGHT if measurement.entry.peer and not off else 1
     panel.barh(row, 1e3 * measurement.median, height=0.66, color=colour, alpha=alpha, lw=0, gid=measurement.entry.name)
     panel.hlines(row, low, high, color=QUIET, lw=1)
-    text = f" {1e3 * measurement.median:.3g}" + ("  another loss" if off else "")
-    panel.text(max(high, 1e3 * measurement.median), row, text, va="center", color=INK, fontsize=9)
+    text = digits(measurement.median) + ("  another loss" if off else "")
+    at, above = (max(high, 1e3 * measurement.median), row), {"boxstyle": "square,pad=0.1", "fc": "white", "lw": 0}
+    style = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "color": INK, "fontsize": 9}
+    panel.annotate(text, at, bbox=above, zorder=5, **style)  # above the lines

@@ -18,6 +18,7 @@ from jaxmlp.cli import parsing, signals
 from jaxmlp.cli.progress import Lines
 from jaxmlp.errors import UsageError
 from jaxmlp.errors import entry as entry_of
+from jaxmlp.runs.sealed import finite
 
 PICTURES = (".png", ".svg")
 
@@ -80,7 +81,8 @@ def main(arguments: list[str]) -> int:
     results = Results(command.preset, task, command.rounds, measurements)
     table.show(results, lines.console)
     if command.json is not None:
-        files.write_atomically(command.json, json.dumps(results.to_json(missing), indent=2) + "\n")
+        tree = finite(results.to_json(missing))
+        files.write_atomically(command.json, json.dumps(tree, indent=2, allow_nan=False) + "\n")
     if command.plot is not None:
         from jaxmlp.bench import chart
 

@@ -94,17 +94,17 @@ def named_peers(words: Iterable[str]) -> tuple[str, ...]:
 
 def missing(peers: Iterable[str]) -> list[str]:
     """Those of the peers that are not installed, or lack one they are built on."""
-    return [
-        peer
-        for peer in peers
-        if any(find_spec(PEERS[needed].module) is None for needed in (peer, *NEEDS.get(peer, ())))
-    ]
+    return [peer for peer in peers if not all(map(_installed, (*NEEDS.get(peer, ()), peer)))]
 
 
 def how_to_install(peers: Sequence[str]) -> str:
     """The line that brings them."""
-    needed = dict.fromkeys(other for peer in peers for other in (*NEEDS.get(peer, ()), peer) if missing([other]))
+    needed = dict.fromkeys(name for peer in peers for name in (*NEEDS.get(peer, ()), peer) if not _installed(name))
     return f"pip install {' '.join(PEERS[name].distribution for name in needed)}"
+
+
+def _installed(peer: str) -> bool:
+    return find_spec(PEERS[peer].module) is not None
 
 
 def part_called(name: str) -> Part:

@@ -1,4 +1,4 @@
-"""Measures entries in turn, round by round, each in a process of its own that stays alive: a drift of the machine hits all."""
+"""Measures entries in turn, round by round, each in a process of its own that stays alive: a drift hits all alike."""
 
 import json
 import os

@@ -9,7 +9,8 @@ from jaxmlp.bench.results import TOLERANCE, Results
 if TYPE_CHECKING:
     from rich.console import Console
 
-HEADS = ("an epoch", "least – most", "× jaxmlp", "× its grid", "share", "loss")
+HEADS = ("ms an\nepoch", "least–\nmost", "×\njaxmlp", "× its\ngrid", "\nshare", "\nloss")
+NARROW, LEFT_OUT = 76, (1, 3)  # columns of a terminal; of the table, those that have no room in one that is narrower
 NONE = "–"
 
 
@@ -18,16 +19,18 @@ def show(results: Results, console: "Console") -> None:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("", overflow="fold")
-    for head in HEADS:
+    if not console.is_terminal:
+        console.width = 10_000
+    shown = [i for i in range(len(HEADS)) if console.width >= NARROW or i not in LEFT_OUT]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
+    table.add_column("")
+    for head in (HEADS[i] for i in shown):
         table.add_column(head, justify="right", no_wrap=True)
     measured = results.measured
     for measurement, following in zip(measured, [*measured[1:], None], strict=True):
         last = following is None or following.entry.part != measurement.entry.part
-        table.add_row(measurement.entry.name, *cells(results, measurement), end_section=last)
-    if not console.is_terminal:
-        console.width = 10_000
+        row = cells(results, measurement)
+        table.add_row(measurement.entry.name, *(row[i] for i in shown), end_section=last)
     console.print(table)
     for line in notes(results):
         console.print(line, markup=False, soft_wrap=not console.is_terminal)
@@ -38,8 +41,8 @@ def cells(results: Results, measurement: Measurement) -> tuple[str, ...]:
     share = results.share(measurement)
     loss = NONE if measurement.loss is None else f"{measurement.loss:.4f}"
     return (
-        milliseconds(measurement.median),
-        f"{_digits(min(measurement.seconds))} – {_digits(max(measurement.seconds))}",
+        digits(measurement.median),
+        f"{digits(min(measurement.seconds))}–{digits(max(measurement.seconds))}",
         _times(results.times(measurement, RUN)),
         _times(results.times(measurement, GRID)),
         NONE if share is None else f"{100 * share:.0f} %",
@@ -65,12 +68,8 @@ def notes(results: Results) -> list[str]:
     return lines
 
 
-def milliseconds(seconds: float) -> str:
-    """107 ms, 1.24 ms."""
-    return f"{_digits(seconds)} ms"
-
-
-def _digits(seconds: float) -> str:
+def digits(seconds: float) -> str:
+    """The milliseconds, in three digits or more: 107, 1.24."""
     return f"{1e3 * seconds:.0f}" if seconds >= 0.1 else f"{1e3 * seconds:.3g}"
 
 

@@ -1,11 +1,12 @@
 """Equinox: the loop of its examples, a filter_jit step over minibatches in NumPy."""
 # pyright: reportMissingImports=false
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import numpy as np
 import optax
-from jax.typing import ArrayLike
 
 from jaxmlp.bench.task import Contestant, Task, Weights
 
@@ -35,11 +36,11 @@ def loop(task: Task) -> Contestant:
     rule = optax.sgd(task.step, task.momentum)
 
     @eqx.filter_value_and_grad
-    def loss(model: Net, x: ArrayLike, labels: ArrayLike) -> jax.Array:
+    def loss(model: Net, x: Any, labels: Any) -> jax.Array:
         return optax.softmax_cross_entropy_with_integer_labels(jax.vmap(model)(x), labels).mean()
 
     @eqx.filter_jit
-    def train_step(model: Net, state: optax.OptState, x: ArrayLike, labels: ArrayLike):
+    def train_step(model: Net, state: optax.OptState, x: Any, labels: Any):
         value, grads = loss(model, x, labels)
         updates, state = rule.update(grads, state, eqx.filter(model, eqx.is_inexact_array))
         return eqx.apply_updates(model, updates), state, value

@@ -1,0 +1,88 @@
+"""The bench command: what it refuses, prints and writes."""
+
+import pytest
+from bench.conftest import made_up
+from helpers import command as words
+from helpers import end_of, refused, start, strict_json
+
+from jaxmlp.bench import command, entries
+from jaxmlp.bench.entries import FLOOR, GRID, LIMIT, RUN
+from jaxmlp.bench.measuring import Measurement
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Nothing is run: what is to be measured is kept, and the numbers are made up. skorch fails."""
+    calls = []
+
+    def measure(chosen, task, rounds, say):
+        calls.append((task, rounds))
+        return [
+            Measurement(entry, [], failure="boom") if entry.name == "skorch" else made_up(entry.name, seconds=0.1)
+            for entry in chosen
+        ]
+
+    monkeypatch.setattr(command, "measure", measure)
+    monkeypatch.setattr(entries, "find_spec", lambda module: module not in ("keras", "flax") or None)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--preset dijits", ["--preset 'dijits' is unknown; did you mean digits?"]),
+        ("--peers kears", ["--peers 'kears' is unknown; did you mean keras"]),
+        ("--parts runs", ["--parts 'runs' is unknown; did you mean run?"]),
+        ("--rounds 0", ["--rounds", "0", "at least 1"]),
+        ("--json no/such/folder/b.json", ["--json no/such/folder/b.json: no/such/folder is no folder"]),
+        ("--json .", ["--json .: . is a folder"]),
+        ("--plot b.pdf", ["--plot b.pdf ends in '.pdf'; accepted is .png or .svg"]),
+        ("--plot b", ["--plot b ends in 'nothing'; accepted is .png or .svg"]),
+    ],
+)
+def test_it_refuses_before_it_measures(measured, arguments, said):
+    refused(said, command.main, arguments.split())
+    assert measured == []
+
+
+def test_sizes_are_those_of_the_preset_unless_given(measured):
+    for flags in ([], ["--examples", "300", "--trials", "5", "--rounds", "2"]):
+        assert command.main(["--preset", "digits", "--peers", "none", "--quiet", *flags]) == 0
+    (preset, rounds), (given, two) = measured
+    assert (preset.examples, preset.trials, rounds) == (1_150, 1_000, 7)
+    assert (given.examples, given.trials, two) == (300, 5, 2)
+    assert given.sizes == preset.sizes
+
+
+def test_peers_that_are_not_installed_are_named_with_what_brings_them(measured, capsys):
+    assert command.main(["--parts", "run", "--peers", "numpy", "keras", "flax"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "report: 784-128-10, 48,000 examples, batch 128; 3 entries"
+    assert lines[1] == "not installed: keras, flax; pip install keras flax"
+
+
+def test_one_that_fails_costs_a_line_and_the_others_stand(measured, capsys, tmp_path):
+    assert command.main(["--peers", "skorch", "numpy", "--parts", "run", "--json", str(tmp_path / "b.json")]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "error: skorch failed: boom\n"
+    assert "NumPy by hand" in captured.out
+    assert strict_json((tmp_path / "b.json").read_text())["entries"][-1]["failure"] == "boom"
+
+
+@pytest.mark.parametrize("name", ["b.png", "b.svg"])
+def test_the_chart_is_written(measured, tmp_path, name):
+    assert command.main(["--peers", "numpy", "--plot", str(tmp_path / name), "--quiet"]) == 0
+    assert (tmp_path / name).stat().st_size > 5_000
+
+
+def test_it_measures_as_users_run_it(tmp_path):
+    flags = "--preset digits --examples 64 --trials 4 --rounds 1 --peers numpy --parts limits run --json b.json"
+    code, out, error = end_of(start(words("bench"), *flags.split(), cwd=tmp_path))
+    assert (code, error) == (0, "")
+    tree = strict_json((tmp_path / "b.json").read_text())
+    found = {entry["name"]: entry for entry in tree["entries"]}
+    assert list(found) == [LIMIT, FLOOR, RUN, "jaxmlp, delta rule", "NumPy by hand"]
+    assert GRID not in out
+    assert not any(entry["loss_is_off"] for entry in found.values())
+    assert found[RUN]["loss"] == pytest.approx(found["jaxmlp, delta rule"]["loss"], rel=1e-4)
+    assert all(len(entry["seconds"]) == 1 for entry in found.values())

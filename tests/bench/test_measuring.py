@@ -1,0 +1,53 @@
+"""Entries take turns, each in a process of its own; one that fails does not stop the others."""
+
+from dataclasses import replace
+
+import pytest
+
+from jaxmlp.bench import measuring
+from jaxmlp.bench.entries import entry_called
+from jaxmlp.bench.measuring import measure
+
+HAND, CORES = entry_called("NumPy by hand"), entry_called("NumPy, one a core")
+
+
+def test_entries_take_turns(small):
+    said = []
+    found = measure([HAND, CORES], small, 2, lambda what, done, total: said.append((what, done, total)))
+    assert said == [
+        ("starting NumPy by hand", 0, 6),
+        ("starting NumPy, one a core", 1, 6),
+        ("round 1 of 2, NumPy by hand", 2, 6),
+        ("round 1 of 2, NumPy, one a core", 3, 6),
+        ("round 2 of 2, NumPy by hand", 4, 6),
+        ("round 2 of 2, NumPy, one a core", 5, 6),
+    ]
+    assert [measurement.entry for measurement in found] == [HAND, CORES]
+    for measurement in found:
+        assert len(measurement.seconds) == 2
+        assert min(measurement.seconds) <= measurement.median <= max(measurement.seconds) < 1
+        assert 0 < measurement.loss < small.loss(small.weights())
+        assert measurement.peak_bytes > 2**20
+        assert measurement.first_seconds > 0
+
+
+def test_one_that_fails_is_named_by_the_last_line_of_its_error(small):
+    (broken,) = measure([HAND], replace(small, batch=0), 1, lambda *_: None)
+    assert broken.failure == "ValueError: range() arg 3 must not be zero"
+
+
+def test_a_process_that_cannot_begin_has_failed(small, monkeypatch):
+    monkeypatch.setattr(measuring.sys, "executable", "false")
+    (broken,) = measure([HAND], small, 1, lambda *_: None)
+    assert broken.failure == "its process was ended"
+
+
+@pytest.mark.parametrize(("entry", "threads"), [(HAND, None), (CORES, "1")])
+def test_numpy_runs_without_what_slows_it_down_and_a_process_a_core_has_one_thread(monkeypatch, entry, threads):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    monkeypatch.setenv("OPENBLAS_L2_SIZE", "1024")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    environment = measuring._environment(entry)
+    assert not {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"} & environment.keys()
+    assert environment.get("OMP_NUM_THREADS") == threads
+    assert environment["KERAS_BACKEND"] == "jax"
