@@ -53,7 +53,8 @@ def cells(results: Results, measurement: Measurement) -> tuple[str, ...]:
 def notes(results: Results) -> list[str]:
     """What the columns mean, and which entries did other work."""
     lines = [
-        "an epoch: of one network, median of the rounds; a trial of a grid, or a process of several, counts as one"
+        "an epoch: of one network, median of the rounds; each trial of a grid and each process of several is a network",
+        f"×: times as long as {RUN}, and as a trial of {GRID}",
     ]
     if results.speed is not None:
         lines.append(

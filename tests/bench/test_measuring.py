@@ -1,6 +1,9 @@
 """Entries take turns, each in a process of its own; one that fails does not stop the others."""
 
-from dataclasses import replace
+import json
+import subprocess
+import sys
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -51,3 +54,15 @@ def test_numpy_runs_without_what_slows_it_down_and_a_process_a_core_has_one_thre
     assert not {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"} & environment.keys()
     assert environment.get("OMP_NUM_THREADS") == threads
     assert environment["KERAS_BACKEND"] == "jax"
+
+
+def test_a_process_ends_with_the_one_that_started_it(small):
+    """Whatever it is doing: this one would train for minutes."""
+    task = json.dumps(asdict(replace(small, epochs=100_000)))
+    words = [sys.executable, "-m", "jaxmlp.bench.worker", HAND.name, task]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.7)
+        process.stdin.close()
+        assert process.wait(20) == 0
+        assert process.stdout.read() == b""
