@@ -53,9 +53,11 @@ def cells(results: Results, measurement: Measurement) -> tuple[str, ...]:
 def notes(results: Results) -> list[str]:
     """What the columns mean, and which entries did other work."""
     lines = [
-        "an epoch: of one network, median of the rounds; each trial of a grid and each process of several is a network",
-        f"×: times as long as {RUN}, and as a trial of {GRID}",
+        "an epoch: of one network, median of the rounds; each trial of a grid and each process of several is a network"
     ]
+    bases = " and ".join(name for name in (RUN, GRID) if results.called(name))
+    if bases:
+        lines.append(f"×: times as long as {bases}")
     if results.speed is not None:
         lines.append(
             f"share: of the machine's large product, {results.speed / 1e9:.0f} GFLOP/s here; an epoch is"
