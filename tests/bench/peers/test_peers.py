@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 
+import jax
 import numpy as np
 import pytest
 
@@ -14,6 +15,16 @@ OURS = {"numpy", "sklearn"}  # installed wherever the tests run
 SOURCES = {entry.source: entry.peer for entry in ENTRIES if entry.peer}
 
 
+@pytest.fixture
+def as_in_a_process_of_its_own(monkeypatch):
+    """Others are not as strict as the tests of this house."""
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.mark.usefixtures("as_in_a_process_of_its_own")
+@pytest.mark.filterwarnings("ignore")  # of Keras, about NumPy 2
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_peer_comes_to_our_loss_and_begins_anew_in_each_run(source):
     peer = SOURCES[source]
