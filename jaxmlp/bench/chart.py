@@ -1,6 +1,11 @@
-"""The bar chart: an epoch of one network by each entry, and the machine's limit as a line."""
+"""The bar chart, an epoch of one network by each entry with the machine's limit as a line; and the picture of the growth."""
+
+from collections.abc import Sequence
+
+from matplotlib.ticker import NullLocator
 
 from jaxmlp.bench.entries import FLOOR, LIMIT
+from jaxmlp.bench.growth import Line
 from jaxmlp.bench.measuring import Measurement
 from jaxmlp.bench.results import Results
 from jaxmlp.bench.table import digits
@@ -46,6 +51,26 @@ def bars(results: Results) -> Picture:
     figure.head(
         f"{sizes}, {results.task.examples:,} examples, batch {results.task.batch}: {count(results.rounds, 'round')}"
     )
+    return figure
+
+
+@styled
+def growth(lines: Sequence[Line]) -> Picture:
+    """The seconds of a training over each size, both logarithmic; the exponent is the slope."""
+    columns = min(3, max(len(lines), 1))
+    rows = -(-max(len(lines), 1) // columns)
+    figure = Picture(3 * columns + 0.5, 2.4 * rows + 1)
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for panel, grown in zip(panels, lines, strict=False):
+        panel.loglog(grown.values, grown.seconds, "o-", color=TRAIN, ms=5, lw=1.8, gid=grown.axis)
+        panel.set(title=f"{grown.axis}, exponent {grown.exponent:.2f}")
+        panel.set_xticks(grown.values, [f"{value:,}" for value in grown.values])
+        panel.xaxis.set_minor_locator(NullLocator())
+        powers(panel.yaxis, min(grown.seconds), max(grown.seconds))
+        panel.margins(y=0.15)
+    for panel in panels[len(lines) :]:
+        panel.set_visible(False)
+    figure.head("Seconds of a training over")
     return figure
 
 

@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,16 @@ from typing import Any
 import psutil
 
 from jaxmlp import __version__
+from jaxmlp.bench.entries import PEERS
 from jaxmlp.cli.devices import cores
 
 CPUINFO = Path("/proc/cpuinfo")  # of Linux
+
+
+def where_and_when() -> dict[str, Any]:
+    """The date, the machine and the versions, as files of measurements have them."""
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"date": date, "machine": machine(), "versions": versions(peer.distribution for peer in PEERS.values())}
 
 
 def machine() -> dict[str, Any]:

@@ -21,6 +21,14 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 Say = Callable[[str, int, int], None]  # what is done, how many steps of it are behind, and of how many
 
 
+class Job(NamedTuple):
+    """An entry, and the task it is measured at."""
+
+    entry: Entry
+    task: Task
+    label: str  # how it is called while it runs
+
+
 class Measurement(NamedTuple):
     """What came of an entry: the seconds of an epoch of one network in each round, or why there are none."""
 
@@ -41,50 +49,51 @@ class EntryError(JaxmlpError):
     """A process of an entry has ended by an error."""
 
 
-def measure(entries: Sequence[Entry], task: Task, rounds: int, say: Say) -> list[Measurement]:
-    """Start all entries one after the other, let them take turns for so many rounds, and end them."""
-    seconds: dict[Entry, list[float]] = {entry: [] for entry in entries}
-    failures: dict[Entry, str] = {}
-    ends: dict[Entry, dict[str, Any]] = {}
-    steps = len(entries) * (rounds + 1)
+def measure(jobs: Sequence[Job], rounds: int, say: Say) -> list[Measurement]:
+    """Start all jobs one after the other, let them take turns for so many rounds, and end them."""
+    seconds: dict[Job, list[float]] = {job: [] for job in jobs}
+    failures: dict[Job, str] = {}
+    ends: dict[Job, dict[str, Any]] = {}
+    steps = len(jobs) * (rounds + 1)
     with ExitStack() as stack:
-        running: dict[Entry, _Processes] = {}
-        for number, entry in enumerate(entries):
-            say(f"starting {entry.name}", number, steps)
-            with _failing(entry, running, failures):
-                running[entry] = stack.enter_context(_started(entry, task))
+        running: dict[Job, _Processes] = {}
+        for number, job in enumerate(jobs):
+            say(f"starting {job.label}", number, steps)
+            with _failing(job, running, failures):
+                running[job] = stack.enter_context(_started(job))
         for turn in range(rounds):
-            for number, entry in enumerate(entries):
-                if entry in running:
-                    say(f"round {turn + 1} of {rounds}, {entry.name}", len(entries) * (turn + 1) + number, steps)
-                    with _failing(entry, running, failures):
-                        seconds[entry].append(running[entry].run())
-        for entry, processes in list(running.items()):
-            with _failing(entry, running, failures):
-                ends[entry] = processes.end()
+            for number, job in enumerate(jobs):
+                if job in running:
+                    say(f"round {turn + 1} of {rounds}, {job.label}", len(jobs) * (turn + 1) + number, steps)
+                    with _failing(job, running, failures):
+                        seconds[job].append(running[job].run())
+        for job, processes in list(running.items()):
+            with _failing(job, running, failures):
+                ends[job] = processes.end()
     return [
-        Measurement(entry, seconds[entry], **ends[entry])
-        if entry in ends
-        else Measurement(entry, [], failure=failures[entry])
-        for entry in entries
+        Measurement(job.entry, seconds[job], **ends[job])
+        if job in ends
+        else Measurement(job.entry, [], failure=failures[job])
+        for job in jobs
     ]
 
 
 @contextmanager
-def _failing(entry: Entry, running: dict[Entry, Any], failures: dict[Entry, str]) -> Iterator[None]:
-    """Leave out an entry whose process ends by an error, and go on with the others."""
+def _failing(job: Job, running: dict[Job, Any], failures: dict[Job, str]) -> Iterator[None]:
+    """Leave out a job whose process ends by an error, and go on with the others."""
     try:
         yield
     except EntryError as error:
-        failures[entry] = str(error)
-        running.pop(entry, None)
+        failures[job] = str(error)
+        running.pop(job, None)
 
 
 @contextmanager
-def _started(entry: Entry, task: Task) -> Iterator["_Processes"]:
-    """The processes of an entry, once they have run for the first time; killed at the end."""
+def _started(job: Job) -> Iterator["_Processes"]:
+    """The processes of a job, once they have run for the first time; killed at the end."""
+    entry = job.entry
     with tempfile.TemporaryFile("w+") as errors:
-        words = [sys.executable, "-m", "jaxmlp.bench.worker", entry.name, json.dumps(asdict(task))]
+        words = [sys.executable, "-m", "jaxmlp.bench.worker", entry.name, json.dumps(asdict(job.task))]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors, "text": True}
         processes = [
             subprocess.Popen(words, env=_environment(entry), **pipes)

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from jaxmlp.bench.entries import FLOOR, GRID, LIMIT, PEERS, RUN
-from jaxmlp.bench.machine import machine, versions
+from jaxmlp.bench.entries import FLOOR, GRID, LIMIT, RUN
+from jaxmlp.bench.machine import where_and_when
 from jaxmlp.bench.measuring import Measurement
 from jaxmlp.bench.task import Task
 
@@ -55,10 +54,7 @@ class Results(NamedTuple):
 
     def to_json(self, missing: Sequence[str]) -> dict[str, Any]:
         """All of it, with the machine, the versions and the date."""
-        return {
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": machine(),
-            "versions": versions(peer.distribution for peer in PEERS.values()),
+        return where_and_when() | {
             "preset": self.preset,
             "task": asdict(self.task),
             "epoch_flops": self.task.flops,

@@ -17,11 +17,11 @@ def measured(monkeypatch):
     """Nothing is run: what is to be measured is kept, and the numbers are made up. skorch fails."""
     calls = []
 
-    def measure(chosen, task, rounds, say):
-        calls.append((task, rounds))
+    def measure(jobs, rounds, say):
+        calls.append((jobs[0].task, rounds))
         return [
             Measurement(entry, [], failure="boom") if entry.name == "skorch" else made_up(entry.name, seconds=0.1)
-            for entry in chosen
+            for entry, _, _ in jobs
         ]
 
     monkeypatch.setattr(command, "measure", measure)

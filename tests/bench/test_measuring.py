@@ -9,14 +9,18 @@ import pytest
 
 from jaxmlp.bench import measuring
 from jaxmlp.bench.entries import entry_called
-from jaxmlp.bench.measuring import measure
+from jaxmlp.bench.measuring import Job, measure
 
 HAND, CORES = entry_called("NumPy by hand"), entry_called("NumPy, one a core")
 
 
+def jobs(task, *entries):
+    return [Job(entry, task, entry.name) for entry in entries]
+
+
 def test_entries_take_turns(small):
     said = []
-    found = measure([HAND, CORES], small, 2, lambda what, done, total: said.append((what, done, total)))
+    found = measure(jobs(small, HAND, CORES), 2, lambda what, done, total: said.append((what, done, total)))
     assert said == [
         ("starting NumPy by hand", 0, 6),
         ("starting NumPy, one a core", 1, 6),
@@ -35,13 +39,13 @@ def test_entries_take_turns(small):
 
 
 def test_one_that_fails_is_named_by_the_last_line_of_its_error(small):
-    (broken,) = measure([HAND], replace(small, batch=0), 1, lambda *_: None)
+    (broken,) = measure(jobs(replace(small, batch=0), HAND), 1, lambda *_: None)
     assert broken.failure == "ValueError: range() arg 3 must not be zero"
 
 
 def test_a_process_that_cannot_begin_has_failed(small, monkeypatch):
     monkeypatch.setattr(measuring.sys, "executable", "false")
-    (broken,) = measure([HAND], small, 1, lambda *_: None)
+    (broken,) = measure(jobs(small, HAND), 1, lambda *_: None)
     assert broken.failure == "its process was ended"
 
 
