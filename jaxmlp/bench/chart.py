@@ -70,7 +70,7 @@ def growth(lines: Sequence[Line]) -> Picture:
         panel.margins(y=0.15)
     for panel in panels[len(lines) :]:
         panel.set_visible(False)
-    figure.head("Seconds of a training over")
+    figure.head("Seconds of a training over each size")
     return figure
 
 

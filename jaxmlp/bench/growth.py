@@ -30,7 +30,7 @@ def _times(size: Callable[[Task], int], factors: Sequence[float] = FACTORS) -> C
 
 
 AXES = {
-    "epochs": Axis(_times(lambda task: task.epochs, (1, 2, 4, 8)), lambda task, n: replace(task, epochs=n)),
+    "epochs": Axis(_times(lambda task: task.epochs, (1.0, 2.0, 4.0, 8.0)), lambda task, n: replace(task, epochs=n)),
     "examples": Axis(_times(lambda task: task.examples), lambda task, n: replace(task, examples=n)),
     "width": Axis(_times(lambda task: task.hidden[0]), lambda task, n: replace(task, hidden=(n,) * len(task.hidden))),
     "depth": Axis(lambda _: [*DEPTHS], lambda task, n: replace(task, hidden=task.hidden[:1] * n)),

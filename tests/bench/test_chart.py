@@ -5,6 +5,16 @@ from bench.conftest import made_up
 
 from jaxmlp.bench import chart
 from jaxmlp.bench.entries import FLOOR, GRID, LIMIT, RUN
+from jaxmlp.bench.growth import Line
+
+
+def test_growth_is_a_double_logarithmic_panel_for_each_size():
+    lines = [Line(axis, [1, 2, 4], [0.5, 1.1, 2.0]) for axis in ("epochs", "examples", "width", "depth")]
+    figure = chart.growth(lines)
+    shown = [panel for panel in figure.axes if panel.get_visible()]
+    assert [panel.get_title(loc="left").split(",")[0] for panel in shown] == ["epochs", "examples", "width", "depth"]
+    assert {(panel.get_xscale(), panel.get_yscale()) for panel in shown} == {("log", "log")}
+    assert chart.growth([]).rendered().startswith(b"\x89PNG")
 
 
 def marks(panel, gid):

@@ -36,6 +36,7 @@ def measured(monkeypatch):
         ("--peers kears", ["--peers 'kears' is unknown; did you mean keras"]),
         ("--parts runs", ["--parts 'runs' is unknown; did you mean run?"]),
         ("--rounds 0", ["--rounds", "0", "at least 1"]),
+        ("--growth --peers torch", ["--growth measures our own training and grid: leave out --peers and --parts"]),
         ("--json no/such/folder/b.json", ["--json no/such/folder/b.json: no/such/folder is no folder"]),
         ("--json .", ["--json .: . is a folder"]),
         ("--plot b.pdf", ["--plot b.pdf ends in '.pdf'; accepted is .png or .svg"]),
@@ -75,6 +76,15 @@ def test_one_that_fails_costs_a_line_and_the_others_stand(measured, capsys, tmp_
 def test_the_chart_is_written(measured, tmp_path, name):
     assert command.main(["--peers", "numpy", "--plot", str(tmp_path / name), "--quiet"]) == 0
     assert (tmp_path / name).stat().st_size > 5_000
+
+
+def test_growth_is_a_row_and_a_line_for_each_size(measured, capsys, tmp_path):
+    flags = ["--growth", "--rounds", "2", "--json", str(tmp_path / "g.json"), "--plot", str(tmp_path / "g.png")]
+    assert command.main(["--preset", "digits", *flags]) == 0
+    axes = [grown["axis"] for grown in strict_json((tmp_path / "g.json").read_text())["growth"]]
+    assert axes == ["epochs", "examples", "width", "depth", "batch", "trials"]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[-6:]] == axes
+    assert (tmp_path / "g.png").stat().st_size > 5_000
 
 
 def test_it_measures_all_entries_and_they_come_to_one_loss(tmp_path):
