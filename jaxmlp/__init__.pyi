@@ -1,9 +1,9 @@
 from . import plots as plots
 from . import sklearn as sklearn
 from .data.arrays import splits_from as splits_from
+from .data.config import Data as Data
 from .data.preparing import Preparation as Preparation
 from .data.preparing import prepare as prepare
-from .data.sources import Data as Data
 from .data.sources import Dataset as Dataset
 from .data.sources import load_data as load_data
 from .errors import DataError as DataError

@@ -40,6 +40,9 @@ import numpy as np
 import pytest
 
 from jaxmlp.grid.program import PROGRAMS
+from jaxmlp.training import fitting
+
+fitting.compiled_begin = jax.jit(fitting.begin, static_argnums=0)  # at FLAGS, like all else
 
 # what is imported stays, and tracing makes many objects that soon go: to look for cycles less often saves 7 % of the time
 gc.freeze()

@@ -12,8 +12,9 @@ from jaxmlp import display
 from jaxmlp.data import inputs, normalising, tables, targets
 from jaxmlp.data.bundled import TEST_SEED
 from jaxmlp.data.columns import Columns, columns_of
+from jaxmlp.data.config import Data
 from jaxmlp.data.parts import Called, Choices, Part, check, check_alike, draw
-from jaxmlp.data.sources import Data, Dataset
+from jaxmlp.data.sources import Dataset
 from jaxmlp.data.tables import Table
 from jaxmlp.data.targets import BALANCED, CLASSES, KINDS, be
 from jaxmlp.errors import DataError, UsageError

@@ -3,17 +3,15 @@
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from jaxmlp.data.config import Data
 from jaxmlp.data.inputs import column_values, stacked
 from jaxmlp.data.parts import Called, Part
 from jaxmlp.errors import DataError, UsageError, line_of, nearest
 from jaxmlp.fields import shown
 from jaxmlp.reading import expanded, open_regular
 from jaxmlp.text import count
-
-if TYPE_CHECKING:
-    from jaxmlp.data.sources import Data
 
 ENDS = (".csv", ".parquet")
 MOST_BLOCK = 2**31 - 1  # bytes of a CSV that Arrow looks at to tell the types of its columns

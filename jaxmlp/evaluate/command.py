@@ -10,7 +10,7 @@ import numpy as np
 import tyro
 
 from jaxmlp.cli import parsing
-from jaxmlp.data.sources import Data
+from jaxmlp.data.config import Data
 from jaxmlp.errors import RunError, UsageError, printable
 from jaxmlp.evaluate.metrics import metrics
 from jaxmlp.nn.losses import CLASSES, loss

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxmlp import files, plots
-from jaxmlp.data.sources import Data
+from jaxmlp.data.config import Data
 from jaxmlp.errors import UsageError
 from jaxmlp.perceptron.fitting import Learnt, OnlineFit, fit_online
 from jaxmlp.perceptron.online import Online, one_layer

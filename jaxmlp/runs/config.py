@@ -11,7 +11,8 @@ from typing import Annotated, Any, TypeVar
 import tomli_w
 from annotated_types import Ge
 
-from jaxmlp.data.sources import OPTIONAL, Data, is_known, resolved
+from jaxmlp.data.config import OPTIONAL, Data
+from jaxmlp.data.sources import is_known, resolved
 from jaxmlp.data.tables import is_table
 from jaxmlp.errors import UsageError, named, nearest
 from jaxmlp.fields import annotations, flat, one_line, plain, table_of, value_of

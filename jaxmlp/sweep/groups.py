@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxmlp import files
+from jaxmlp.data.config import Data
 from jaxmlp.data.npz import cache_folder
-from jaxmlp.data.sources import Data
 from jaxmlp.errors import RunError
 from jaxmlp.grid import sizing
 from jaxmlp.grid.packing import Packing

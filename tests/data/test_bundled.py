@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxmlp.data import bundled
+from jaxmlp.data.config import Data
 from jaxmlp.data.preparing import prepare
-from jaxmlp.data.sources import Data, load_data
+from jaxmlp.data.sources import load_data
 from jaxmlp.errors import DataError
 
 pytestmark = pytest.mark.usefixtures("cache")

@@ -9,9 +9,10 @@ from helpers import cases, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxmlp.data.config import Data
 from jaxmlp.data.normalising import NORMALISATIONS
 from jaxmlp.data.preparing import Preparation, prepare
-from jaxmlp.data.sources import Data, Dataset
+from jaxmlp.data.sources import Dataset
 from jaxmlp.errors import DataError, UsageError
 
 STATISTICAL = ("per_feature", "global", "unit")

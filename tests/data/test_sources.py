@@ -13,8 +13,9 @@ import pytest
 from helpers import refused
 
 from jaxmlp.data import idx
+from jaxmlp.data.config import Data
 from jaxmlp.data.preparing import prepare
-from jaxmlp.data.sources import OPENINGS, Data, load_data, resolved
+from jaxmlp.data.sources import OPENINGS, load_data, resolved
 from jaxmlp.errors import DataError, UsageError
 
 BESIDE = Path(__file__).parents[3] / "shared" / "data"

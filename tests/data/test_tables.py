@@ -8,8 +8,9 @@ import pytest
 from helpers import cases, refused
 
 from jaxmlp.data import tables
+from jaxmlp.data.config import Data
 from jaxmlp.data.preparing import prepare
-from jaxmlp.data.sources import Data, load_data
+from jaxmlp.data.sources import load_data
 from jaxmlp.errors import DataError, JaxmlpError, UsageError
 
 ROWS = 60

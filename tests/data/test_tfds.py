@@ -12,7 +12,8 @@ from helpers import refused
 from PIL import Image
 
 from jaxmlp.data import tfds
-from jaxmlp.data.sources import Data, load_data
+from jaxmlp.data.config import Data
+from jaxmlp.data.sources import load_data
 from jaxmlp.errors import DataError, UsageError
 
 BESIDE = Path(__file__).parents[3] / "shared" / "data"

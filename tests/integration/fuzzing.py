@@ -19,8 +19,9 @@ from random import Random
 import numpy as np
 
 from jaxmlp.data import idx, npz
+from jaxmlp.data.config import Data
 from jaxmlp.data.preparing import prepare
-from jaxmlp.data.sources import Data, Dataset, load_data
+from jaxmlp.data.sources import Dataset, load_data
 from jaxmlp.errors import LONGEST, JaxmlpError
 from jaxmlp.fields import kind_of
 from jaxmlp.predict.images import read_image

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import json_lines, refused, summary_of
 
-from jaxmlp.data.sources import Data
+from jaxmlp.data.config import Data
 from jaxmlp.errors import UsageError
 from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.perceptron import command as perceptron

@@ -11,8 +11,9 @@ from helpers import flipped, refused, strict_json
 from PIL import Image
 
 import jaxmlp
+from jaxmlp.data.config import Data
 from jaxmlp.data.preparing import prepare
-from jaxmlp.data.sources import Data, Dataset, load_data
+from jaxmlp.data.sources import Dataset, load_data
 from jaxmlp.errors import DataError, RunError, UsageError
 from jaxmlp.predict.command import main
 from jaxmlp.predict.images import read_image

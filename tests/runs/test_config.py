@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from helpers import of_kind, refused
 
-from jaxmlp.data.sources import Data
+from jaxmlp.data.config import Data
 from jaxmlp.errors import UsageError
 from jaxmlp.nn.gradients import by_autodiff
 from jaxmlp.nn.losses import LOSSES

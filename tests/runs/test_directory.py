@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from helpers import files, flipped, refused
 
-from jaxmlp.data.sources import Data
+from jaxmlp.data.config import Data
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.runs import config, directory, metrics, sealed
 from jaxmlp.runs.config import Experiment

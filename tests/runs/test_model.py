@@ -11,9 +11,10 @@ from helpers import refused
 
 import jaxmlp
 from jaxmlp import tensors
+from jaxmlp.data.config import Data
 from jaxmlp.data.normalising import NORMALISATIONS
 from jaxmlp.data.preparing import prepare
-from jaxmlp.data.sources import Data, Dataset
+from jaxmlp.data.sources import Dataset
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.nn.network import init
 from jaxmlp.runs import model

@@ -15,7 +15,7 @@ import pytest
 from helpers import contents, flipped, json_lines, refused, run_of, strict_json, summary_of
 from safetensors.numpy import load_file
 
-from jaxmlp.data.sources import Data
+from jaxmlp.data.config import Data
 from jaxmlp.errors import RunError
 from jaxmlp.runs import checkpoints, config, directory, lock, metrics, runner, sealed
 from jaxmlp.runs.config import Experiment

@@ -12,7 +12,7 @@ from hypothesis import given as over
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from jaxmlp.data.sources import Data
+from jaxmlp.data.config import Data
 from jaxmlp.errors import UsageError
 from jaxmlp.fields import changed
 from jaxmlp.grid.trials import Trials, product_codes

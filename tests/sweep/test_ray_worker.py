@@ -5,7 +5,7 @@ import pickle
 import pytest
 from helpers import assert_same, refused, save_clouds
 
-from jaxmlp.data.sources import Data
+from jaxmlp.data.config import Data
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.grid.executors import Failed, Stopped
 from jaxmlp.grid.program import PROGRAMS
