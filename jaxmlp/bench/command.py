@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from annotated_types import Ge
 
@@ -44,6 +44,8 @@ class Bench:
     """Training examples, instead of those of the preset."""
     trials: Annotated[int, Ge(1)] | None = None
     """Trials of the grid, instead of those of the preset."""
+    device: Literal["cpu", "gpu"] = "cpu"
+    """What all compute on; on a gpu, NumPy and scikit-learn are left out."""
     growth: bool = False
     """Instead: how the seconds of our training grow with epochs, examples, width, depth, batch and trials."""
     json: Path | None = None
@@ -57,7 +59,7 @@ class Bench:
 COMMAND = parsing.Command(
     "bench",
     Bench,
-    ("preset", "peers", "parts", "rounds", "examples", "trials", "growth", "json", "plot", "quiet"),
+    ("preset", "peers", "parts", "rounds", "examples", "trials", "device", "growth", "json", "plot", "quiet"),
     (
         "",
         "--preset digits --peers numpy sklearn --json bench.json --plot bench.png",
@@ -99,7 +101,7 @@ def main(arguments: list[str]) -> int:
 def _compare(command: Bench, task: Task, peers: Sequence[str], parts: Sequence[str], lines: Lines) -> Outcome:
     """All entries in turn."""
     missing = entries.missing(peers)
-    chosen_entries = chosen(parts, [peer for peer in peers if peer not in missing])
+    chosen_entries = chosen(parts, [peer for peer in peers if peer not in missing], command.device)
     lines.on_message(_about(command.preset, task, chosen_entries))
     if missing:
         lines.on_message(f"not installed: {', '.join(missing)}; {entries.how_to_install(missing)}")
@@ -148,7 +150,8 @@ def _show(lines: Lines, what: str, done: int, total: int) -> None:
 def _task(command: Bench) -> Task:
     """The preset, with the sizes that were given. UsageError for an unknown preset."""
     task = entry_of("--preset", command.preset, PRESETS)
-    return replace(task, examples=command.examples or task.examples, trials=command.trials or task.trials)
+    examples, trials = command.examples or task.examples, command.trials or task.trials
+    return replace(task, examples=examples, trials=trials, device=command.device)
 
 
 def _check_file(flag: str, path: Path | None, ends: tuple[str, ...] = ()) -> None:

@@ -28,6 +28,7 @@ PEERS = {
     "equinox": Peer("equinox", "equinox"),
     "skorch": Peer("skorch", "skorch"),
 }
+CPU_ONLY = ("numpy", "sklearn")
 NEEDS = {"skorch": ("torch",)}  # other peers that one is built on
 
 
@@ -75,10 +76,15 @@ def entry_called(name: str) -> Entry:
     return next(entry for entry in ENTRIES if entry.name == name)
 
 
-def chosen(parts: Iterable[str], peers: Iterable[str]) -> tuple[Entry, ...]:
-    """The entries of these parts, our own and those of these peers, in their order. UsageError for an unknown peer."""
+def chosen(parts: Iterable[str], peers: Iterable[str], device: str = "cpu") -> tuple[Entry, ...]:
+    """The entries of these parts, our own and those of these peers, in their order; on a gpu those that compute there.
+
+    Raises UsageError for an unknown peer.
+    """
     kept = {"", *named_peers(peers)}
-    return tuple(entry for entry in ENTRIES if entry.part in parts and entry.peer in kept)
+    entries = [entry for entry in ENTRIES if entry.part in parts and entry.peer in kept]
+    on_gpu = [entry for entry in entries if entry.peer not in CPU_ONLY and not entry.a_process_a_core]
+    return tuple(on_gpu if device == "gpu" else entries)
 
 
 def named_peers(words: Iterable[str]) -> tuple[str, ...]:

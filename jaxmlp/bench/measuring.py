@@ -96,7 +96,7 @@ def _started(job: Job) -> Iterator["_Processes"]:
         words = [sys.executable, "-m", "jaxmlp.bench.worker", entry.name, json.dumps(asdict(job.task))]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors, "text": True}
         processes = [
-            subprocess.Popen(words, env=_environment(entry), **pipes)
+            subprocess.Popen(words, env=_environment(job), **pipes)
             for _ in range(cores() if entry.a_process_a_core else 1)
         ]
         try:
@@ -107,11 +107,18 @@ def _started(job: Job) -> Iterator["_Processes"]:
                 process.communicate()
 
 
-def _environment(entry: Entry) -> dict[str, str]:
-    """That of the user, without what slows NumPy down; where there is a process a core, each has one thread."""
+def _environment(job: Job) -> dict[str, str]:
+    """That of the user, without what slows NumPy down; where there is a process a core, each has one thread.
+
+    JAX computes on the device of the task, and processes that share a gpu take its memory as they need it.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in SLOWING}
-    one_thread = dict.fromkeys(THREADS, "1") if entry.a_process_a_core else {}
-    return kept | one_thread | {"KERAS_BACKEND": "jax"}
+    one_thread = dict.fromkeys(THREADS, "1") if job.entry.a_process_a_core else {}
+    platform = {
+        "JAX_PLATFORMS": "cuda" if job.task.device == "gpu" else "cpu",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    }
+    return kept | one_thread | platform | {"KERAS_BACKEND": "jax"}
 
 
 class _Processes:

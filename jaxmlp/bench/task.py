@@ -30,6 +30,7 @@ class Task:
     batch: int
     epochs: int  # of a run
     trials: int  # of the grid
+    device: str = "cpu"  # or gpu
     learning_rate: float = 0.1  # alpha of v <- gamma v + (1 - gamma) alpha g, w <- w - v
     momentum: float = 0.9  # gamma
 

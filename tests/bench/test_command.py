@@ -36,6 +36,7 @@ def measured(monkeypatch):
         ("--peers kears", ["--peers 'kears' is unknown; did you mean keras"]),
         ("--parts runs", ["--parts 'runs' is unknown; did you mean run?"]),
         ("--rounds 0", ["--rounds", "0", "at least 1"]),
+        ("--device tpu", ["--device 'tpu' is unknown; did you mean", "cpu"]),
         ("--growth --peers torch", ["--growth measures our own training and grid: leave out --peers and --parts"]),
         ("--json no/such/folder/b.json", ["--json no/such/folder/b.json: no/such/folder is no folder"]),
         ("--json .", ["--json .: . is a folder"]),

@@ -52,6 +52,14 @@ def test_only_the_parts_and_peers_that_are_asked_for_are_measured():
     assert names[2:] == ["jaxmlp, autodiff", "jaxmlp, delta rule", "PyTorch, hand-tuned", "PyTorch, eager"]
 
 
+def test_on_a_gpu_what_computes_on_cpus_only_is_left_out():
+    names = [entry.name for entry in chosen(["run", "grid"], ["numpy", "sklearn", "torch"], "gpu")]
+    assert names == [
+        *("jaxmlp, autodiff", "jaxmlp, delta rule", "PyTorch, hand-tuned", "PyTorch, eager"),
+        *("jaxmlp grid, autodiff", "jaxmlp grid, delta rule", "PyTorch, torch.func"),
+    ]
+
+
 def test_what_brings_a_missing_peer_brings_what_it_is_built_on(monkeypatch):
     monkeypatch.setattr(entries, "find_spec", lambda module: module in ("numpy", "sklearn", "skorch") or None)
     assert missing(["numpy", "skorch", "flax"]) == ["skorch", "flax"]

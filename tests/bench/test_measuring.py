@@ -50,14 +50,21 @@ def test_a_process_that_cannot_begin_has_failed(small, monkeypatch):
 
 
 @pytest.mark.parametrize(("entry", "threads"), [(HAND, None), (CORES, "1")])
-def test_numpy_runs_without_what_slows_it_down_and_a_process_a_core_has_one_thread(monkeypatch, entry, threads):
+def test_numpy_runs_without_what_slows_it_down_and_a_process_a_core_has_one_thread(small, monkeypatch, entry, threads):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     monkeypatch.setenv("OPENBLAS_L2_SIZE", "1024")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    environment = measuring._environment(entry)
+    (job,) = jobs(small, entry)
+    environment = measuring._environment(job)
     assert not {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"} & environment.keys()
     assert environment.get("OMP_NUM_THREADS") == threads
-    assert environment["KERAS_BACKEND"] == "jax"
+    assert (environment["KERAS_BACKEND"], environment["JAX_PLATFORMS"]) == ("jax", "cpu")
+
+
+def test_on_a_gpu_jax_is_told_so_and_leaves_memory_to_the_others(small):
+    (job,) = jobs(replace(small, device="gpu"), HAND)
+    environment = measuring._environment(job)
+    assert (environment["JAX_PLATFORMS"], environment["XLA_PYTHON_CLIENT_PREALLOCATE"]) == ("cuda", "false")
 
 
 def test_a_process_ends_with_the_one_that_started_it(small):

@@ -4,7 +4,7 @@
 import torch
 from skorch import NeuralNetClassifier
 
-from jaxmlp.bench.peers.by_torch import network, weights
+from jaxmlp.bench.peers.by_torch import device, network, weights
 from jaxmlp.bench.task import Contestant, Task, Weights
 
 
@@ -24,6 +24,7 @@ def classifier(task: Task) -> Contestant:
             iterator_train__shuffle=True,
             train_split=None,
             verbose=0,
+            device=device(task),
         )
         net.fit(x, labels)
         return weights(net.module_)

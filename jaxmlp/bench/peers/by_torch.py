@@ -3,12 +3,22 @@
 
 from copy import deepcopy
 
-import numpy as np
 import torch
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
 
 from jaxmlp.bench.task import Contestant, Task, Weights
+
+
+def tensors(task: Task) -> tuple[torch.Tensor, torch.Tensor]:
+    """The data, on the device."""
+    x, labels = map(torch.from_numpy, task.data())
+    return x.to(device(task)), labels.to(device(task))
+
+
+def device(task: Task) -> str:
+    """As PyTorch calls it."""
+    return "cuda" if task.device == "gpu" else "cpu"
 
 
 def network(task: Task) -> torch.nn.Sequential:
@@ -20,24 +30,24 @@ def network(task: Task) -> torch.nn.Sequential:
             linear.weight.copy_(torch.from_numpy(w.T))
             linear.bias.copy_(torch.from_numpy(b))
         parts += [linear, torch.nn.ReLU()]
-    return torch.nn.Sequential(*parts[:-1])
+    return torch.nn.Sequential(*parts[:-1]).to(device(task))
 
 
 def weights(model: torch.nn.Module) -> Weights:
     """The weights of the network, as NumPy arrays."""
-    parts = [part.detach().numpy() for part in model.parameters()]
+    parts = [part.detach().cpu().numpy() for part in model.parameters()]
     return [(w.T, b) for w, b in zip(parts[::2], parts[1::2], strict=True)]
 
 
 def eager(task: Task) -> Contestant:
     """Autograd and torch.optim.SGD."""
-    x, labels = map(torch.from_numpy, task.data())
+    x, labels = tensors(task)
 
     def run() -> Weights:
         model = network(task)
         optimizer = torch.optim.SGD(model.parameters(), lr=task.step, momentum=task.momentum)
         for _ in range(task.epochs):
-            for rows in torch.randperm(task.examples).split(task.batch):
+            for rows in torch.randperm(task.examples, device=x.device).split(task.batch):
                 loss = cross_entropy(model(x[rows]), labels[rows])
                 optimizer.zero_grad()
                 loss.backward()
@@ -49,15 +59,15 @@ def eager(task: Task) -> Contestant:
 
 def by_hand(task: Task) -> Contestant:
     """The gradient derived by hand, its product added to the momentum in one call, and no graph."""
-    x, labels = map(torch.from_numpy, task.data())
+    x, labels = tensors(task)
     targets = torch.nn.functional.one_hot(labels, task.outputs).float()
 
     @torch.inference_mode()
     def run() -> Weights:
-        layers = [(torch.from_numpy(w.copy()), torch.from_numpy(b.copy())) for w, b in task.weights()]
+        layers = [tuple(torch.tensor(part, device=x.device) for part in layer) for layer in task.weights()]
         velocities = [(torch.zeros_like(w), torch.zeros_like(b)) for w, b in layers]
         for _ in range(task.epochs):
-            for rows in torch.randperm(task.examples).split(task.batch):
+            for rows in torch.randperm(task.examples, device=x.device).split(task.batch):
                 activations = [x.index_select(0, rows)]
                 for w, b in layers[:-1]:
                     activations.append(torch.addmm(b, activations[-1], w).relu_())
@@ -73,17 +83,17 @@ def by_hand(task: Task) -> Contestant:
                     u.mul_(task.momentum).add_(before.sum(0))
                     w.sub_(v, alpha=task.step)
                     b.sub_(u, alpha=task.step)
-        return [(w.numpy(), b.numpy()) for w, b in layers]
+        return [(w.cpu().numpy(), b.cpu().numpy()) for w, b in layers]
 
     return Contestant(run, task.epochs)
 
 
 def ensemble(task: Task) -> Contestant:
     """All trials of the grid as one model: stacked weights, and vmap over grad of functional_call."""
-    x, labels = map(torch.from_numpy, task.data())
+    x, labels = tensors(task)
     model = network(task)
     skeleton = deepcopy(model).to("meta")
-    rates = (1 - task.momentum) * torch.from_numpy(np.array(task.learning_rates(), np.float32))
+    rates = (1 - task.momentum) * torch.tensor(task.learning_rates(), device=x.device)
 
     def loss(params: dict[str, torch.Tensor], x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return cross_entropy(functional_call(skeleton, params, (x,)), labels)
@@ -95,11 +105,11 @@ def ensemble(task: Task) -> Contestant:
         velocities = {name: torch.zeros_like(p) for name, p in params.items()}
         steps = {name: rates.view(-1, *[1] * (p.ndim - 1)) for name, p in params.items()}
         for _ in range(task.epochs):
-            for rows in torch.randperm(task.examples).split(task.batch):
+            for rows in torch.randperm(task.examples, device=x.device).split(task.batch):
                 for name, g in gradients(params, x[rows], labels[rows]).items():
                     velocities[name].mul_(task.momentum).add_(g)
                     params[name].addcmul_(steps[name], velocities[name], value=-1)
-        first = [p[0].numpy() for p in params.values()]
+        first = [p[0].cpu().numpy() for p in params.values()]
         return [(w.T, b) for w, b in zip(first[::2], first[1::2], strict=True)]
 
     return Contestant(run, task.epochs * task.trials)
