@@ -37,6 +37,7 @@ class Measurement(NamedTuple):
     loss: float | None = None  # None: nothing is learnt
     first_seconds: float | None = None  # of the first run, with reading the data, building and compiling
     peak_bytes: int | None = None  # of all its processes
+    device: str = ""  # its kind, where JAX is used
     failure: str = ""
 
     @property
@@ -128,6 +129,7 @@ class _Processes:
         self._processes, self._errors = processes, errors
         begun = self._answers()
         self._epochs = sum(answer["epochs"] for answer in begun)
+        self._device = begun[0]["device"]
         self._first_seconds = max(answer["first_seconds"] for answer in begun)
 
     def run(self) -> float:
@@ -140,6 +142,7 @@ class _Processes:
         return {
             "loss": answers[0]["loss"],
             "first_seconds": self._first_seconds,
+            "device": self._device,
             "peak_bytes": sum(answer["peak_bytes"] for answer in answers),
         }
 

@@ -79,4 +79,5 @@ class Results(NamedTuple):
             "loss_is_off": self.off(measurement),
             "first_seconds": measurement.first_seconds,
             "peak_bytes": measurement.peak_bytes,
+            "device": measurement.device,
         }

@@ -36,13 +36,19 @@ def main(name: str, task_json: str) -> None:
     started = time.perf_counter()
     contestant = entry.make(task)
     weights = contestant.run()
-    answer({"first_seconds": time.perf_counter() - started, "epochs": contestant.epochs})
+    first_seconds = time.perf_counter() - started
+    answer({"first_seconds": first_seconds, "epochs": contestant.epochs, "device": _device()})
     while requests.get() == "run":
         started = time.perf_counter()
         weights = contestant.run()
         answer({"seconds": time.perf_counter() - started})
     peak = peak_bytes()  # before the loss, which takes memory of its own
     answer({"loss": None if weights is None else task.loss(weights), "peak_bytes": peak})
+
+
+def _device() -> str:
+    """The kind of device that JAX computes on, where it is used: cpu, or NVIDIA H100."""
+    return sys.modules["jax"].devices()[0].device_kind if "jax" in sys.modules else ""
 
 
 def _read(requests: "SimpleQueue[str]") -> None:

@@ -98,5 +98,6 @@ def test_it_measures_all_entries_and_they_come_to_one_loss(tmp_path):
     assert list(found) == [LIMIT, FLOOR, RUN, "jaxmlp, delta rule", "NumPy by hand"]
     assert GRID not in out
     assert not any(entry["loss_is_off"] for entry in found.values())
+    assert (found[RUN]["device"], found["NumPy by hand"]["device"]) == ("cpu", "")
     assert found[RUN]["loss"] == pytest.approx(found["jaxmlp, delta rule"]["loss"], rel=1e-4)
     assert all(len(entry["seconds"]) == 1 for entry in found.values())
