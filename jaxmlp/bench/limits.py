@@ -26,7 +26,7 @@ def large_product(task: Task) -> Contestant:
 def product_floor(task: Task) -> Contestant:
     """A scan that gathers its minibatches and does the products of the hidden layers, and nothing else.
 
-    Of one hidden layer they are x @ w and x.T @ delta.
+    Of one hidden layer they are x @ w and x.T @ delta. A last, smaller minibatch is left out.
     """
     x, _ = task.data()
     steps = task.examples // task.batch
