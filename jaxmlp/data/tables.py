@@ -161,4 +161,6 @@ def _parquet(content: bytes, path: Path) -> Any:
     size = sum(about.row_group(index).total_byte_size for index in range(about.num_row_groups))
     if max(size, 8 * about.num_rows * about.num_columns) > psutil.virtual_memory().available or size < 0:
         raise DataError(f"{path}: {about.num_rows:,} rows of {about.num_columns:,} columns do not fit into memory")
-    return file.read(use_threads=False)
+    table = file.read(use_threads=False)
+    table.validate(full=True)  # such as text that is no UTF-8
+    return table

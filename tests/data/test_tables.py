@@ -4,8 +4,10 @@ import zlib
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from helpers import cases, refused
+from pyarrow import parquet
 
 from jaxmlp.data import tables
 from jaxmlp.data.config import Data
@@ -155,6 +157,14 @@ def test_files_that_are_no_parquet_are_refused(tmp_path, content):
     path = tmp_path / "table.parquet"
     path.write_bytes(content)
     refused([str(path)], tables.read, path, error=DataError)
+
+
+def test_parquet_that_is_no_utf_8_is_refused(tmp_path):
+    offsets = pa.py_buffer(np.arange(3, dtype=np.int32).tobytes())
+    parquet.write_table(
+        pa.table({"city": pa.StringArray.from_buffers(2, offsets, pa.py_buffer(b"a\xe9"))}), tmp_path / "table.parquet"
+    )
+    refused(["cannot be read as a table", "UTF8"], tables.read, tmp_path / "table.parquet", error=DataError)
 
 
 @pytest.mark.parametrize("size", [10, 1000, -8])
