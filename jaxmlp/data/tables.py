@@ -141,7 +141,7 @@ def _csv(content: bytes, path: Path) -> Any:
         raise DataError(f"{path}: no CSV file: it holds bytes that are no text; save it as CSV in UTF-8")
     table = csv.read_csv(
         pa.BufferReader(content),
-        csv.ReadOptions(block_size=min(len(content) + 1, MOST_BLOCK)),
+        csv.ReadOptions(use_threads=False, block_size=min(len(content) + 1, MOST_BLOCK)),  # with threads Arrow may abort
         convert_options=csv.ConvertOptions(strings_can_be_null=True),
     )
     if strange := [field.name for field in table.schema if pa.types.is_binary(field.type)]:

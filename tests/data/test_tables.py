@@ -1,5 +1,7 @@
 """Tables in files: what is read of them, how they are cut, and what is refused."""
 
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -115,13 +117,25 @@ def test_what_is_passed_over_in_other_files_is_said(tmp_path):
     assert "1 column not trained on, ignored: 'age'" in said[0]
 
 
+def test_a_csv_leaves_no_pool_of_threads_behind(tmp_path):
+    written(tmp_path)
+    program = """
+import pathlib, psutil, pyarrow.csv
+from jaxmlp.data import tables
+before = psutil.Process().num_threads()
+tables.read(pathlib.Path("table.csv"))
+print(psutil.Process().num_threads() - before)"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert int(done.stdout) <= 1  # the one that reads ahead; with a pool some processes abort as they end
+
+
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 FILES = {
     "empty": (b"", "is empty"),
     "blank": (b"\n \n", "is empty"),
     "binary": (PNG, "no CSV file"),
     "UTF-16": ("a,y\n1,2\n".encode("utf-16"), "no CSV file"),
-    "ragged": (b"a,y\n1,2\n3\n", "cannot be read as a table (CSV parse error: Expected 2 columns, got 1"),
+    "ragged": (b"a,y\n1,2\n3\n", "cannot be read as a table (CSV parse error: Row #3: Expected 2 columns, got 1"),
     "Latin-1": (b"a,y\n\xe9,1\n", "column 'a' is no text in UTF-8"),
     "Latin-1 names": (b"\xe9,y\n1,1\n", "cannot be read as a table"),
     "a column twice": (b"a,a,y\n1,2,3\n", "has two columns 'a'"),
