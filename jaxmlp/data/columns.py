@@ -10,6 +10,10 @@ from jaxmlp.errors import DataError, line_of, nearest
 from jaxmlp.fields import shown
 from jaxmlp.text import count
 
+SPELT = {
+    "true": ("true", "True", "TRUE", "1"),
+    "false": ("false", "False", "FALSE", "0"),
+}  # in a CSV, as Arrow reads it
 MOST_CATEGORIES = 1000  # of a column: one of more is an identifier or a text, and each category costs an input
 
 
@@ -41,6 +45,11 @@ class Columns(NamedTuple):
     def inputs(self) -> int:
         """How many inputs they become together: D."""
         return sum(column.inputs for column in self.columns)
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        """The names of the columns of categories: a CSV may hold only those that look like numbers or dates."""
+        return tuple(column.name for column in self.columns if column.categories is not None)
 
     def numbers(self) -> np.ndarray:
         """Which inputs are numbers [D], to be standardised; the others are 0 or 1."""
@@ -169,8 +178,11 @@ def _encode(column: Column, chunked: Any, x: np.ndarray, where: str, on_message:
     else:
         text = _as_categories(values, where)
         missing = text.is_null().to_numpy(zero_copy_only=False)
-        options = compute.SetLookupOptions(pa.array(column.categories, text.type))
-        places = compute.call_function("index_in", [text], options).fill_null(-1).to_numpy()
+        of_truths = set(column.categories) <= SPELT.keys()
+        spellings = [SPELT[name] if of_truths else (name,) for name in column.categories]
+        options = compute.SetLookupOptions(pa.array([word for words in spellings for word in words], text.type))
+        spelling = compute.call_function("index_in", [text], options).fill_null(-1).to_numpy()
+        places = np.array([k for k, words in enumerate(spellings) for _ in words] + [-1])[spelling]
         known = np.flatnonzero((places >= 0) & ~missing)
         x[known, places[known]] = 1
         if unknown := len(places) - len(known) - int(missing.sum()):
@@ -203,7 +215,7 @@ def _as_categories(values: Any, where: str) -> Any:
         return as_text(values)
     if pa.types.is_floating(values.type) and np.isnan(as_floats(values)).all():  # a column of which all are missing
         return pa.nulls(len(values), pa.string())
-    raise DataError(f"{where} is {values.type}; it was trained on as categories")
+    raise DataError(f"{where} is {values.type}; it was trained on as categories: give it as text")
 
 
 def _from_json(name: str, categories: Sequence[str] | None, median: float, indicator: bool) -> Column:

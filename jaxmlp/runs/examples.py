@@ -47,7 +47,7 @@ def read_rows(
     if path.suffix.lower() == NPZ:
         (x,) = npz.read_some(path, X_KEYS).values()
         return Rows(_of_array(path, x, preparation, on_message), None)
-    table = tables.read(path)[0]
+    table = tables.read(path, _text(preparation))[0]
     trained_on = () if preparation.columns is None else {column.name for column in preparation.columns.columns}
     unread = [name for name in keep if name in table.column_names and name not in trained_on]
     return Rows(_of_table(path, table.drop_columns(unread), preparation, on_message), table)
@@ -78,7 +78,8 @@ def read_truth(
         rows = Rows(_of_array(path, arrays[f"x{end}"], preparation, on_message), None)
         weights, called = arrays.get(f"sample_weight{end}"), [f"{path}: {name}{end}" for name in ("y", "sample_weight")]
         return rows, _truth(arrays[f"y{end}"], weights, len(rows.x), preparation, *called)
-    table = tables.read(path)[0]
+    is_text = preparation.kind == CLASSES and isinstance(preparation.classes[0], str)
+    table = tables.read(path, (*_text(preparation), *(target if is_text else ())))[0]
     for name in target:
         if name not in table.column_names:
             raise DataError(
@@ -92,6 +93,10 @@ def read_truth(
     weights = column_values(table.column(weight), of_weight) if weight in table.column_names else None
     rows = Rows(_of_table(path, inputs, preparation, on_message), table)
     return rows, _truth(y, weights, len(rows.x), preparation, called, of_weight)
+
+
+def _text(preparation: Preparation) -> tuple[str, ...]:
+    return () if preparation.columns is None else preparation.columns.text
 
 
 def _truth(

@@ -16,6 +16,7 @@ from jaxmlp.data.config import Data
 from jaxmlp.data.preparing import prepare
 from jaxmlp.data.sources import load_data
 from jaxmlp.errors import DataError, JaxmlpError, UsageError
+from jaxmlp.runs.examples import read_truth
 
 ROWS = 60
 FRAME = pd.DataFrame(
@@ -106,6 +107,29 @@ def test_own_validation_and_test_files_are_taken_whole(tmp_path):
 def test_the_bytes_are_the_checksum(tmp_path):
     path = written(tmp_path)
     assert tables.read(path)[1] == zlib.crc32(path.read_bytes())
+
+
+def test_text_stays_text_where_a_file_holds_only_what_looks_like_numbers(tmp_path):
+    frame = FRAME.assign(
+        city=np.array(["02134", "N1A"])[np.arange(ROWS) % 2],
+        sold=np.array(["1.0", "2.0b"])[np.arange(ROWS) % 2],
+        open=np.array(["True", "False"])[np.arange(ROWS) % 2],
+    )
+    path, said = written(tmp_path, frame), []
+    one, strange = frame[:1], frame[:2].assign(open=["True", "unknown"])
+    data = Data(
+        str(path), target="sold", leave_out=OTHERS, normalise="none", test_file=str(written(tmp_path, one, "one.csv")),
+        validation_file=str(written(tmp_path, strange, "strange.csv")),
+    )  # fmt: skip
+    splits, preparation = prepare(load_data(data), data, on_message=said.append)
+    assert preparation.classes == ("1.0", "2.0b")
+    for part in (splits.validation, splits.test):
+        np.testing.assert_array_equal(part.x[0], splits.train.x[0])
+        assert part.targets[0] == splits.train.targets[0]
+    assert ["strange.csv: column 'open' has 1 value of unknown categories" in line for line in said] == [True]
+    rows, truth = read_truth(tmp_path / "one.csv", preparation, ("sold",), "", said.append)
+    np.testing.assert_array_equal(rows.x, splits.train.x[:1])
+    assert truth.targets == splits.train.targets[0]
 
 
 def test_what_is_passed_over_in_other_files_is_said(tmp_path):
