@@ -124,13 +124,19 @@ def _part(table: Any, file: str, names: Sequence[str], weight: Sequence[str], le
     return Part(table.select([name for name in table.column_names if name not in dropped]), y, weights, called)
 
 
+def names_in(text: str, columns: Collection[str]) -> tuple[str, ...]:
+    """The columns that a key of [data] names: one, or several with commas between them."""
+    if not text:
+        return ()
+    return (text,) if text in columns else tuple(name.strip() for name in text.split(","))
+
+
 def _names(text: str, columns: Sequence[str], key: str) -> tuple[str, ...]:
-    """The columns that a key names: one, or several with commas between them. Raises UsageError."""
-    names = (text,) if text in columns or not text else tuple(name.strip() for name in text.split(","))
+    names = names_in(text, columns)
     for name in names:
-        if text and name not in columns:
+        if name not in columns:
             raise UsageError(f"{key} {shown(name)} is no column of the table; {nearest(name, columns)}")
-    return names if text else ()
+    return names
 
 
 def _listed(names: Sequence[str]) -> str:

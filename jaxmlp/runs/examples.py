@@ -56,7 +56,7 @@ def read_rows(
 def read_truth(
     path: Path,
     preparation: Preparation,
-    target: Sequence[str],
+    target: str | Sequence[str],
     weight: str,
     on_message: Callable[[str], object],
 ) -> tuple[Rows, Truth]:
@@ -65,8 +65,8 @@ def read_truth(
     Args:
         path: A CSV or Parquet file with the columns `target`, or an NPZ with x and y, or x_test and y_test.
         preparation: How the network takes them.
-        target: The columns that were learnt, in their order.
-        weight: The column of weights; empty for none. A file without it counts every example once.
+        target: The columns that were learnt, in their order, or the text of data.target.
+        weight: The column of weights, as in data.weight; empty for none. A file without it counts every example once.
         on_message: Is told what is passed over.
 
     Raises:
@@ -79,7 +79,10 @@ def read_truth(
         weights, called = arrays.get(f"sample_weight{end}"), [f"{path}: {name}{end}" for name in ("y", "sample_weight")]
         return rows, _truth(arrays[f"y{end}"], weights, len(rows.x), preparation, *called)
     is_text = preparation.kind == CLASSES and isinstance(preparation.classes[0], str)
-    table = tables.read(path, (*_text(preparation), *(target if is_text else ())))[0]
+    of_target = (target, *tables.names_in(target, ())) if isinstance(target, str) else target
+    table = tables.read(path, (*_text(preparation), *(of_target if is_text else ())))[0]
+    target = tables.names_in(target, table.column_names) if isinstance(target, str) else target
+    weight = ", ".join(tables.names_in(weight, table.column_names))
     for name in target:
         if name not in table.column_names:
             raise DataError(
