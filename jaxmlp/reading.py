@@ -52,7 +52,7 @@ def expanded(field: str, path: str) -> Path:
     """A path with `~` and `~user` spelt out. Raises UsageError, which names the field, for a user that is unknown."""
     try:
         return Path(path).expanduser()
-    except RuntimeError:
+    except (RuntimeError, ValueError):  # ValueError: a name with a null character
         raise UsageError(f"{field} is {shown(path)}, and there is no such user; write the path out") from None
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers import cases, refused
 
-from jaxmlp.reading import fill, open_regular, read_toml, toml
+from jaxmlp.reading import expanded, fill, open_regular, read_toml, toml
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
@@ -21,6 +21,11 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
         open_regular(tmp_path)
     with pytest.raises(FileNotFoundError):
         open_regular(tmp_path / "a\0b")
+
+
+@pytest.mark.parametrize("path", ["~nobody_/a", "~a\0/"])
+def test_a_home_that_is_none_is_refused(path):
+    refused(["data.name is '~", "no such user"], expanded, "data.name", path)
 
 
 @pytest.mark.parametrize(("written", "count"), [(b"", 0), (b"abc", 3), (b"abcdefgh", 8), (b"abcdefghi", 8)])

@@ -1,6 +1,6 @@
 """The columns of a table: how its numbers and categories become the inputs of a network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,12 @@ from jaxmlp.errors import DataError, line_of, nearest
 from jaxmlp.fields import shown
 from jaxmlp.text import count
 
+SPELT = {
+    "true": ("true", "True", "TRUE", "1"),
+    "false": ("false", "False", "FALSE", "0"),
+}  # in a CSV, as Arrow reads it
 MOST_CATEGORIES = 1000  # of a column: one of more is an identifier or a text, and each category costs an input
+MOST_STRANGE, FEWEST_NUMBERS = 3, 10  # different values of a column of text that was likely meant as one of numbers
 
 
 class Column(NamedTuple):
@@ -41,6 +46,11 @@ class Columns(NamedTuple):
     def inputs(self) -> int:
         """How many inputs they become together: D."""
         return sum(column.inputs for column in self.columns)
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        """The names of the columns of categories: a CSV may hold only those that look like numbers or dates."""
+        return tuple(column.name for column in self.columns if column.categories is not None)
 
     def numbers(self) -> np.ndarray:
         """Which inputs are numbers [D], to be standardised; the others are 0 or 1."""
@@ -84,11 +94,14 @@ class Columns(NamedTuple):
         return cls(columns)
 
 
-def columns_of(table: Any, called: str) -> Columns:
-    """The columns of the training examples: categories, medians, and where values are missing. Raises DataError."""
+def columns_of(table: Any, called: str, on_message: Callable[[str], object]) -> Columns:
+    """The columns of the training examples: categories, medians, and where values are missing. Raises DataError.
+
+    `on_message` is told of columns that are text because of few values that are no numbers.
+    """
     if not table.num_columns:
         raise DataError(f"{called}: no column is left to learn from")
-    return Columns(tuple(_column(name, table.column(name), called) for name in table.column_names))
+    return Columns(tuple(_column(name, table.column(name), called, on_message) for name in table.column_names))
 
 
 def check_types(table: Any, called: str) -> None:
@@ -132,8 +145,7 @@ def as_text(values: Any) -> Any:
     return values.cast(values.type.value_type if pa.types.is_dictionary(values.type) else values.type).cast(pa.string())
 
 
-def _column(name: str, chunked: Any, called: str) -> Column:
-
+def _column(name: str, chunked: Any, called: str, on_message: Callable[[str], object]) -> Column:
     where, values = f"{called}: column {shown(name)}", chunked.combine_chunks()
     if len(values) == values.null_count:
         raise DataError(f"{where} has no value in the training rows; leave it out")
@@ -145,13 +157,37 @@ def _column(name: str, chunked: Any, called: str) -> Column:
         if np.isinf(numbers).any():
             raise DataError(f"{where} has {count(int(np.isinf(numbers).sum()), 'infinite value')}; clean it first")
         return Column(name, None, float(np.median(numbers[~missing])), bool(missing.any()))
-    categories = as_text(values).unique().drop_null().to_pylist()
-    if len(categories) > MOST_CATEGORIES:
+    counts = {entry["values"]: entry["counts"] for entry in as_text(values.drop_null()).value_counts().to_pylist()}
+    cause = _why_text(counts)
+    if len(counts) > MOST_CATEGORIES:
         raise DataError(
-            f"{where} has {len(categories):,} different values; accepted are at most {MOST_CATEGORIES:,} categories: leave"
-            " it out, or make numbers of it"
+            f"{where} has {len(counts):,} different values; accepted are at most {MOST_CATEGORIES:,} categories: leave"
+            f" it out, or make numbers of it{cause and f' (it {cause})'}"
         )
-    return Column(name, tuple(sorted(categories)), 0.0, values.null_count > 0)
+    column = Column(name, tuple(sorted(counts)), 0.0, values.null_count > 0)
+    if cause:
+        on_message(
+            f"{where} {cause}, and becomes {column.inputs:,} inputs; leave these values empty to learn from numbers"
+        )
+    return column
+
+
+def _why_text(counts: Mapping[str, int]) -> str:
+    """The clause that a column is text because of few different values that are no numbers; empty where it is not."""
+    strange = [name for name in counts if not _is_number(name)]
+    if not 0 < len(strange) <= MOST_STRANGE or len(counts) < FEWEST_NUMBERS + len(strange):
+        return ""
+    return (
+        f"is text because of {count(sum(counts[name] for name in strange), 'value')}: {', '.join(map(shown, strange))}"
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _encode(column: Column, chunked: Any, x: np.ndarray, where: str, on_message: Callable[[str], object]) -> None:
@@ -169,8 +205,11 @@ def _encode(column: Column, chunked: Any, x: np.ndarray, where: str, on_message:
     else:
         text = _as_categories(values, where)
         missing = text.is_null().to_numpy(zero_copy_only=False)
-        options = compute.SetLookupOptions(pa.array(column.categories, text.type))
-        places = compute.call_function("index_in", [text], options).fill_null(-1).to_numpy()
+        of_truths = set(column.categories) <= SPELT.keys()
+        spellings = [SPELT[name] if of_truths else (name,) for name in column.categories]
+        options = compute.SetLookupOptions(pa.array([word for words in spellings for word in words], text.type))
+        spelling = compute.call_function("index_in", [text], options).fill_null(-1).to_numpy()
+        places = np.array([k for k, words in enumerate(spellings) for _ in words] + [-1])[spelling]
         known = np.flatnonzero((places >= 0) & ~missing)
         x[known, places[known]] = 1
         if unknown := len(places) - len(known) - int(missing.sum()):
@@ -179,6 +218,10 @@ def _encode(column: Column, chunked: Any, x: np.ndarray, where: str, on_message:
             on_message(f"{where} has {count(unknown, 'value')} of unknown categories, taken as none: {listed}")
     if column.indicator:
         x[:, -1] = missing
+    elif missing.any():
+        instead = "none" if column.categories is not None else f"{column.median:g}"
+        several = count(int(missing.sum()), "missing value")
+        on_message(f"{where} has {several}, and had none in training: taken as {instead}")
 
 
 def _as_numbers(values: Any, where: str) -> np.ndarray:
@@ -203,7 +246,7 @@ def _as_categories(values: Any, where: str) -> Any:
         return as_text(values)
     if pa.types.is_floating(values.type) and np.isnan(as_floats(values)).all():  # a column of which all are missing
         return pa.nulls(len(values), pa.string())
-    raise DataError(f"{where} is {values.type}; it was trained on as categories")
+    raise DataError(f"{where} is {values.type}; it was trained on as categories: give it as text")
 
 
 def _from_json(name: str, categories: Sequence[str] | None, median: float, indicator: bool) -> Column:

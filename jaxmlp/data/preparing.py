@@ -182,7 +182,7 @@ def splits_of(
     train, validation = draw(
         train, validation, "validation", choices.seed, stratified=choices.stratified and kind == CLASSES
     )
-    preparation = _preparation(train, kind, choices)
+    preparation = _preparation(train, kind, choices, on_message)
     train_examples = _examples(preparation, train, on_message)
     if choices.class_weight is not None:
         train_examples = _weighted(preparation, train_examples, choices.class_weight)
@@ -203,7 +203,7 @@ def _of_kind(part: Part, kind: str) -> Part:
     return replace(part, y=targets.as_kind(part.y, kind, part.called.y), weights=weights)
 
 
-def _preparation(train: Part, kind: str, choices: Choices) -> Preparation:
+def _preparation(train: Part, kind: str, choices: Choices, on_message: Callable[[str], object]) -> Preparation:
     """How examples are prepared: by the statistics of the training examples."""
     classes = _outputs(train, kind, choices.names)
     if isinstance(train.x, np.ndarray):
@@ -212,7 +212,7 @@ def _preparation(train: Part, kind: str, choices: Choices) -> Preparation:
         mean, std = normalising.statistics(train.x, normalise, images=choices.images)
         return Preparation(normalise, mean, std, classes, shape, kind)
     normalise = normalising.resolved(choices.normalise, (1,), images=False, table=True)
-    columns = columns_of(train.x, train.called.x)
+    columns = columns_of(train.x, train.called.x, on_message)
     mean, std = np.zeros(0, np.float32), np.zeros(0, np.float32)
     if normalise == "per_feature":
         x = columns.encode(train.x, train.called.x, lambda _: None)

@@ -1,10 +1,11 @@
 """Tables in files: CSV and Parquet, read by Arrow, and cut into what is learnt, what from, and weights."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxmlp.data.columns import is_categorical
 from jaxmlp.data.config import Data
 from jaxmlp.data.inputs import column_values, stacked
 from jaxmlp.data.parts import Called, Part
@@ -44,24 +45,29 @@ def load(path: Path, data: "Data") -> Table:
         if name and not is_table(name):
             raise UsageError(f"data.{key} is {shown(name)}; accepted is the path of a table ({', '.join(ENDS)})")
         paths.append(expanded(f"data.{key}", name) if name else None)
-    tables, crc32 = [], 0
+    tables: list[Any] = []
+    crc32, text = 0, ()
     for file in paths:
-        table, checksum = (None, 0) if file is None else read(file)
+        table, checksum = (None, 0) if file is None else read(file, text)
         tables.append(table)
+        text = _text_in(tables[0])
         crc32 = zlib.crc32(checksum.to_bytes(4, "little"), crc32)
     train, validation, test = tables
     origin = f"{path} ({count(train.num_rows, 'row')}, {count(train.num_columns, 'column')})"
     return Table(train, validation, test, origin, f"{crc32:08x}")
 
 
-def read(path: Path) -> tuple[Any, int]:
-    """The table in a CSV or Parquet file, and the CRC-32 of its bytes. Raises DataError, in one line."""
+def read(path: Path, text: Collection[str] = ()) -> tuple[Any, int]:
+    """The table in a CSV or Parquet file, and the CRC-32 of its bytes. Raises DataError, in one line.
+
+    The types of the columns of a CSV are told from its values, but for those that are `text`, whatever they look like.
+    """
     import pyarrow as pa
 
     try:
         with open_regular(path) as file:
             content = file.read()
-        table = (_parquet if path.suffix.lower() == ".parquet" else _csv)(content, path)
+        table = _parquet(content, path) if path.suffix.lower() == ".parquet" else _csv(content, path, text)
         names = table.column_names  # decoded now
     except DataError:
         raise
@@ -118,20 +124,32 @@ def _part(table: Any, file: str, names: Sequence[str], weight: Sequence[str], le
     return Part(table.select([name for name in table.column_names if name not in dropped]), y, weights, called)
 
 
+def names_in(text: str, columns: Collection[str]) -> tuple[str, ...]:
+    """The columns that a key of [data] names: one, or several with commas between them."""
+    if not text:
+        return ()
+    return (text,) if text in columns else tuple(name.strip() for name in text.split(","))
+
+
 def _names(text: str, columns: Sequence[str], key: str) -> tuple[str, ...]:
-    """The columns that a key names: one, or several with commas between them. Raises UsageError."""
-    names = (text,) if text in columns or not text else tuple(name.strip() for name in text.split(","))
+    names = names_in(text, columns)
     for name in names:
-        if text and name not in columns:
+        if name not in columns:
             raise UsageError(f"{key} {shown(name)} is no column of the table; {nearest(name, columns)}")
-    return names if text else ()
+    return names
 
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(shown, names[:10])) + (", ..." if len(names) > 10 else "")
 
 
-def _csv(content: bytes, path: Path) -> Any:
+def _text_in(table: Any) -> tuple[str, ...]:
+    import pyarrow as pa
+
+    return tuple(f.name for f in table.schema if is_categorical(f.type) and not pa.types.is_boolean(f.type))
+
+
+def _csv(content: bytes, path: Path, text: Collection[str]) -> Any:
     import pyarrow as pa
     from pyarrow import csv
 
@@ -141,8 +159,10 @@ def _csv(content: bytes, path: Path) -> Any:
         raise DataError(f"{path}: no CSV file: it holds bytes that are no text; save it as CSV in UTF-8")
     table = csv.read_csv(
         pa.BufferReader(content),
-        csv.ReadOptions(block_size=min(len(content) + 1, MOST_BLOCK)),
-        convert_options=csv.ConvertOptions(strings_can_be_null=True),
+        csv.ReadOptions(
+            use_threads=False, block_size=min(len(content) + 1, MOST_BLOCK)
+        ),  # with threads Arrow may abort
+        convert_options=csv.ConvertOptions(strings_can_be_null=True, column_types=dict.fromkeys(text, pa.string())),
     )
     if strange := [field.name for field in table.schema if pa.types.is_binary(field.type)]:
         raise DataError(f"{path}: column {shown(strange[0])} is no text in UTF-8; save the file in UTF-8")
@@ -161,4 +181,6 @@ def _parquet(content: bytes, path: Path) -> Any:
     size = sum(about.row_group(index).total_byte_size for index in range(about.num_row_groups))
     if max(size, 8 * about.num_rows * about.num_columns) > psutil.virtual_memory().available or size < 0:
         raise DataError(f"{path}: {about.num_rows:,} rows of {about.num_columns:,} columns do not fit into memory")
-    return file.read(use_threads=False)
+    table = file.read(use_threads=False)
+    table.validate(full=True)  # such as text that is no UTF-8
+    return table

@@ -116,11 +116,11 @@ def _as_classes(labels: np.ndarray, called: str) -> np.ndarray:
         return labels.astype(np.int64)
     try:
         if labels.dtype.kind == "U":
-            "".join(labels.tolist()).encode()  # numbers that are no characters would fail where they are printed
+            labels.astype(labels.dtype.newbyteorder("<")).tobytes().decode("utf-32-le")  # NumPy keeps any numbers
             return labels
         if labels.dtype.kind == "S":
             return np.char.decode(labels, "utf-8")
-    except (ValueError, SystemError) as error:  # SystemError: NumPy's, for numbers beyond Unicode
+    except ValueError as error:
         raise DataError(f"{be(called)} no text in UTF-8 ({line_of(error)}); save them as text or as numbers") from None
     if labels.dtype.kind == "f":
         _check_finite(labels, called)

@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> int:
     if command.json:
         print(json.dumps(finite({"data": source, "kind": preparation.kind} | measured), indent=2, allow_nan=False))
     else:
-        _print(source, preparation.kind, measured)
+        _print(source, preparation.kind, measured, weighted=truth.weights is not None)
     return 0
 
 
@@ -111,11 +111,12 @@ def _own(run: Path, trained: Model) -> tuple[str, Any, Truth]:
 def _of_file(command: Evaluate, trained: Model) -> tuple[str, Any, Truth]:
     """The examples of the file. Raises UsageError where nothing says which columns were learnt."""
     assert command.file is not None
-    target, weight = command.target, ""
+    target: str | tuple[str, ...] = command.target
+    weight = ""
     if command.run.is_dir() and (command.run / directory.CONFIG).exists():
         data = _data_of(command.run)
-        target, weight = target or tuple(name.strip() for name in data.target.split(",")), data.weight
-    if not any(target) and command.file.suffix.lower() != NPZ:
+        target, weight = target or data.target, data.weight
+    if not target and command.file.suffix.lower() != NPZ:
         raise UsageError(f"--target is missing: {command.run} does not say which columns of {command.file} it learnt")
     rows, truth = read_truth(command.file, trained.preparation, target, weight, _to_stderr)
     return str(command.file), rows.x, truth
@@ -131,7 +132,7 @@ def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _print(source: str, kind: str, measured: dict[str, Any]) -> None:
+def _print(source: str, kind: str, measured: dict[str, Any], *, weighted: bool) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -143,10 +144,10 @@ def _print(source: str, kind: str, measured: dict[str, Any]) -> None:
     several = len(entries) > 1
     means = f", means over {len(entries)} {kind if kind != 'values' else 'outputs'}" if several else ""
     console.print(f"{source}: {measured['count']:,} examples", markup=False, soft_wrap=True)
-    table = Table("metric" + means, "value")
+    table = Table("metric" + ", weighted" * weighted + means, "value")
     for name, title in TITLES.items():
         if name in measured:
-            table.add_row(title, _text(name, measured[name]) + _counts(name, measured))
+            table.add_row(title, _text(name, measured[name]) + ("" if weighted else _counts(name, measured)))
     console.print(table)
     if several:
         what, *names = entries[0]

@@ -47,7 +47,7 @@ def read_rows(
     if path.suffix.lower() == NPZ:
         (x,) = npz.read_some(path, X_KEYS).values()
         return Rows(_of_array(path, x, preparation, on_message), None)
-    table = tables.read(path)[0]
+    table = tables.read(path, _text(preparation))[0]
     trained_on = () if preparation.columns is None else {column.name for column in preparation.columns.columns}
     unread = [name for name in keep if name in table.column_names and name not in trained_on]
     return Rows(_of_table(path, table.drop_columns(unread), preparation, on_message), table)
@@ -56,7 +56,7 @@ def read_rows(
 def read_truth(
     path: Path,
     preparation: Preparation,
-    target: Sequence[str],
+    target: str | Sequence[str],
     weight: str,
     on_message: Callable[[str], object],
 ) -> tuple[Rows, Truth]:
@@ -65,8 +65,8 @@ def read_truth(
     Args:
         path: A CSV or Parquet file with the columns `target`, or an NPZ with x and y, or x_test and y_test.
         preparation: How the network takes them.
-        target: The columns that were learnt, in their order.
-        weight: The column of weights; empty for none. A file without it counts every example once.
+        target: The columns that were learnt, in their order, or the text of data.target.
+        weight: The column of weights, as in data.weight; empty for none. A file without it counts every example once.
         on_message: Is told what is passed over.
 
     Raises:
@@ -78,7 +78,11 @@ def read_truth(
         rows = Rows(_of_array(path, arrays[f"x{end}"], preparation, on_message), None)
         weights, called = arrays.get(f"sample_weight{end}"), [f"{path}: {name}{end}" for name in ("y", "sample_weight")]
         return rows, _truth(arrays[f"y{end}"], weights, len(rows.x), preparation, *called)
-    table = tables.read(path)[0]
+    is_text = preparation.kind == CLASSES and isinstance(preparation.classes[0], str)
+    of_target = (target, *tables.names_in(target, ())) if isinstance(target, str) else target
+    table = tables.read(path, (*_text(preparation), *(of_target if is_text else ())))[0]
+    target = tables.names_in(target, table.column_names) if isinstance(target, str) else target
+    weight = ", ".join(tables.names_in(weight, table.column_names))
     for name in target:
         if name not in table.column_names:
             raise DataError(
@@ -92,6 +96,10 @@ def read_truth(
     weights = column_values(table.column(weight), of_weight) if weight in table.column_names else None
     rows = Rows(_of_table(path, inputs, preparation, on_message), table)
     return rows, _truth(y, weights, len(rows.x), preparation, called, of_weight)
+
+
+def _text(preparation: Preparation) -> tuple[str, ...]:
+    return () if preparation.columns is None else preparation.columns.text
 
 
 def _truth(

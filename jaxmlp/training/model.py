@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from jaxmlp import display
 from jaxmlp.data import inputs
 from jaxmlp.data.preparing import Preparation
+from jaxmlp.data.targets import as_kind, number
 from jaxmlp.errors import DataError, UsageError
 from jaxmlp.fields import shown
 from jaxmlp.nn.losses import CLASSES, VALUES, kind_of_targets, loss
@@ -103,7 +104,7 @@ class Model:
     def score(self, X: Any, y: Any) -> float:
         """The share of the examples whose label, or all of whose labels, are predicted; of values R2, the mean over outputs.
 
-        Raises DataError for `y` of another shape than `predict` gives.
+        Raises DataError for `y` of another shape than `predict` gives, and for labels that no training example had.
         """
         predicted, (y, _) = self.predict(X), inputs.as_targets(y, "y")
         if self.preparation.kind == VALUES:
@@ -117,6 +118,8 @@ class Model:
             return self._r2(predicted, y)
         if y.dtype.kind not in ("OSU" if predicted.dtype.kind == "U" else "Obiuf"):
             raise DataError(f"y has the type {y.dtype}; accepted are labels like {shown(predicted.flat[0].item())}")
+        if self.preparation.kind == CLASSES:
+            number(as_kind(y, CLASSES, "y"), np.asarray(self.preparation.classes), "y: classes")
         right = y == predicted
         return float(np.mean(right if right.ndim == 1 else right.all(axis=1)))
 

@@ -52,6 +52,15 @@ def test_numbers_are_standardised_and_the_rest_is_0_or_1():
     assert set(np.delete(x, [0, 2], 1).ravel()) == {0, 1}
 
 
+def test_the_few_words_that_make_numbers_text_are_said():
+    frame = pd.DataFrame({"size": [*map(str, range(30)), "?", "?", None], "code": ["a1", "a2", "3"] * 11})
+    with pytest.warns(
+        UserWarning, match="column 'size' is text because of 2 values: '\\?', and becomes 32 inputs"
+    ) as said:
+        jaxmlp.splits_from(frame, [0, 1, 0] * 11, validation=None)
+    assert len(said) == 1
+
+
 @settings(deadline=None, max_examples=30)
 @given(order=st.permutations(list(TRAIN.columns)), rows=st.permutations(range(6)))
 def test_another_order_of_columns_is_the_same_table(order, rows):
@@ -80,9 +89,19 @@ def new(**changed):
     [
         (new(city=["cairo"]), new(city=["cairo"]), "the table: column 'city' has 1 value of unknown categories"),
         (new(age=[7]), new(), "the table: 1 column not trained on, ignored: 'age'"),
-        (new(rooms=[None]), new(rooms=[3.5]), None),  # no training row missed it: the median, and nothing is said
+        (
+            new(rooms=[None]),
+            new(rooms=[3.5]),
+            "column 'rooms' has 1 missing value, and had none in training: taken as 3.5",
+        ),
+        (
+            new(open=[None]),
+            new(open=[None]),
+            "column 'open' has 1 missing value, and had none in training: taken as none",
+        ),
         (new(rooms=["2"]), new(), None),
         (new(open=["true"]), new(), None),
+        (new(open=["TRUE"]), new(), None),
         (new(size=[2]), new(size=[2.0]), None),
         (new(city=[None]), new(city=[np.nan]), None),
     ],
@@ -90,8 +109,10 @@ def new(**changed):
         "unknown category",
         "extra column",
         "newly missing",
+        "truth newly missing",
         "numbers as text",
         "truth as text",
+        "truth spelt otherwise",
         "integers",
         "missing",
     ],
@@ -114,7 +135,7 @@ def test_new_rows_are_taken_and_what_is_passed_over_is_said(frame, same, message
         (new(rooms=["two"]), "column 'rooms' was trained on as numbers; found is"),
         (new(rooms=[True]), "column 'rooms' is bool; it was trained on as numbers"),
         (new(rooms=[np.inf]), "column 'rooms' has 1 infinite value"),
-        (new(city=[1.5]), "column 'city' is double; it was trained on as categories"),
+        (new(city=[1.5]), "column 'city' is double; it was trained on as categories: give it as text"),
         (np.zeros((1, 9)), "the table is a ndarray; the network was trained on a table: give a frame of its 4 columns"),
     ],
     ids=["missing", "misspelt", "words", "truths", "infinite", "fractions", "an array"],

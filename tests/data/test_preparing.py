@@ -302,13 +302,16 @@ def test_labels_beyond_int64_are_refused_and_do_not_wrap():
 
 
 @pytest.mark.parametrize(
-    "codes", [[0xFF, 0xFE], [0xD800, 0xD801], [0x7FFFFFFF, 0x7FFFFFFE]], ids=["bytes", "surrogates", "more"]
+    "codes",
+    [[0xFF, 0xFE], [0xD800, 0xD801], [0x7FFFFFFF, 0x7FFFFFFE], [0xFFFF, 0x110000]],
+    ids=["bytes", "surrogates", "far beyond", "just beyond"],
 )
 def test_labels_that_are_no_text_are_refused_and_not_merged(codes):
     kind, number = ("S1", np.uint8) if codes[0] < 256 else ("U1", np.uint32)
-    labels = np.array(codes, number).view(kind)
-    data = dataset(train_labels=labels[np.arange(50) % 2])
-    refused(["training labels are no text in UTF-8"], prepare, data, Data(), error=DataError)
+    labels = np.array(codes, number).view(kind)[np.arange(50) % 2]
+    for order in "<>":
+        data = dataset(train_labels=np.char.add(labels, labels[:1]).astype(f"{order}{kind[0]}2"))
+        refused(["training labels are no text in UTF-8"], prepare, data, Data(), error=DataError)
 
 
 def test_pixels_that_exceed_float32_once_they_are_normalised_are_refused():

@@ -1,17 +1,22 @@
 """Tables in files: what is read of them, how they are cut, and what is refused."""
 
+import subprocess
+import sys
 import zlib
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from helpers import cases, refused
+from pyarrow import parquet
 
 from jaxmlp.data import tables
 from jaxmlp.data.config import Data
 from jaxmlp.data.preparing import prepare
 from jaxmlp.data.sources import load_data
 from jaxmlp.errors import DataError, JaxmlpError, UsageError
+from jaxmlp.runs.examples import read_truth
 
 ROWS = 60
 FRAME = pd.DataFrame(
@@ -104,6 +109,29 @@ def test_the_bytes_are_the_checksum(tmp_path):
     assert tables.read(path)[1] == zlib.crc32(path.read_bytes())
 
 
+def test_text_stays_text_where_a_file_holds_only_what_looks_like_numbers(tmp_path):
+    frame = FRAME.assign(
+        city=np.array(["02134", "N1A"])[np.arange(ROWS) % 2],
+        sold=np.array(["1.0", "2.0b"])[np.arange(ROWS) % 2],
+        open=np.array(["True", "False"])[np.arange(ROWS) % 2],
+    )
+    path, said = written(tmp_path, frame), []
+    one, strange = frame[:1], frame[:2].assign(open=["True", "unknown"])
+    data = Data(
+        str(path), target="sold", leave_out=OTHERS, normalise="none", test_file=str(written(tmp_path, one, "one.csv")),
+        validation_file=str(written(tmp_path, strange, "strange.csv")),
+    )  # fmt: skip
+    splits, preparation = prepare(load_data(data), data, on_message=said.append)
+    assert preparation.classes == ("1.0", "2.0b")
+    for part in (splits.validation, splits.test):
+        np.testing.assert_array_equal(part.x[0], splits.train.x[0])
+        assert part.targets[0] == splits.train.targets[0]
+    assert ["strange.csv: column 'open' has 1 value of unknown categories" in line for line in said] == [True]
+    rows, truth = read_truth(tmp_path / "one.csv", preparation, ("sold",), "", said.append)
+    np.testing.assert_array_equal(rows.x, splits.train.x[:1])
+    assert truth.targets == splits.train.targets[0]
+
+
 def test_what_is_passed_over_in_other_files_is_said(tmp_path):
     test = written(tmp_path, FRAME[:9].assign(city="cairo", age=3), "test.csv")
     data = Data(str(written(tmp_path)), target="sold", leave_out=OTHERS, test_file=str(test))
@@ -113,13 +141,25 @@ def test_what_is_passed_over_in_other_files_is_said(tmp_path):
     assert "1 column not trained on, ignored: 'age'" in said[0]
 
 
+def test_a_csv_leaves_no_pool_of_threads_behind(tmp_path):
+    written(tmp_path)
+    program = """
+import pathlib, psutil, pyarrow.csv
+from jaxmlp.data import tables
+before = psutil.Process().num_threads()
+tables.read(pathlib.Path("table.csv"))
+print(psutil.Process().num_threads() - before)"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert int(done.stdout) <= 1  # the one that reads ahead; with a pool some processes abort as they end
+
+
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 FILES = {
     "empty": (b"", "is empty"),
     "blank": (b"\n \n", "is empty"),
     "binary": (PNG, "no CSV file"),
     "UTF-16": ("a,y\n1,2\n".encode("utf-16"), "no CSV file"),
-    "ragged": (b"a,y\n1,2\n3\n", "cannot be read as a table (CSV parse error: Expected 2 columns, got 1"),
+    "ragged": (b"a,y\n1,2\n3\n", "cannot be read as a table (CSV parse error: Row #3: Expected 2 columns, got 1"),
     "Latin-1": (b"a,y\n\xe9,1\n", "column 'a' is no text in UTF-8"),
     "Latin-1 names": (b"\xe9,y\n1,1\n", "cannot be read as a table"),
     "a column twice": (b"a,a,y\n1,2,3\n", "has two columns 'a'"),
@@ -155,6 +195,14 @@ def test_files_that_are_no_parquet_are_refused(tmp_path, content):
     path = tmp_path / "table.parquet"
     path.write_bytes(content)
     refused([str(path)], tables.read, path, error=DataError)
+
+
+def test_parquet_that_is_no_utf_8_is_refused(tmp_path):
+    offsets = pa.py_buffer(np.arange(3, dtype=np.int32).tobytes())
+    parquet.write_table(
+        pa.table({"city": pa.StringArray.from_buffers(2, offsets, pa.py_buffer(b"a\xe9"))}), tmp_path / "table.parquet"
+    )
+    refused(["cannot be read as a table", "UTF8"], tables.read, tmp_path / "table.parquet", error=DataError)
 
 
 @pytest.mark.parametrize("size", [10, 1000, -8])

@@ -209,6 +209,21 @@ def test_an_npz_is_predicted_and_measured_with_its_own_weights(arrays, tmp_path,
     assert len(answers(capsys)) == 20
 
 
+def test_a_target_with_a_comma_in_its_name_and_weights_are_measured_as_they_were_trained(tmp_path, capsys):
+    table = write(tmp_path / "table.csv", colour=["yes", "no"] * 30, weight=[0.5, 2.0] * 30)
+    text = table.read_text()
+    table.write_text(text.replace("colour", '"yes,no"', 1))
+    out = str(tmp_path / "run")
+    flags = ["--data.name", str(table), "--data.target", "yes,no", "--data.weight", " weight", "--data.leave-out", "id"]
+    assert train.main([*flags, *SHORT, "--out", out, "--quiet"]) == 0
+    capsys.readouterr()
+    assert evaluate.main([out, str(table)]) == 0
+    told = capsys.readouterr().out
+    assert "60 examples" in told
+    assert "metric, weighted" in told
+    assert " of 60)" not in told
+
+
 def test_other_data_than_were_trained_on_are_not_measured_as_its_own(tmp_path):
     table = write(tmp_path / "table.csv")
     assert train.main([*flags_of("values", table), "--out", str(tmp_path / "run"), "--quiet"]) == 0

@@ -177,6 +177,7 @@ SCORED = {
     "fewer": (CLASSIFIER, ["ant"] * 19, ["[19]", "[20]"]),
     "numbers for names": (CLASSIFIER, [0] * 20, ["y has the type int64", "labels like '"]),
     "names for numbers": (MODELS["two classes, one output"], ["3"] * 20, ["<U1", "labels like 3"]),
+    "a strange name": (CLASSIFIER, ["dog"] * 20, ["y: classes that no training example has: dog"]),
     "one output of two": (REGRESSOR, [0.0] * 20, ["[20, 1]", "[20, 2]"]),
 }
 
