@@ -10,6 +10,7 @@ import jaxmlp
 from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.nn.losses import LOSSES
 from jaxmlp.runs import config
+from jaxmlp.sklearn import MLPRegressor
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training.optimizers import OPTIMIZERS
 from jaxmlp.training.registering import register_activation, register_loss, register_optimizer
@@ -55,6 +56,10 @@ def test_what_is_registered_trains_by_either_gradient_from_python_and_from_a_con
     path = tmp_path / "own.toml"
     path.write_text('[network]\nactivation = "squared_relu"\n[training]\noptimizer = "adamax"\n[hyper]\nbeta1 = 0.8\n')
     config.check(*config.read(path))
+    estimator = MLPRegressor("log_cosh", (5,), "squared_relu", solver="adamax", beta_1=0.8)
+    for _ in range(2):
+        estimator.partial_fit(*splits.train[:2])
+    assert estimator.loss_curve_[-1] < estimator.loss_curve_[0]
 
 
 @pytest.mark.parametrize(
