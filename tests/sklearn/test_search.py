@@ -170,15 +170,16 @@ def test_no_candidate_is_trained_twice(rows, monkeypatch):
     assert not alone
 
 
-def test_a_candidate_that_fails_costs_its_scores_alone():
+@pytest.mark.parametrize(("name", "wrong", "right"), [("alpha", -1.0, 1e-4), ("activation", "rely", "relu")])
+def test_a_candidate_that_fails_costs_its_scores_alone(name, wrong, right):
     X, y = wine()
-    search = MLPGridSearchCV(network(), {"alpha": [-1.0, 1e-4]}, cv=3, error_score=0.0)
-    with pytest.warns(FitFailedWarning, match="alpha"):
+    search = MLPGridSearchCV(network(), {name: [wrong, right]}, cv=3, error_score=0.0)
+    with pytest.warns(FitFailedWarning, match=name):
         search.fit(X, y)
     np.testing.assert_array_equal(search.cv_results_["mean_test_score"][0], 0.0)
-    assert search.best_params_ == {"alpha": 1e-4}
-    with pytest.raises(ValueError, match="alpha"):
-        MLPGridSearchCV(network(), {"alpha": [-1.0]}, cv=3, error_score="raise").fit(X, y)
+    assert search.best_params_ == {name: right}
+    with pytest.raises(ValueError, match=name):
+        MLPGridSearchCV(network(), {name: [wrong]}, cv=3, error_score="raise").fit(X, y)
 
 
 def test_without_a_seed_one_is_drawn_for_all_candidates():
