@@ -23,8 +23,8 @@ class MLPClassifier(ClassifierMixin, Estimator):
     its meaning and its default there. On top, with defaults that change nothing:
 
     Args:
-        activation: Also each other activation of jaxmlp, such as "gelu".
-        solver: Also "adamw" and "lion".
+        activation: Also each other activation of jaxmlp, such as "gelu", and those that are registered.
+        solver: Also each other update rule of jaxmlp, such as "adamw" or "lion", and those that are registered.
         l1: Strength of the L1 penalty.
         dropout: Share of hidden units that are dropped in training.
         weight_decay: Decoupled decay of the weights, of "adamw" and "lion".
@@ -184,6 +184,8 @@ class MLPClassifier(ClassifierMixin, Estimator):
                 " {class: weight}: compute_class_weight of scikit-learn makes one from all of y"
             )
         of_class = compute_sample_weight(self.class_weight, y)
+        if not (np.isfinite(of_class) & (of_class >= 0)).all():
+            raise ValueError(f"class_weight is {self.class_weight}; accepted are finite weights of 0 or more")
         return of_class if sample_weight is None else of_class * sample_weight
 
     def _out_activation(self, kind: str) -> str:

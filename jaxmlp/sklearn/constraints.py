@@ -1,20 +1,37 @@
 """What the parameters that the estimators share accept: scikit-learn's types and ranges."""
 
+from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.nn.gradients import GRADIENTS
-from jaxmlp.sklearn.parameters import SCHEDULES, SOLVERS
+from jaxmlp.sklearn.parameters import ACTIVATIONS as THEIR_ACTIVATIONS
+from jaxmlp.sklearn.parameters import SCHEDULES
+from jaxmlp.training.optimizers import OPTIMIZERS
+
+
+class Names(StrOptions):
+    """The names that a registry has when a parameter is checked, and those that are scikit-learn's alone."""
+
+    def __init__(self, registry: Collection[str], others: Collection[str]) -> None:
+        super().__init__({*registry, *others})
+        self.registry, self.others = registry, others
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        self.options = {*self.registry, *self.others}
+        return super().is_satisfied_by(val)
+
 
 AT_LEAST_0, ABOVE_0 = Interval(Real, 0, None, closed="left"), Interval(Real, 0, None, closed="neither")
 AT_LEAST_1, SHARE = Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="left")
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", AT_LEAST_1],
-    "activation": [str],
-    "solver": [StrOptions({"lbfgs", *SOLVERS})],
+    "activation": [Names(ACTIVATIONS, THEIR_ACTIVATIONS)],
+    "solver": [Names(OPTIMIZERS, ["lbfgs"])],
     "alpha": [AT_LEAST_0],
     "batch_size": [StrOptions({"auto"}), AT_LEAST_1],
     "learning_rate": [StrOptions(set(SCHEDULES))],

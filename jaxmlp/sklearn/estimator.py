@@ -10,11 +10,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
 
 from jaxmlp.nn.network import Params
-from jaxmlp.sklearn import epochs, lbfgs
+from jaxmlp.sklearn import checks, epochs, lbfgs
 from jaxmlp.sklearn.arrays import (
     Prepared,
     at_the_start,
@@ -100,12 +100,7 @@ class Estimator(BaseEstimator):
         """Check parameters and data, and set what is known of the data before the training."""
         self._validate_params()
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        options: Any = {"accept_sparse": ["csr", "csc"], "dtype": (np.float64, np.float32), "multi_output": True}
-        X, y = validate_data(self, X, y, reset=first, y_numeric=not is_classifier(self), **options)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X)
+        X, y, sample_weight = checks.data(self, X, y, sample_weight, first=first)
         weights = self._weights(y, sample_weight, incremental=incremental)
         targets, kind = self._read_targets(y, first=first, incremental=incremental)
         if incremental and self.early_stopping:
@@ -151,13 +146,7 @@ class Estimator(BaseEstimator):
     ) -> tuple[Examples, Examples]:
         """The examples to train on and to validate on: rows of their own, a share of all, or none."""
         if validation_data is not None:
-            if self.solver == "lbfgs":
-                raise ValueError("validation_data is given, and solver 'lbfgs' has no epochs; accepted is None")
-            x, y, *weights = validation_data
-            check_consistent_length(x, y, *weights)
-            x = validate_data(self, x, reset=False, accept_sparse=["csr", "csc"])
-            own = weights[0] if weights else None
-            return examples, examples_of(x, self._own_targets(y), own, dtype)
+            return examples, examples_of(*checks.validation_data(self, validation_data), dtype)
         if not self.early_stopping or self.solver == "lbfgs":
             return examples, none_of(examples)
         stratify = examples.targets if is_classifier(self) and self.n_outputs_ == 1 else None

@@ -3,14 +3,22 @@
 import math
 import warnings
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, NamedTuple
 
 from jaxmlp.nn.losses import CLASSES, LABELS
 from jaxmlp.spec import Hyper, Network, Spec, Training
+from jaxmlp.training.optimizers import optimizer
 
 ACTIVATIONS = {"logistic": "sigmoid"}  # scikit-learn's name: the registry's; the others are called alike
-SOLVERS = ("sgd", "adam", "adamw", "lion")  # by minibatches
 SCHEDULES = {"constant": "constant", "invscaling": "inverse_scaling_by_epoch", "adaptive": "plateau"}
+OF_RULES = {  # hyperparameters of update rules, and what they are called here
+    "momentum": "momentum",
+    "beta1": "beta_1",
+    "beta2": "beta_2",
+    "epsilon": "epsilon",
+    "weight_decay": "weight_decay",
+}
 CUT = 0.2  # what "adaptive" multiplies the learning rate by
 LARGEST_BATCH = 200  # of batch_size "auto"
 
@@ -53,8 +61,10 @@ def network(parameters: Mapping[str, Any], sizes: Sizes) -> Network:
 
 
 def hidden_sizes(given: Any) -> tuple[int, ...]:
-    """hidden_layer_sizes, a number or several, as a tuple. Raises ValueError for one that is not above 0."""
+    """hidden_layer_sizes, a number or several, as a tuple. Raises ValueError for one that is not whole and above 0."""
     listed = list(given) if hasattr(given, "__iter__") else [given]
+    if not all(isinstance(units, Integral) and not isinstance(units, bool) for units in listed):
+        raise ValueError(f"hidden_layer_sizes is {listed}; accepted are whole numbers above 0")
     if any(units <= 0 for units in listed):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {listed}.")
     return tuple(int(units) for units in listed)
@@ -77,9 +87,8 @@ def loss_name(parameters: Mapping[str, Any], sizes: Sizes) -> str:
 def training(parameters: Mapping[str, Any], sizes: Sizes) -> Training:
     """The update rule, the minibatches and what stops the training."""
     sgd = parameters["solver"] == "sgd"
-    velocity = "nesterov_velocity" if parameters["nesterovs_momentum"] else "velocity"
     return Training(
-        optimizer=velocity if sgd else "adam" if parameters["solver"] == "lbfgs" else parameters["solver"],
+        optimizer=update_rule(parameters),
         schedule=SCHEDULES[parameters["learning_rate"]] if sgd else "constant",
         batch_size=batch_size(parameters, sizes.examples),
         max_epochs=parameters["max_iter"],
@@ -91,6 +100,13 @@ def training(parameters: Mapping[str, Any], sizes: Sizes) -> Training:
         l1_step="subgradient" if parameters["l1"] else "none",
         dtype=sizes.dtype,
     )
+
+
+def update_rule(parameters: Mapping[str, Any]) -> str:
+    """The update rule in the registry; L-BFGS, which has none, names adam."""
+    velocity = "nesterov_velocity" if parameters["nesterovs_momentum"] else "velocity"
+    solver: str = parameters["solver"]
+    return {"sgd": velocity, "lbfgs": "adam"}.get(solver, solver)
 
 
 def batch_size(parameters: Mapping[str, Any], examples: int) -> int:
@@ -113,16 +129,12 @@ def hyperparameters(parameters: Mapping[str, Any], sizes: Sizes) -> Hyper:
     scikit-learn stops after more than n_iter_no_change epochs without progress. It takes the mean of the squared error
     over the outputs for the loss, and their sum for the gradient; here it is the sum, so `tol` is one of K outputs.
     """
-    sgd, decoupled = parameters["solver"] == "sgd", parameters["solver"] in ("adamw", "lion")
+    sgd, reads = parameters["solver"] == "sgd", optimizer(update_rule(parameters)).reads
     epochs = parameters["n_iter_no_change"]
     summed = sizes.outputs if averages_outputs(parameters) and not parameters["early_stopping"] else 1
     schedule = parameters["learning_rate"] if sgd else "constant"
     changed: dict[str, float | None] = {
-        "momentum": parameters["momentum"] if sgd else None,
-        "beta1": None if sgd else parameters["beta_1"],
-        "beta2": None if sgd else parameters["beta_2"],
-        "epsilon": parameters["epsilon"] if parameters["solver"] in ("adam", "adamw") else None,
-        "weight_decay": parameters["weight_decay"] if decoupled else None,
+        **{field: parameters[name] for field, name in OF_RULES.items() if field in reads},
         "decay_power": parameters["power_t"] if schedule == "invscaling" else None,
         "decay_epochs": 1 / sizes.examples if schedule == "invscaling" else None,
         "decay_rate": CUT if schedule == "adaptive" else None,

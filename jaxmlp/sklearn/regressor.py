@@ -23,8 +23,8 @@ class MLPRegressor(RegressorMixin, Estimator):
 
     Args:
         loss: Also "huber" and "quantile".
-        activation: Also each other activation of jaxmlp, such as "gelu".
-        solver: Also "adamw" and "lion".
+        activation: Also each other activation of jaxmlp, such as "gelu", and those that are registered.
+        solver: Also each other update rule of jaxmlp, such as "adamw" or "lion", and those that are registered.
         l1: Strength of the L1 penalty.
         dropout: Share of hidden units that are dropped in training.
         weight_decay: Decoupled decay of the weights, of "adamw" and "lion".
@@ -143,14 +143,14 @@ class MLPRegressor(RegressorMixin, Estimator):
         known = [name for name, loss in LOSSES.items() if VALUES in loss.learns]
         if self.loss not in known:
             raise unknown("loss", self.loss, known)
-        targets, least = self._own_targets(y), LOSSES[self.loss].least_target
-        if targets.min() < least:
-            raise UsageError(f"y goes from {targets.min():g}; accepted by loss {self.loss!r} is {least:g} or more")
+        targets = self._own_targets(y)
         self.n_outputs_ = targets.shape[1]
         return targets, VALUES
 
     def _own_targets(self, y: Any) -> np.ndarray:
-        y = np.asarray(y)
+        y, least = np.asarray(y), LOSSES[self.loss].least_target
+        if y.min() < least:
+            raise UsageError(f"y goes from {y.min():g}; accepted by loss {self.loss!r} is {least:g} or more")
         return y.reshape(-1, 1) if y.ndim == 1 else y
 
     def _weights(self, y: Any, sample_weight: np.ndarray | None, *, incremental: bool) -> np.ndarray | None:

@@ -57,23 +57,26 @@ class Plans:
         """Plan the fit of a candidate on some rows; one that fails is left to fail where it is scored."""
         model: Any = clone(self.base)
         parameters: Any = clone(dict(candidate), safe=False)
+        mlp = last_of(model)
         try:
             model.set_params(**parameters)
-            self._add(model, X, y, rows)
+            if last_of(model) is mlp:  # an estimator of a candidate's own has no replays
+                self._add(model, X, y, rows)
         except Exception:  # scikit-learn counts and reports what the fit itself raises
             return
 
     def _add(self, model: Any, X: Any, y: Any, rows: np.ndarray) -> None:
-        mlp: Estimator = model[-1] if self.prefix else model
+        mlp: Estimator = last_of(model)
         own = {name.removeprefix(self.prefix): value for name, value in self.params.items()}
         if mlp.solver == "lbfgs" or mlp.device is not None or own.keys() - {"sample_weight"}:
             return
         mlp._validate_params()
-        x, targets, data = self._data(model, X, y, rows)
+        weights = own.get("sample_weight")
+        weights = None if weights is None else _safe_indexing(weights, rows)
+        x, targets, data = self._data(model, X, y, weights, rows)
         key = (data, *(_hash(getattr(mlp, name, None)) for name in OF_DATA))
         if key not in self._prepared:
-            weights = own.get("sample_weight")
-            prepared = mlp._prepare(x, targets, None if weights is None else _safe_indexing(weights, rows))
+            prepared = mlp._prepare(x, targets, weights)
             parameters = mlp.get_params(deep=False)
             given = {name: value for name, value in vars(mlp).items() if name not in parameters}
             self._prepared[key] = given, prepared
@@ -82,16 +85,14 @@ class Plans:
         fit = PlannedFit(*mlp._described(prepared.sizes), prepared.seed, prepared.splits)
         self._planned[data, _digest(mlp)] = attributes, fit, prepared.sizes.kind
 
-    def _data(self, model: Any, X: Any, y: Any, rows: np.ndarray) -> tuple[Any, Any, str]:
-        """The rows of a fit as the network gets them, and a digest of which they are."""
+    def _data(self, model: Any, X: Any, y: Any, weights: Any, rows: np.ndarray) -> tuple[Any, Any, str]:
+        """The examples and the targets of a fit as the network gets them, and their digest."""
         at = _hash(rows)
         steps = _hash([step.get_params() for step in model[:-1]]) if self.prefix else ""
         if (at, steps) not in self._transformed:
-            x, targets, digest = _safe_indexing(X, rows), _safe_indexing(y, rows), at
-            if self.prefix:
-                x = model[:-1].fit_transform(x, targets)
-                digest = _hash(x)
-            self._transformed[at, steps] = x, targets, digest
+            x, targets = _safe_indexing(X, rows), _safe_indexing(y, rows)
+            x = model[:-1].fit_transform(x, targets) if self.prefix else x
+            self._transformed[at, steps] = x, targets, _digest_of_data(x, targets, weights)
         return self._transformed[at, steps]
 
     def train(self) -> Trained:
@@ -108,36 +109,43 @@ class Plans:
 
 def prefix_of(estimator: Any) -> str:
     """What the names of the MLP's parameters begin with. Raises TypeError where there is none."""
-    last, prefix = estimator, ""
-    if isinstance(estimator, Pipeline):
-        name, last = estimator.steps[-1]
-        prefix = f"{name}__"
+    last, within = last_of(estimator), isinstance(estimator, Pipeline)
+    if isinstance(last, Pipeline):
+        raise TypeError(
+            "estimator is a Pipeline that ends with Pipeline; accepted is one whose own last step is an MLPClassifier or"
+            " MLPRegressor of jaxmlp.sklearn: put the steps of the inner one into the outer one"
+        )
     if not isinstance(last, Estimator):
         raise TypeError(
             f"estimator is {type(last).__name__}; accepted is an MLPClassifier or MLPRegressor of jaxmlp.sklearn, or a"
             " Pipeline that ends with one: take scikit-learn's own search for others"
         )
-    return prefix
+    return f"{estimator.steps[-1][0]}__" if within else ""
+
+
+def last_of(estimator: Any) -> Any:
+    """The last step of a pipeline; another estimator itself."""
+    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
 
 
 def replaying(base: Any, replays: Mapping[Key, Replay]) -> Any:
-    """`base` with a `fit` that takes up the replay of its rows and parameters; where there is none, it trains."""
-    mlp = base.steps[-1][1] if isinstance(base, Pipeline) else base
+    """`base` with a `fit` that takes up the replay of its data and parameters; where there is none, it trains."""
+    replacement: Any = clone(base)
+    mlp = last_of(replacement)
+    kind = type(mlp)
 
-    class Replaying(type(mlp)):
-        def fit(self, X: Any, y: Any, sample_weight: Any = None, *, rows: Any = None, **more: Any) -> Any:
-            data = _hash(X if rows is None else np.asarray(rows))
-            replay = replays.get((data, _digest(self)))
-            if replay is None:
-                return super().fit(X, y, sample_weight, **more)
+    class Replaying(kind):
+        _plain = kind
+
+        def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None) -> Any:
+            replay = replays.get((_digest_of_data(X, y, sample_weight), _digest(self)))
+            if replay is None or validation_data is not None:
+                return super().fit(X, y, sample_weight, validation_data=validation_data)
             return _take_up(self, replay)
 
-    Replaying.__name__ = type(mlp).__name__
-    replacement = Replaying(**mlp.get_params(deep=False))
-    if not isinstance(base, Pipeline):
-        return replacement
-    whole: Any = clone(base)
-    return whole.set_params(**{base.steps[-1][0]: replacement})
+    Replaying.__name__ = kind.__name__
+    mlp.__class__ = Replaying  # with all that `clone` keeps, such as the metadata that are requested
+    return replacement
 
 
 def _take_up(mlp: Any, replay: Replay) -> Any:
@@ -159,11 +167,15 @@ def _take_up(mlp: Any, replay: Replay) -> Any:
 
 def plain(fitted: Any) -> Any:
     """A fitted estimator, or pipeline, whose `fit` trains again."""
-    if isinstance(fitted, Pipeline):
-        return Pipeline([*fitted.steps[:-1], (fitted.steps[-1][0], plain(fitted[-1]))], memory=fitted.memory)
-    own = type(fitted).__mro__[1](**fitted.get_params(deep=False))
-    vars(own).update(vars(fitted))
-    return own
+    mlp = last_of(fitted)
+    if hasattr(mlp, "_plain"):
+        mlp.__class__ = mlp._plain
+    return fitted
+
+
+def _digest_of_data(x: Any, targets: Any, weights: Any) -> str:
+    """Of what the `fit` of an MLP is given: equal examples of other targets or weights are other data."""
+    return _hash((x, targets, weights))
 
 
 def _digest(mlp: Estimator) -> str:
@@ -172,4 +184,4 @@ def _digest(mlp: Estimator) -> str:
 
 
 def _hash(value: Any) -> str:
-    return str(joblib.hash(value))
+    return str(joblib.hash(value, hash_name="sha1"))  # twice as fast as md5

@@ -8,15 +8,14 @@ own: its search is given estimators whose `fit` takes up the weights of their tr
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 from sklearn.base import clone, is_classifier
+from sklearn.metrics import check_scoring
 from sklearn.model_selection import GridSearchCV, ParameterGrid, ParameterSampler, RandomizedSearchCV, check_cv
 from sklearn.utils import check_random_state, indexable
+from sklearn.utils._metadata_requests import _routing_enabled
 
 from jaxmlp.sklearn.estimator import NEVER
 from jaxmlp.sklearn.replays import Plans, plain, prefix_of, replaying
-
-ROWS = "rows"  # the parameter of a fit that says which rows it is given
 
 
 class _Search:
@@ -35,22 +34,24 @@ class _Search:
             ValueError: as scikit-learn's searches do.
         """
         prefix = prefix_of(self.estimator)
+        if y is None:
+            raise ValueError(f"This {type(self).__name__} requires y to be passed, but the target y is None")
         X, y = indexable(X, y)
-        groups = params.pop("groups", None)
+        routed = self._get_routed_params_for_fit(params)
         splitter: Any = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        folds = list(splitter.split(X, y, groups))
+        folds = list(splitter.split(X, y, **routed.splitter.split))
         candidates = list(self._candidates())
         base: Any = clone(self.estimator)
         seed = f"{prefix}random_state"
-        drawn = base.get_params()[seed] is None
-        if drawn:  # one for all candidates, so that they share the order of their examples
-            base.set_params(**{seed: int(check_random_state(None).randint(NEVER))})
-        plans = Plans(base, prefix, params)
+        drawn = None
+        if base.get_params()[seed] is None:  # one for all candidates, so that they share the order of their examples
+            drawn = int(check_random_state(None).randint(NEVER))
+            base.set_params(**{seed: drawn})
+        plans = Plans(base, prefix, routed.estimator.fit)
         for rows, _ in folds:
             for candidate in candidates:
                 plans.add(candidate, X, y, rows)
         trained = plans.train()
-        rows = {} if prefix else {ROWS: np.arange(len(y))}
         search = GridSearchCV(
             replaying(base, trained.replays),
             [{name: [value] for name, value in candidate.items()} for candidate in candidates],
@@ -60,17 +61,22 @@ class _Search:
             verbose=self.verbose,
             error_score=self.error_score,
             return_train_score=self.return_train_score,
-        ).fit(X, y, **params, **rows)
+        )
+        router = search.get_metadata_routing()
+        passed = router.consumes("fit", params) if _routing_enabled() else params.keys() - {"groups"}
+        search.fit(X, y, **{name: params[name] for name in passed})
 
         self.compiles_ = trained.compiles
         for name, value in vars(search).items():
             if name.endswith("_") and not name.startswith("_"):
                 setattr(self, name, value)
+        if self.scoring is None:  # a scorer keeps its estimator, and that one all trials
+            self.scorer_ = check_scoring(self.estimator)
         share = trained.seconds / (len(folds) * len(candidates))
         self.cv_results_["mean_fit_time"] = self.cv_results_["mean_fit_time"] + share
         if self.refit:
             self.best_estimator_ = plain(search.best_estimator_)
-            if drawn:
+            if drawn is not None and self.best_estimator_.get_params().get(seed) == drawn:
                 self.best_estimator_.set_params(**{seed: None})
         return self
 
@@ -81,8 +87,9 @@ class MLPGridSearchCV(_Search, GridSearchCV):
     Parameters, methods and fitted attributes are GridSearchCV's (`n_jobs` and `pre_dispatch` are not read: the grid uses
     the whole machine). The estimator is an MLPClassifier or MLPRegressor of jaxmlp.sklearn, or a Pipeline that ends with
     one. Each candidate comes to the weights that it has when it is fitted on a fold alone, to rounding; those that cannot
-    be trained side by side (solver "lbfgs", a device of their own) are fitted one after the other. `compiles_` says how
-    many programs were compiled. mean_fit_time is an equal share of the time that all took together.
+    be trained side by side (solver "lbfgs", a device of their own, an estimator in place of the last step) are fitted one
+    after the other. `compiles_` says how many programs were compiled. mean_fit_time is an equal share of the time that all
+    took together.
 
     Example:
         from jaxmlp.sklearn import MLPClassifier, MLPGridSearchCV

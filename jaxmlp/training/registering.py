@@ -6,7 +6,7 @@ float64 at fixed points. A registration holds in its process: make it in each on
 
 import math
 from collections.abc import Callable, Collection, MutableMapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,15 +16,9 @@ from jaxtyping import Array, Float
 from jaxmlp.errors import UsageError, unknown
 from jaxmlp.nn.activations import ACTIVATIONS, Activation
 from jaxmlp.nn.losses import CLASSES, LABELS, LOSSES, VALUES, Logits, Loss, output_targets
-from jaxmlp.nn.network import Layer
-from jaxmlp.spec import Hyper, Network, Spec, Training
-from jaxmlp.training.fitting import typed
+from jaxmlp.spec import Hyper
+from jaxmlp.training import tried
 from jaxmlp.training.optimizers import OPTIMIZERS, Optimizer, Transformation
-
-POINTS = np.linspace(-3.1, 3.3, 28)  # where derivatives are compared: on both sides of 0, and not at it
-EPS = 1e-5  # of the central differences
-OF_AUTODIFF, OF_DIFFERENCES = 1e-9, 1e-6  # tolerances, relative where the derivative is above 1
-STEPS = 3  # of an update rule that is tried
 
 replaced: list[str] = []  # names whose entry was overwritten: what was compiled with the old one is not used again
 
@@ -58,11 +52,13 @@ def register_activation(
     _check_name(what, name, ACTIVATIONS, overwrite)
     if not len(targets) == 2 or not targets[0] < targets[1]:
         raise UsageError(f"targets of {what} are {targets}; accepted is (low, high) with low below high")
-    _check_types(what, lambda z: derivative(z, value(z)), jnp.zeros((3, 2), jnp.float32), (3, 2))
-    _check_types(f"the value of {what}", value, jnp.zeros((3, 2), jnp.float32), (3, 2))
+    small = jnp.zeros((3, 2), jnp.float32)
+    tried.check_types(f"the value of {what}", "value(z)", value, small, (3, 2))
+    slope = "derivative(z, a)"
+    tried.check_types(f"the derivative of {what}", slope, lambda z: derivative(z, value(z)), small, (3, 2))
     with jax.enable_x64(True):
-        z = jnp.asarray(POINTS)
-        _check_derivative(what, "derivative(z, a)", value, derivative(z, value(z)), z)
+        z = jnp.asarray(tried.POINTS)
+        tried.check_derivative(what, slope, value, derivative(z, value(z)), z)
         first = jax.grad(lambda z: value(z).sum())
         kink = any(abs(float(f(1e-9) - f(-1e-9))) > 1e-3 for f in (first, jax.grad(first)))
     _add(ACTIVATIONS, name, Activation(value, derivative, (float(targets[0]), float(targets[1])), kink))
@@ -96,7 +92,8 @@ def register_loss(
 
     Raises:
         UsageError: where delta, automatic differentiation and central differences do not agree, with the first point at
-            which they do not; for a name that is taken, and for unknown kinds and fields.
+            which they do not; where one uses a field that `reads` does not name; for a name that is taken, and for unknown
+            kinds and fields.
 
     Example:
         def value(z, t, f, hyper):
@@ -116,18 +113,27 @@ def register_loss(
         *(frozenset(reads), least_target),
     )
     rng = np.random.default_rng(0)
-    small = jnp.ones((2, 3), jnp.float32)
-    _check_types(f"the value of {what}", lambda z: value(z, z, ACTIVATIONS["identity"], Hyper()), small, (2,))
-    _check_types(f"the delta of {what}", lambda z: delta(z, z, ACTIVATIONS["identity"], Hyper()), small, (2, 3))
-    for f in (ACTIVATIONS["identity"], *([ACTIVATIONS["tanh"]] if reads_output_activation else [])):
+    small, identity = jnp.ones((2, 3), jnp.float32), ACTIVATIONS["identity"]
+    for part, function, shape in (("value", value, (2,)), ("delta", delta, (2, 3))):
+        tried.check_types(
+            f"the {part} of {what}", f"{part}(z, t, f, hyper)",
+            lambda z, function=function: function(z, z, identity, Hyper()), small, shape,
+        )  # fmt: skip
+    for f in (identity, *([ACTIVATIONS["tanh"]] if reads_output_activation else [])):
         for kind in learns:
             with jax.enable_x64(True):
-                z, targets = jnp.asarray(POINTS.reshape(-1, 4)), _targets(kind, least_target, rng)
+                z, targets = jnp.asarray(tried.POINTS.reshape(-1, 4)), tried.targets_of(kind, least_target, rng)
                 t = output_targets(targets, 4, entry, f, Hyper(), z.dtype)
-                _check_derivative(
+                tried.check_derivative(
                     f"{what} of {kind}", "delta(z, t, f, hyper)", lambda z, t=t, f=f: value(z, t, f, Hyper()),
                     delta(z, t, f, Hyper()), z,
                 )  # fmt: skip
+
+                @jax.jit
+                def both(hyper: Hyper, z: Array = z, t: Array = t, f: Activation = f) -> Array:
+                    return jnp.column_stack([value(z, t, f, hyper), delta(z, t, f, hyper)])
+
+                tried.check_reads(what, reads, both, "float64")
     _add(LOSSES, name, entry)
 
 
@@ -159,15 +165,11 @@ def register_optimizer(
     what = f"optimizer {name!r}"
     _check_name(what, name, OPTIMIZERS, overwrite)
     _check_fields(what, reads)
-    steps = jax.jit(lambda hyper: _trajectory(what, build, hyper))
-    spec, default = Spec(Network(), Training(), 1, 1), Hyper()
-    moved = np.asarray(steps(typed(spec, default)))
+    steps = jax.jit(lambda hyper: tried.trajectory(what, build, hyper))
+    moved = tried.computed(what, "build(hyper, rate)", lambda: steps(tried.hyper_of(Hyper())))
     if not np.isfinite(moved).all():
         raise UsageError(f"{what} makes steps that are not finite: nothing was registered; mend its build(hyper, rate)")
-    for field in Hyper._fields:
-        other = typed(spec, default._replace(**{field: getattr(default, field) * 0.5 + 0.25}))
-        if field not in reads and field != "learning_rate" and not np.array_equal(moved, steps(other)):
-            raise UsageError(f"{what} uses hyper.{field}, which its reads {sorted(reads)} do not name: add it")
+    tried.check_reads(what, reads, steps)
     _add(OPTIMIZERS, name, Optimizer(build, frozenset(reads), effective_rate))
 
 
@@ -182,75 +184,6 @@ def _check_fields(what: str, reads: Collection[str]) -> None:
     for field in reads:
         if field not in Hyper._fields:
             raise unknown(f"reads of {what}", field, Hyper._fields)
-
-
-def _check_types(what: str, function: Callable[[Any], Array], argument: Any, shape: tuple[int, ...]) -> None:
-    """Raise UsageError unless the result is float32 like the argument, and of this shape."""
-    result = jax.eval_shape(function, argument)
-    if result.shape != shape or result.dtype != jnp.float32:
-        raise UsageError(
-            f"{what} has the shape {list(result.shape)} and the type {result.dtype} for float32 [{shape[0]}, ...];"
-            f" accepted is float32 {list(shape)}"
-        )
-
-
-class _Difference(NamedTuple):
-    """Three derivatives at a point that should be one."""
-
-    z: float
-    given: float
-    autodiff: float
-    differences: float
-
-
-def _check_derivative(what: str, formula: str, value: Callable[[Array], Array], given: Array, z: Array) -> None:
-    """Raise UsageError, with the numbers, at the first point where the three routes do not agree. Needs float64."""
-    autodiff = jax.grad(lambda z: value(z).sum())(z)
-    steps = [jnp.ones_like(z)] if z.ndim == 1 else [jnp.zeros_like(z).at[:, k].set(1.0) for k in range(z.shape[1])]
-    quotients = [np.asarray(value(z + EPS * step) - value(z - EPS * step)) / (2 * EPS) for step in steps]
-    differences = np.stack(quotients, axis=-1)
-    for numbers in zip(*(np.ravel(array).tolist() for array in (z, given, autodiff, differences)), strict=True):
-        point = _Difference(*numbers)
-        scale = max(1.0, abs(point.given))
-        near = abs(point.given - point.autodiff) <= OF_AUTODIFF * scale
-        if not (near and abs(point.given - point.differences) <= OF_DIFFERENCES * scale):
-            raise UsageError(
-                f"{what} is not registered: at z = {point.z:.6g} its {formula} is {point.given:.9g}, automatic"
-                f" differentiation says {point.autodiff:.9g}, central differences {point.differences:.9g}; make them one"
-            )
-
-
-def _targets(kind: str, least: float, rng: np.random.Generator) -> Array:
-    """Fixed targets of a kind for the points of a loss, [7] or [7, 4]."""
-    shape = len(POINTS) // 4, 4
-    if kind == CLASSES:
-        return jnp.arange(shape[0], dtype=jnp.int32) % 4
-    numbers = rng.integers(0, 2, shape) if kind == LABELS else rng.normal(size=shape)
-    return jnp.asarray(numbers if kind == LABELS or least == -math.inf else least + np.abs(numbers), jnp.float64)
-
-
-def _trajectory(what: str, build: Callable[[Hyper, Array], Transformation], hyper: Hyper) -> Float[Array, "S P"]:
-    """Some steps of an update rule on one layer, flat; raises UsageError where a step changes shapes or types."""
-    rng = np.random.default_rng(0)
-    params = (Layer(jnp.asarray(rng.normal(size=(2, 3)), jnp.float32), jnp.zeros(3, jnp.float32)),)
-    rate, state, path = jnp.asarray(0.1, jnp.float32), None, []
-    for _ in range(STEPS):
-        rule = build(hyper, rate)
-        state = rule.init(params) if state is None else state
-        grads = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), leaf.dtype), params)
-        updates, after = rule.update(grads, state, params)
-        for before, now in ((state, after), (params, updates)):
-            if _types(before) != _types(now):
-                raise UsageError(
-                    f"{what} changes shapes or types: {_types(before)} before a step, {_types(now)} after it"
-                )
-        state, params = after, jax.tree.map(jnp.add, params, updates)
-        path.append(jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(params)]))
-    return jnp.stack(path)
-
-
-def _types(tree: Any) -> list[str]:
-    return [f"{jnp.result_type(leaf)}{list(jnp.shape(leaf))}" for leaf in jax.tree.leaves(tree)]
 
 
 def _add(registry: MutableMapping[str, Any], name: str, entry: Any) -> None:

@@ -188,8 +188,18 @@ def test_warnings_are_scikit_learns(parameters, warning, words):
 @pytest.mark.parametrize(
     ("kind", "parameters", "words"),
     [
-        (MLPClassifier, {"activation": "rely"}, ["activation", "rely", "relu"]),
+        (
+            MLPClassifier,
+            {"activation": "rely"},
+            ["'activation' parameter of MLPClassifier", "rely", "relu", "logistic"],
+        ),
         (MLPClassifier, {"activation": "step"}, ["activation", "step", "sigmoid"]),
+        (MLPClassifier, {"solver": "adem"}, ["'solver' parameter of MLPClassifier", "adem", "lbfgs", "lion"]),
+        (MLPClassifier, {"class_weight": {0: np.nan}}, ["class_weight", "nan", "0 or more"]),
+        (MLPClassifier, {"class_weight": {0: -1.0}}, ["class_weight", "-1.0", "0 or more"]),
+        (MLPClassifier, {"hidden_layer_sizes": (10.7,)}, ["hidden_layer_sizes", "10.7", "whole numbers"]),
+        (MLPClassifier, {"hidden_layer_sizes": (True,)}, ["hidden_layer_sizes", "True", "whole numbers"]),
+        (MLPRegressor, {"hidden_layer_sizes": [10, "a"]}, ["hidden_layer_sizes", "'a'", "whole numbers"]),
         (MLPClassifier, {"solver": "lbfgs", "dropout": 0.5}, ["dropout", "0.5", "lbfgs", "accepted is 0"]),
         (MLPClassifier, {"device": "abacus"}, ["device", "abacus", "cpu"]),
         (MLPClassifier, {"device": "cpu:99"}, ["device", "cpu:99", "cpu:0"]),
@@ -200,6 +210,12 @@ def test_warnings_are_scikit_learns(parameters, warning, words):
 )
 def test_what_cannot_be_trained_is_refused_in_one_line(kind, parameters, words):
     refused(words, kind(**SMALL | parameters).fit, *data(kind), error=ValueError)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_weight_below_0_is_refused(kind):
+    X, y = data(kind)
+    refused(["Negative values", "sample_weight"], kind(**SMALL).fit, X, y, np.full(40, -1.0), error=ValueError)
 
 
 def test_label_smoothing_needs_three_classes():
@@ -216,18 +232,29 @@ def test_partial_fit_refuses_what_needs_all_examples(parameters, words):
     refused(words, MLPClassifier(**parameters).partial_fit, X, y, classes=[0, 1, 2], error=ValueError)
 
 
+ROWS = np.zeros((2, 4))
+
+
 @pytest.mark.parametrize(
-    ("parameters", "rows", "words"),
+    ("estimator", "rows", "words"),
     [
-        ({}, (np.zeros((2, 4)), [0, 7]), ["classes not in", "7"]),
-        ({}, (np.zeros((2, 4)), [0]), ["inconsistent numbers of samples"]),
-        ({}, (np.zeros((2, 3)), [0, 1]), ["3 features", "4 features"]),
-        ({"solver": "lbfgs"}, (np.zeros((2, 4)), [0, 1]), ["validation_data", "lbfgs"]),
+        (MLPClassifier(), (ROWS, [0, 7]), ["classes not in", "7"]),
+        (MLPClassifier(), (ROWS, [0]), ["inconsistent numbers of samples"]),
+        (MLPClassifier(), (ROWS[:, :3], [0, 1]), ["3 features", "4 features"]),
+        (MLPClassifier(), (ROWS, [0, 1], [-1, -1]), ["Negative values", "sample_weight"]),
+        (MLPClassifier(), (ROWS, [0, 1], np.ones((2, 3))), ["1D array"]),
+        (MLPClassifier(), 0.2, ["float", "accepted is (X, y)", "validation_fraction"]),
+        (MLPClassifier(), ROWS, ["ndarray", "accepted is (X, y)"]),
+        (MLPClassifier(), (ROWS,), ["tuple of 1", "accepted is (X, y)"]),
+        (MLPRegressor(early_stopping=True), (ROWS, [0.0, np.nan]), ["y contains NaN"]),
+        (MLPRegressor(), (ROWS, np.zeros((2, 2))), ["y has 2 outputs", "accepted is 1"]),
+        (MLPClassifier(solver="lbfgs"), (ROWS, [0, 1]), ["lbfgs"]),
     ],
 )
-def test_validation_data_that_does_not_fit_is_refused(parameters, rows, words):
-    X, y = data()
-    refused(words, MLPClassifier(**SMALL | parameters).fit, X, y, validation_data=rows, error=ValueError)
+def test_validation_data_that_does_not_fit_is_refused(estimator, rows, words):
+    X, y = data(type(estimator))
+    fit = estimator.set_params(hidden_layer_sizes=5, max_iter=1).fit
+    refused(["validation_data", *words], fit, X, y, validation_data=rows, error=ValueError)
 
 
 def test_a_further_fit_of_other_layers_is_refused():

@@ -26,6 +26,7 @@ TABLE = [  # parameters, sizes, section, field, value
     ({"dropout": 0.2}, CLASSES, "network", "dropout", True),
     ({"solver": "sgd"}, CLASSES, "training", "optimizer", "nesterov_velocity"),
     ({"solver": "sgd", "nesterovs_momentum": False}, CLASSES, "training", "optimizer", "velocity"),
+    ({"solver": "rmsprop"}, CLASSES, "training", "optimizer", "rmsprop"),
     ({"solver": "adam", "learning_rate": "adaptive"}, CLASSES, "training", "schedule", "constant"),
     ({"solver": "sgd", "learning_rate": "adaptive"}, CLASSES, "training", "schedule", "plateau"),
     ({}, CLASSES, "training", "batch_size", 200),
@@ -37,6 +38,7 @@ TABLE = [  # parameters, sizes, section, field, value
     ({}, CLASSES._replace(dtype="float32"), "training", "dtype", "float32"),
     ({"n_iter_no_change": 10}, CLASSES, "hyper", "patience", 11),
     ({"n_iter_no_change": np.inf}, CLASSES, "hyper", "patience", 0),
+    ({"solver": "heavy_ball", "momentum": 0.3}, CLASSES, "hyper", "momentum", 0.3),
     ({"alpha": 0.3}, CLASSES, "hyper", "l2", 0.3),
     ({"tol": 0.01}, CLASSES, "hyper", "min_delta", 0.01),
     ({"tol": 0.01, "loss": "squared_error"}, VALUES, "hyper", "min_delta", 0.03),
@@ -54,7 +56,7 @@ def test_a_parameter_means(parameters, sizes, section, field, value):
 
 
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
-@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "lion"])
+@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "lion", "rmsprop", "momentum"])
 @pytest.mark.parametrize("learning_rate", ["constant", "invscaling", "adaptive"])
 def test_what_comes_out_passes_the_checks_of_every_training(kind, solver, learning_rate):
     parameters = kind(solver=solver, learning_rate=learning_rate, momentum=0.5, beta_1=0.7, epsilon=1e-6, dropout=0.1)

@@ -1,13 +1,20 @@
 """Searches: every trial is the estimator fitted on its fold alone, and scikit-learn's own search comes to the same table."""
 
+import pickle
+
 import numpy as np
+import pandas as pd
 import pytest
+from helpers import refused
+from scipy.sparse import csr_array
 from scipy.stats import loguniform
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold, RandomizedSearchCV
+from sklearn.metrics import log_loss, make_scorer
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -104,14 +111,29 @@ def test_a_randomised_search_draws_what_scikit_learn_draws():
     np.testing.assert_allclose(scores(ours), scores(theirs), rtol=1e-6)
 
 
-def test_a_pipeline_is_fitted_on_each_fold():
-    X, y = some(*load_wine(return_X_y=True), 48)
+def alike():
+    """Three folds of the same examples, whose classes are not."""
+    X, y = wine()
+    return np.tile(X[::3], (3, 1)), np.concatenate([y[::3], y[1::3][::-1], np.roll(y[2::3], 7)])
+
+
+@pytest.mark.parametrize("data", [wine, alike])
+@pytest.mark.parametrize(
+    "grid",
+    [
+        {"standardscaler__with_std": [True, False], "mlpclassifier__alpha": [1e-4, 1.0]},
+        {"mlpclassifier": [network(), network(alpha=9.0)]},
+    ],
+    ids=["parameters", "estimators"],
+)
+def test_a_pipeline_is_fitted_on_each_fold(data, grid):
+    X, y = data()
     pipeline = make_pipeline(StandardScaler(), network())
-    grid = {"standardscaler__with_std": [True, False], "mlpclassifier__alpha": [1e-4, 1.0]}
-    ours = MLPGridSearchCV(pipeline, grid, cv=3, scoring="neg_log_loss").fit(X, y)
-    theirs = GridSearchCV(pipeline, grid, cv=3, scoring="neg_log_loss").fit(X, y)
+    ours = MLPGridSearchCV(pipeline, grid, cv=KFold(3) if data is alike else 3, scoring="neg_log_loss").fit(X, y)
+    theirs = GridSearchCV(pipeline, grid, cv=ours.cv, scoring="neg_log_loss").fit(X, y)
     np.testing.assert_allclose(scores(ours), scores(theirs), rtol=1e-6)
     np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    assert type(ours.best_estimator_[-1]) is MLPClassifier
 
 
 def test_several_scores_weights_and_groups():
@@ -127,15 +149,37 @@ def test_several_scores_weights_and_groups():
     assert ours.multimetric_
 
 
-def test_a_candidate_that_fails_costs_its_scores_alone():
+def test_weights_and_groups_go_to_those_that_request_them():
     X, y = wine()
-    search = MLPGridSearchCV(network(), {"alpha": [-1.0, 1e-4]}, cv=3, error_score=0.0)
-    with pytest.warns(FitFailedWarning, match="alpha"):
+    with config_context(enable_metadata_routing=True):
+        given = {"cv": GroupKFold(3), "scoring": make_scorer(log_loss, response_method="predict_proba")}
+        estimator = network().set_fit_request(sample_weight="costs")
+        fit = {"costs": np.linspace(0.1, 2, len(y)), "groups": np.arange(len(y)) % 6}
+        ours = MLPGridSearchCV(estimator, RATES, **given).fit(X, y, **fit)
+        theirs = GridSearchCV(estimator, RATES, **given).fit(X, y, **fit)
+    np.testing.assert_allclose(scores(ours), scores(theirs), rtol=1e-6)
+    assert str(ours.best_estimator_.get_metadata_routing()) == str(estimator.get_metadata_routing())
+
+
+@pytest.mark.parametrize("rows", [np.asarray, pd.DataFrame, csr_array, np.ndarray.tolist])
+def test_no_candidate_is_trained_twice(rows, monkeypatch):
+    X, y = wine()
+    alone = []
+    monkeypatch.setattr(MLPClassifier, "_fit", lambda self, *_, **__: alone.append(self))
+    MLPGridSearchCV(network(), {"alpha": [1e-4, 1e-2]}, cv=3, refit=False).fit(rows(X), y)
+    assert not alone
+
+
+@pytest.mark.parametrize(("name", "wrong", "right"), [("alpha", -1.0, 1e-4), ("activation", "rely", "relu")])
+def test_a_candidate_that_fails_costs_its_scores_alone(name, wrong, right):
+    X, y = wine()
+    search = MLPGridSearchCV(network(), {name: [wrong, right]}, cv=3, error_score=0.0)
+    with pytest.warns(FitFailedWarning, match=name):
         search.fit(X, y)
     np.testing.assert_array_equal(search.cv_results_["mean_test_score"][0], 0.0)
-    assert search.best_params_ == {"alpha": 1e-4}
-    with pytest.raises(ValueError, match="alpha"):
-        MLPGridSearchCV(network(), {"alpha": [-1.0]}, cv=3, error_score="raise").fit(X, y)
+    assert search.best_params_ == {name: right}
+    with pytest.raises(ValueError, match=name):
+        MLPGridSearchCV(network(), {name: [wrong]}, cv=3, error_score="raise").fit(X, y)
 
 
 def test_without_a_seed_one_is_drawn_for_all_candidates():
@@ -154,10 +198,28 @@ def test_epochs_that_ran_out_are_said():
         MLPGridSearchCV(network(), {"alpha": [1e-4]}, cv=3, refit=False).fit(X, y)
 
 
-def test_other_estimators_are_refused():
+@pytest.mark.parametrize(
+    ("estimator", "words"),
+    [
+        (LogisticRegression(), ["estimator is LogisticRegression;", "accepted is"]),
+        (make_pipeline(StandardScaler(), make_pipeline(network())), ["ends with Pipeline", "steps of the inner one"]),
+    ],
+    ids=["other", "nested"],
+)
+def test_other_estimators_are_refused(estimator, words):
+    refused(words, MLPGridSearchCV(estimator, {}).fit, *wine(), error=TypeError)
+
+
+def test_a_search_without_targets_is_refused():
+    refused(["requires y to be passed"], MLPGridSearchCV(network(), {}).fit, wine()[0], error=ValueError)
+
+
+def test_a_search_is_pickled_without_its_trials():
     X, y = wine()
-    with pytest.raises(TypeError, match="LogisticRegression"):
-        MLPGridSearchCV(LogisticRegression(), {"C": [1.0]}).fit(X, y)
+    search = MLPGridSearchCV(network(random_state=None), {"random_state": [1, 2]}, cv=3).fit(X, y)
+    again = pickle.loads(pickle.dumps(search))
+    assert again.score(X, y) == search.score(X, y)
+    assert search.best_estimator_.random_state == search.best_params_["random_state"]
 
 
 def test_a_search_is_cloned_and_shown():

@@ -10,6 +10,7 @@ import jaxmlp
 from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.nn.losses import LOSSES
 from jaxmlp.runs import config
+from jaxmlp.sklearn import MLPRegressor
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training.optimizers import OPTIMIZERS
 from jaxmlp.training.registering import register_activation, register_loss, register_optimizer
@@ -55,6 +56,10 @@ def test_what_is_registered_trains_by_either_gradient_from_python_and_from_a_con
     path = tmp_path / "own.toml"
     path.write_text('[network]\nactivation = "squared_relu"\n[training]\noptimizer = "adamax"\n[hyper]\nbeta1 = 0.8\n')
     config.check(*config.read(path))
+    estimator = MLPRegressor("log_cosh", (5,), "squared_relu", solver="adamax", beta_1=0.8)
+    for _ in range(2):
+        estimator.partial_fit(*splits.train[:2])
+    assert estimator.loss_curve_[-1] < estimator.loss_curve_[0]
 
 
 @pytest.mark.parametrize(
@@ -69,8 +74,11 @@ def test_what_is_registered_trains_by_either_gradient_from_python_and_from_a_con
         (jnp.sin, lambda z, a: jnp.cos(z) * jnp.nan, ["is nan"]),
         (lambda z: z.sum(axis=1), lambda z, a: jnp.ones_like(z), ["the value", "has the shape [3]", "[3, 2]"]),
         (jnp.sin, lambda z, a: z > 0, ["the type bool", "accepted is float32"]),
+        (np.tanh, lambda z, a: 1 - a * a, ["the value", "TracerArrayConversionError", "value(z), in jax.numpy"]),
+        (lambda z: z if z > 0 else 0 * z, lambda z, a: z, ["the value", "truth value", "jnp.where"]),
+        (jnp.sin, jnp.cos, ["the derivative", "accepted is derivative(z, a)"]),
     ],
-    ids=["sign", "factor", "nan", "shape", "type"],
+    ids=["sign", "factor", "nan", "shape", "type", "numpy", "if", "one argument"],
 )
 def test_an_activation_that_is_wrong_is_refused_with_the_numbers(value, derivative, words):
     refused(["activation 'own'", *words], register_activation, "own", value, derivative)
@@ -86,8 +94,13 @@ def test_an_activation_that_is_wrong_is_refused_with_the_numbers(value, derivati
         ),
         (lambda z, t, f, hyper: jnp.tanh(f.value(z) - t), ["central differences"]),  # right where f is the identity
         (lambda z, t, f, hyper: jnp.zeros(3), ["the delta", "accepted is float32 [2, 3]"]),
+        (lambda z, t, f: z, ["the delta", "accepted is delta(z, t, f, hyper)"]),
+        (
+            lambda z, t, f, hyper: log_cosh_delta(z, t, f, hyper) * jnp.asarray(2 * hyper.quantile, z.dtype),
+            ["uses hyper.quantile", "[]", "add it"],
+        ),
     ],
-    ids=["sign", "without f'", "shape"],
+    ids=["sign", "without f'", "shape", "arguments", "unread"],
 )
 def test_a_loss_whose_delta_is_wrong_is_refused_with_the_numbers(delta, words):
     refused(["loss 'own'", *words], register_loss, "own", log_cosh, delta, reads_output_activation=True)
@@ -105,8 +118,10 @@ def test_a_loss_whose_delta_is_wrong_is_refused_with_the_numbers(delta, words):
             [],
             ["changes shapes or types", "int32[]", "float32[]"],
         ),
+        (lambda hyper, rate: 3, [], ["returns int", "optax.GradientTransformation"]),
+        (lambda hyper: optax.sgd(0.1), [], ["accepted is build(hyper, rate)"]),
     ],
-    ids=["unread", "unknown", "nan", "state"],
+    ids=["unread", "unknown", "nan", "state", "number", "arguments"],
 )
 def test_an_update_rule_that_is_wrong_is_refused(build, reads, words):
     refused(["'own'", *words], register_optimizer, "own", build, reads)
