@@ -1,5 +1,6 @@
 """`splits_from`: the user's own arrays and frames, as a network trains on them."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from jaxmlp.data import inputs, normalising
 from jaxmlp.data.parts import Called, Choices, Part
-from jaxmlp.data.preparing import Preparation, splits_of, warn
+from jaxmlp.data.preparing import Preparation, has_few_examples_each, splits_of, warn
 from jaxmlp.data.targets import KINDS
 from jaxmlp.errors import DataError, UsageError, unknown
 from jaxmlp.fields import shown
@@ -37,8 +38,8 @@ def splits_from(
     Args:
         X: Examples [N, D], or images [N, H, W(, C)]: an array, a list, a sparse matrix, or a frame of pandas, polars or
             pyarrow.
-        y: What is learnt: integers or text [N] are classes, as are floats that are all whole; other floats [N] or [N, K] are
-            values; 0 and 1 [N, K], as integers or booleans, are label sets.
+        y: What is learnt: integers, booleans or text [N] are classes, as are floats that are all whole; other floats [N] or
+            [N, K] are values, which are not scaled; 0 and 1 [N, K], as integers or booleans, are label sets.
         validation: The share of the examples, after those of the test, that is held out; or (X, y), or (X, y, weights); None
             for no validation examples.
         test: The same for the test examples. None: there are none, and the test split is empty.
@@ -74,7 +75,14 @@ def splits_from(
         seed=int(seed),
         test_seed=int(seed),
     )
-    return splits_of(train, _held_out(validation, "validation"), _held_out(test, "test"), choices, warn)
+    held_out = _held_out(validation, "validation"), _held_out(test, "test")
+    splits, preparation = splits_of(train, *held_out, choices, warn)
+    if kind is None and has_few_examples_each(splits, preparation):
+        warnings.warn(
+            f"y is taken as {preparation.outputs:,} classes, with few examples each: to learn numbers, give kind='values'",
+            stacklevel=2,
+        )
+    return splits, preparation
 
 
 def _held_out(given: Any, argument: str) -> Part | float | None:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxmlp.data import normalising
 from jaxmlp.data.bundled import hold_out
 from jaxmlp.data.columns import check_types
-from jaxmlp.data.targets import KINDS, be
+from jaxmlp.data.targets import KINDS, be, is_text
 from jaxmlp.errors import DataError
 from jaxmlp.fields import shown
 from jaxmlp.text import count
@@ -97,8 +97,8 @@ def check(part: Part, train: Part) -> None:
 
 def check_alike(train: Part, part: Part) -> None:
     """Raise DataError where targets of one kind are of two types, or of two numbers of outputs."""
-    kinds, types = [array.dtype.kind for array in (train.y, part.y)], (train.y.dtype, part.y.dtype)
-    if kinds[0] != kinds[1]:
+    types = (train.y.dtype, part.y.dtype)
+    if is_text(train.y) != is_text(part.y):
         raise DataError(f"{be(train.called.y)} {types[0]}, {part.called.y} {types[1]}; bring one kind")
     if train.y.shape[1:] != part.y.shape[1:]:
         raise DataError(

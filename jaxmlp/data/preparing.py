@@ -21,6 +21,8 @@ from jaxmlp.errors import DataError, UsageError
 from jaxmlp.nn.losses import LOSSES
 from jaxmlp.spec import Examples, Splits
 
+FEW = 4  # examples a class: with fewer the targets may be meant as numbers
+
 
 def warn(message: str) -> None:
     """A warning, in the name of the caller of `Preparation.apply`."""
@@ -41,7 +43,7 @@ class Preparation(NamedTuple):
     mean: np.ndarray  # [D] for per_feature, [1] for global and unit, else empty
     std: np.ndarray  # standard deviation (or scale), of the shape of mean
     classes: (
-        tuple[int, ...] | tuple[str, ...]
+        tuple[int, ...] | tuple[bool, ...] | tuple[str, ...]
     )  # class k is classes[k]; of label sets and values the names of the outputs
     input_shape: tuple[int, ...]  # of one example, as it comes: [H, W], [H, W, C] or [D]; of a table [D], encoded
     kind: str = CLASSES  # of the targets: classes, labels or values
@@ -193,6 +195,12 @@ def splits_of(
         for part in (validation, test)
     ]
     return Splits(train_examples, *rest), preparation
+
+
+def has_few_examples_each(splits: Splits, preparation: Preparation) -> bool:
+    """Whether whole numbers are so many classes that they may be meant as values."""
+    is_whole = preparation.kind == CLASSES and not isinstance(preparation.classes[0], str)
+    return is_whole and preparation.outputs > 2 and FEW * preparation.outputs > len(splits.train.x)
 
 
 def _of_kind(part: Part, kind: str) -> Part:

@@ -39,7 +39,7 @@ def kind_of(y: np.ndarray, learns: Collection[str] = KINDS) -> str:
 
 
 def as_kind(y: np.ndarray, kind: str, called: str) -> np.ndarray:
-    """Targets as int64 or text [N] (classes), or float32 [N, K]. Raises DataError where they are no such targets."""
+    """Targets as int64, booleans or text [N] (classes), or float32 [N, K]. Raises DataError where they are none."""
     if y.ndim == 2 and y.shape[1] == 1 and kind == CLASSES:
         y = y[:, 0]
     if kind == CLASSES:
@@ -57,6 +57,11 @@ def as_kind(y: np.ndarray, kind: str, called: str) -> np.ndarray:
         )
     _check_finite(y, called)
     return y.astype(np.float32)
+
+
+def is_text(labels: np.ndarray) -> bool:
+    """Whether labels are text, and neither whole numbers nor booleans, which are those of 0 and 1."""
+    return labels.dtype.kind == "U"
 
 
 def number(labels: np.ndarray, classes: np.ndarray, called: str) -> np.ndarray:
@@ -110,7 +115,9 @@ def _as_classes(labels: np.ndarray, called: str) -> np.ndarray:
         raise DataError(f"{be(called, 'have')} shape {labels.shape}; one label for each example is expected: [N]")
     if labels.dtype.kind == "f" and _whole(labels):
         return labels.astype(np.int64)
-    if labels.dtype.kind in "iub":
+    if labels.dtype.kind == "b":
+        return labels
+    if labels.dtype.kind in "iu":
         if labels.size and (largest := int(labels.max())) > MOST_LABEL:
             raise DataError(f"{called} go up to {largest}; accepted are whole numbers of at most {MOST_LABEL}")
         return labels.astype(np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxmlp.data import npz, tables
 from jaxmlp.data.inputs import column_values, stacked
 from jaxmlp.data.preparing import Preparation
-from jaxmlp.data.targets import as_kind, checked_weights, number
+from jaxmlp.data.targets import as_kind, checked_weights, is_text, number
 from jaxmlp.errors import DataError, nearest
 from jaxmlp.fields import shown
 from jaxmlp.nn.losses import CLASSES
@@ -78,9 +78,9 @@ def read_truth(
         rows = Rows(_of_array(path, arrays[f"x{end}"], preparation, on_message), None)
         weights, called = arrays.get(f"sample_weight{end}"), [f"{path}: {name}{end}" for name in ("y", "sample_weight")]
         return rows, _truth(arrays[f"y{end}"], weights, len(rows.x), preparation, *called)
-    is_text = preparation.kind == CLASSES and isinstance(preparation.classes[0], str)
+    has_names = preparation.kind == CLASSES and isinstance(preparation.classes[0], str)
     of_target = (target, *tables.names_in(target, ())) if isinstance(target, str) else target
-    table = tables.read(path, (*_text(preparation), *(of_target if is_text else ())))[0]
+    table = tables.read(path, (*_text(preparation), *(of_target if has_names else ())))[0]
     target = tables.names_in(target, table.column_names) if isinstance(target, str) else target
     weight = ", ".join(tables.names_in(weight, table.column_names))
     for name in target:
@@ -110,8 +110,8 @@ def _truth(
     if len(targets) != rows:
         raise DataError(f"{called} has {len(targets):,} targets for {rows:,} examples; accepted is one for each")
     if kind == CLASSES:
-        if targets.dtype.kind != classes.dtype.kind:
-            words = ["text" if array.dtype.kind == "U" else "whole numbers" for array in (targets, classes)]
+        if is_text(targets) != is_text(classes):
+            words = ["text" if is_text(array) else "whole numbers" for array in (targets, classes)]
             raise DataError(f"{called} is of {words[0]}, and the network learnt classes that are {words[1]}")
         targets = number(targets, classes, f"{called}: classes")
     elif targets.shape[1] != len(classes):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxmlp.data.preparing import Preparation, prepare
+from jaxmlp.data.preparing import Preparation, has_few_examples_each, prepare
 from jaxmlp.data.sources import load_data
 from jaxmlp.errors import JaxmlpError, RunError
 from jaxmlp.files import flush, make_directory, remove
@@ -32,8 +32,6 @@ from jaxmlp.training.loop import TrainState
 from jaxmlp.training.model import Model
 from jaxmlp.training.precision import precision
 from jaxmlp.training.validation import check_data
-
-FEW = 4  # examples a class: with fewer the targets may be meant as numbers
 
 
 class Outcome(NamedTuple):
@@ -70,7 +68,7 @@ def read_data(experiment: Experiment, *, progress: bool = False) -> Loaded:
     notes: list[str] = []
     learns = loss(experiment.network.loss).learns
     splits, preparation = prepare(dataset, experiment.data, learns, notes.append)
-    if preparation.kind == CLASSES and FEW * len(preparation.classes) > len(splits.train.x):
+    if has_few_examples_each(splits, preparation):
         notes.append(
             f"the targets are taken as {len(preparation.classes):,} classes, with few examples each: to learn numbers, set"
             " --data.kind values"

@@ -110,7 +110,7 @@ def _contradiction(spec: Spec, params: Params, preparation: Preparation, tensors
     if preparation.kind not in (CLASSES, LABELS, VALUES):
         return f"its targets are {preparation.kind!r}"
     least = 2 if preparation.kind == CLASSES else 1
-    if len(kinds) != 1 or not kinds <= {int, str} or len(set(classes)) != len(classes) or len(classes) < least:
+    if len(kinds) != 1 or not kinds <= {int, bool, str} or len(set(classes)) != len(classes) or len(classes) < least:
         return f"its classes are {display.summary(classes)}, where different numbers, or different names, are expected"
     if preparation.columns is not None and (preparation.columns.inputs,) != shape:
         return f"its columns make {preparation.columns.inputs} inputs, and its inputs have the shape {list(shape)}"

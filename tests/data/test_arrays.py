@@ -66,7 +66,7 @@ def test_every_library_s_frame_gives_the_same_splits(convert):
             "integers": (np.arange(60) % 3 + 5, "classes", (5, 6, 7), np.int32, ()),
             "text": (np.array(["b", "a"])[Y], "classes", ("a", "b"), np.int32, ()),
             "text as objects": (np.array(["b", "a"], object)[Y], "classes", ("a", "b"), np.int32, ()),
-            "booleans": (Y > 0, "classes", (0, 1), np.int32, ()),
+            "booleans": (Y > 0, "classes", (False, True), np.int32, ()),
             "whole floats": (Y * 2.0, "classes", (0, 2), np.int32, ()),
             "a column of integers": (Y[:, None], "classes", (0, 1), np.int32, ()),
             "a series of categories": (pd.Series(["b", "a"] * 30, dtype="category"), "classes", ("a", "b"), "i4", ()),
@@ -151,6 +151,19 @@ def test_without_validation_or_test_examples_their_splits_are_empty():
 def test_auto_follows_the_shape(rows, normalise, name):
     _, preparation = jaxmlp.splits_from(rows, Y[: len(rows)], normalise=normalise)
     assert preparation.normalise == name
+
+
+def test_classes_of_truths_are_kept_as_truths():
+    splits, preparation = jaxmlp.splits_from(X, Y > 0, validation=(X, Y))
+    assert [type(name) for name in preparation.classes] == [bool, bool]
+    np.testing.assert_array_equal(splits.validation.targets, Y)
+
+
+def test_whole_numbers_with_few_of_each_are_said_to_be_classes():
+    with pytest.warns(UserWarning, match="y is taken as 48 classes, with few examples each: .* kind='values'") as said:
+        jaxmlp.splits_from(X[:48], np.arange(48), validation=None)
+    assert len(said) == 1
+    jaxmlp.splits_from(X, np.arange(60), validation=None, kind="values")
 
 
 @pytest.mark.parametrize("value", [0.1, 16_777_217, 1_600_000_000.5, -1e30])

@@ -210,7 +210,7 @@ def test_an_npz_is_predicted_and_measured_with_its_own_weights(arrays, tmp_path,
 
 
 def test_a_target_with_a_comma_in_its_name_and_weights_are_measured_as_they_were_trained(tmp_path, capsys):
-    table = write(tmp_path / "table.csv", colour=["yes", "no"] * 30, weight=[0.5, 2.0] * 30)
+    table = write(tmp_path / "table.csv", colour=["true", "false"] * 30, weight=[0.5, 2.0] * 30)
     text = table.read_text()
     table.write_text(text.replace("colour", '"yes,no"', 1))
     out = str(tmp_path / "run")
@@ -222,6 +222,8 @@ def test_a_target_with_a_comma_in_its_name_and_weights_are_measured_as_they_were
     assert "60 examples" in told
     assert "metric, weighted" in told
     assert " of 60)" not in told
+    assert predict.main([out, str(table)]) == 0
+    assert list(answers(capsys)[0]) == ["prediction", "probability_False", "probability_True"]
 
 
 def test_other_data_than_were_trained_on_are_not_measured_as_its_own(tmp_path):
