@@ -63,7 +63,10 @@ class Columns(NamedTuple):
         """
         names = [column.name for column in self.columns]
         if absent := [name for name in names if name not in table.column_names]:
-            hint = nearest(absent[0], set(table.column_names) - set(names)) if table.num_columns else "it has none"
+            hint = nearest(absent[0], set(table.column_names) - set(names))
+            if hint.startswith("known: "):
+                present = ", ".join(map(shown, table.column_names[:10])) + (", ..." if table.num_columns > 10 else "")
+                hint = f"it has {present or 'none'}"
             listed = ", ".join(map(shown, absent[:5])) + (", ..." if len(absent) > 5 else "")
             raise DataError(f"{called}: no column {listed}, which the network was trained on; {hint}")
         if extra := [name for name in table.column_names if name not in names]:
@@ -112,7 +115,7 @@ def check_types(table: Any, called: str) -> None:
         if not (is_numeric(field.type) or is_categorical(field.type) or pa.types.is_null(field.type)):
             raise DataError(
                 f"{called}: column {shown(field.name)} is {field.type}; accepted are numbers, text, true and false, and"
-                " categories: make it one of them, or leave it out"
+                f" categories: make it one of them, or leave it out{'' if called == 'X' else ' (data.leave_out)'}"
             )
 
 
@@ -187,7 +190,7 @@ def _is_number(text: str) -> bool:
         float(text)
     except ValueError:
         return False
-    return True
+    return text.isascii() and text == text.strip() and "_" not in text  # as Arrow has it
 
 
 def _encode(column: Column, chunked: Any, x: np.ndarray, where: str, on_message: Callable[[str], object]) -> None:
@@ -233,8 +236,11 @@ def _as_numbers(values: Any, where: str) -> np.ndarray:
             return as_floats(values)
         if is_categorical(values.type) and not pa.types.is_boolean(values.type):
             return as_floats(as_text(values))
-    except pa.ArrowException as error:
-        raise DataError(f"{where} was trained on as numbers; found is {line_of(error)}") from None
+    except pa.ArrowException:
+        row, word = next(
+            (n, v) for n, v in enumerate(as_text(values).to_pylist(), 1) if v is not None and not _is_number(v)
+        )
+        raise DataError(f"{where} was trained on as numbers; row {row:,} has {shown(word)}") from None
     raise DataError(f"{where} is {values.type}; it was trained on as numbers")
 
 
