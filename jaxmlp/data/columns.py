@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxmlp.data.arrow import as_floats, as_text, is_categorical, is_numeric
 from jaxmlp.data.memory import check_memory
 from jaxmlp.errors import DataError, line_of, nearest
 from jaxmlp.fields import shown
@@ -117,35 +118,6 @@ def check_types(table: Any, called: str) -> None:
                 f"{called}: column {shown(field.name)} is {field.type}; accepted are numbers, text, true and false, and"
                 f" categories: make it one of them, or leave it out{'' if called == 'X' else ' (data.leave_out)'}"
             )
-
-
-def is_numeric(kind: Any) -> bool:
-    """Whether a type of Arrow is of numbers."""
-    import pyarrow as pa
-
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-
-
-def is_categorical(kind: Any) -> bool:
-    """Whether a type of Arrow is of categories: text, true and false, or a dictionary."""
-    import pyarrow as pa
-
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    return text or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind)
-
-
-def as_floats(values: Any) -> np.ndarray:
-    """Numbers of Arrow as float64, NaN where they are missing."""
-    import pyarrow as pa
-
-    return np.array(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), float)
-
-
-def as_text(values: Any) -> Any:
-    """Categories of Arrow as text; missing ones stay missing."""
-    import pyarrow as pa
-
-    return values.cast(values.type.value_type if pa.types.is_dictionary(values.type) else values.type).cast(pa.string())
 
 
 def _column(name: str, chunked: Any, called: str, on_message: Callable[[str], object]) -> Column:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxmlp.data.columns import as_floats, as_text, is_categorical, is_numeric
+from jaxmlp.data.arrow import as_floats, as_text, is_categorical, is_numeric
 from jaxmlp.data.memory import check_memory
 from jaxmlp.errors import DataError, line_of
 from jaxmlp.fields import shown

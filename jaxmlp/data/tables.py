@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxmlp.data.columns import is_categorical
+from jaxmlp.data.arrow import is_categorical
 from jaxmlp.data.config import Data
 from jaxmlp.data.inputs import column_values, stacked
 from jaxmlp.data.parts import Called, Part
