@@ -69,6 +69,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.6) or [
         other for other in known if len(name) > 1 and name == "".join(word[:1] for word in other.split("_"))
     ]
+    close = [name if name == name.strip() else repr(name) for name in close]  # else a space before it is not seen
     return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
 
 

@@ -41,7 +41,7 @@ def splits_from(
         y: What is learnt: integers, booleans or text [N] are classes, as are floats that are all whole; other floats [N] or
             [N, K] are values, which are not scaled; 0 and 1 [N, K], as integers or booleans, are label sets.
         validation: The share of the examples, after those of the test, that is held out; or (X, y), or (X, y, weights); None
-            for no validation examples.
+            for no validation examples, which `fit` takes where nothing reads them.
         test: The same for the test examples. None: there are none, and the test split is empty.
         normalise: auto (per_image for images, per_feature for features), per_image, unit, per_feature, global or none.
         weights: Of the examples [N], at least 0; None counts each once.

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxmlp.data.arrow import as_floats, as_text, is_categorical, is_numeric
 from jaxmlp.data.memory import check_memory
 from jaxmlp.errors import DataError, line_of, nearest
 from jaxmlp.fields import shown
@@ -63,7 +64,10 @@ class Columns(NamedTuple):
         """
         names = [column.name for column in self.columns]
         if absent := [name for name in names if name not in table.column_names]:
-            hint = nearest(absent[0], set(table.column_names) - set(names)) if table.num_columns else "it has none"
+            hint = nearest(absent[0], set(table.column_names) - set(names))
+            if hint.startswith("known: "):
+                present = ", ".join(map(shown, table.column_names[:10])) + (", ..." if table.num_columns > 10 else "")
+                hint = f"it has {present or 'none'}"
             listed = ", ".join(map(shown, absent[:5])) + (", ..." if len(absent) > 5 else "")
             raise DataError(f"{called}: no column {listed}, which the network was trained on; {hint}")
         if extra := [name for name in table.column_names if name not in names]:
@@ -112,37 +116,8 @@ def check_types(table: Any, called: str) -> None:
         if not (is_numeric(field.type) or is_categorical(field.type) or pa.types.is_null(field.type)):
             raise DataError(
                 f"{called}: column {shown(field.name)} is {field.type}; accepted are numbers, text, true and false, and"
-                " categories: make it one of them, or leave it out"
+                f" categories: make it one of them, or leave it out{'' if called == 'X' else ' (data.leave_out)'}"
             )
-
-
-def is_numeric(kind: Any) -> bool:
-    """Whether a type of Arrow is of numbers."""
-    import pyarrow as pa
-
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-
-
-def is_categorical(kind: Any) -> bool:
-    """Whether a type of Arrow is of categories: text, true and false, or a dictionary."""
-    import pyarrow as pa
-
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    return text or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind)
-
-
-def as_floats(values: Any) -> np.ndarray:
-    """Numbers of Arrow as float64, NaN where they are missing."""
-    import pyarrow as pa
-
-    return np.array(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), float)
-
-
-def as_text(values: Any) -> Any:
-    """Categories of Arrow as text; missing ones stay missing."""
-    import pyarrow as pa
-
-    return values.cast(values.type.value_type if pa.types.is_dictionary(values.type) else values.type).cast(pa.string())
 
 
 def _column(name: str, chunked: Any, called: str, on_message: Callable[[str], object]) -> Column:
@@ -187,7 +162,7 @@ def _is_number(text: str) -> bool:
         float(text)
     except ValueError:
         return False
-    return True
+    return text.isascii() and text == text.strip() and "_" not in text  # as Arrow has it
 
 
 def _encode(column: Column, chunked: Any, x: np.ndarray, where: str, on_message: Callable[[str], object]) -> None:
@@ -233,8 +208,11 @@ def _as_numbers(values: Any, where: str) -> np.ndarray:
             return as_floats(values)
         if is_categorical(values.type) and not pa.types.is_boolean(values.type):
             return as_floats(as_text(values))
-    except pa.ArrowException as error:
-        raise DataError(f"{where} was trained on as numbers; found is {line_of(error)}") from None
+    except pa.ArrowException:
+        row, word = next(
+            (n, v) for n, v in enumerate(as_text(values).to_pylist(), 1) if v is not None and not _is_number(v)
+        )
+        raise DataError(f"{where} was trained on as numbers; row {row:,} has {shown(word)}") from None
     raise DataError(f"{where} is {values.type}; it was trained on as numbers")
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxmlp.data.columns import as_floats, as_text, is_categorical, is_numeric
+from jaxmlp.data.arrow import as_floats, as_text, is_categorical, is_numeric
 from jaxmlp.data.memory import check_memory
 from jaxmlp.errors import DataError, line_of
 from jaxmlp.fields import shown
@@ -22,6 +22,8 @@ def as_rows(x: Any, called: str) -> Any:
         raise DataError(f"{called} is one column; accepted is {ROWS}: give it as a frame, as by to_frame()")
     x = _dense(x, called)
     x = _as_array(x, called, ROWS)
+    if x.dtype == object and x.size and all(isinstance(value, int | float | np.number) for value in x.ravel().tolist()):
+        raise DataError(f"{called} is an array of {_what(x)}; give {called}.astype(float)")
     if x.dtype == object or x.dtype.kind in "USMmV":
         raise DataError(f"{called} is an array of {_what(x)}; accepted is {ROWS} (which may have columns of text)")
     if not x.size:

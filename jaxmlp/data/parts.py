@@ -119,7 +119,7 @@ def draw(
         if stratified and 0 < round(part * len(train.y)) < len(train.y):
             _refuse_stratified(train, field)
         raise DataError(
-            f"{len(train.y):,} training examples and {field} = {part} leave an empty split "
+            f"{count(len(train.y), 'training example')} and {field} = {part} leave an empty split "
             f"({len(kept):,} to train, {len(held):,} to {'validate' if split == 'validation' else 'test'}); bring more"
             " examples or change the share"
         )

@@ -105,7 +105,8 @@ def load_data(data: Data, *, progress: bool = False) -> Dataset | Table:
     if data.dir and name not in IDX_SETS and not name.startswith("tfds:"):
         raise UsageError(f"data.dir is read for {', '.join(IDX_SETS)} and tfds:NAME, not for {name!r}; leave it empty")
     if not tables.is_table(name) and (unread := next((k for k in OF_TABLES if getattr(data, k) != OF_TABLES[k]), None)):
-        raise UsageError(f"data.{unread} is read for tables (.csv, .parquet), not for {shown(name)}; leave it out")
+        way_out = "leave it out" if is_known(data) else "save that as one, or leave it out"
+        raise UsageError(f"data.{unread} is read for tables (.csv, .parquet), not for {shown(name)}; {way_out}")
     if name in BUNDLED:
         read, origin = BUNDLED[name]
         return Dataset(*read(), origin)

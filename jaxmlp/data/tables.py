@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxmlp.data.columns import is_categorical
+from jaxmlp.data.arrow import is_categorical
 from jaxmlp.data.config import Data
 from jaxmlp.data.inputs import column_values, stacked
 from jaxmlp.data.parts import Called, Part
@@ -157,6 +157,11 @@ def _csv(content: bytes, path: Path, text: Collection[str]) -> Any:
         raise DataError(f"{path}: is empty; a CSV file with a line of names and a line for each row is expected")
     if b"\0" in content[:10_000]:
         raise DataError(f"{path}: no CSV file: it holds bytes that are no text; save it as CSV in UTF-8")
+    names = content.partition(b"\n")[0]
+    if b"," not in names and (others := [mark for mark in (b";", b"\t") if mark in names]):
+        raise DataError(
+            f"{path}: columns are separated by {shown(others[0].decode())}; accepted are commas: save it so"
+        )
     table = csv.read_csv(
         pa.BufferReader(content),
         csv.ReadOptions(

@@ -177,7 +177,8 @@ def check_data(spec: Spec, splits: Splits) -> None:
             _check_numbers(f"splits.{name}.weights", part.weights)
             counted = np.asarray(part.weights) > 0
         if not counted.any() and name not in ("test", *unread):
-            raise UsageError(f"splits.{name} has no examples of a weight above 0; accepted is at least one")
+            way_out = ", as splits_from(X, y, validation=0.2) draws them" if name == "validation" else ""
+            raise UsageError(f"splits.{name} has no examples of a weight above 0; accepted is at least one{way_out}")
         _check_targets(spec, f"splits.{name}.targets", np.asarray(part.targets), counted)
 
 

@@ -202,6 +202,8 @@ WRONG = {
     "NaN": ((np.where(X > 2, np.nan, X), Y), {}, "X: "),
     "lengths": ((X, Y[:-1]), {}, "X has 60 rows, and y 59"),
     "objects": ((np.array([[1, "a"], [None, 2]], object), [0, 1]), {}, "X is an array of objects (NoneType, int, str)"),
+    "numbers as objects": ((X.astype(object), Y), {}, "X is an array of objects (float); give X.astype(float)"),
+    "one example": (([[1.0]], ["a"]), {}, "1 training example and validation = 0.2"),
     "text": (([["a"], ["b"]], [0, 1]), {}, "X is an array of text"),
     "empty": (([], []), {}, "X is empty"),
     "no rows": ((np.zeros((0, 3)), []), {}, "X is empty"),

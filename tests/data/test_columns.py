@@ -128,17 +128,19 @@ def test_new_rows_are_taken_and_what_is_passed_over_is_said(frame, same, message
     ("rows", "message"),
     [
         (new().drop(columns=["size", "open"]), "no column 'size', 'open', which the network was trained on"),
+        (new()[["size"]], "no column 'rooms', 'city', 'open', which the network was trained on; it has 'size'"),
         (
             new().rename(columns={"rooms": "room"}),
             "no column 'rooms', which the network was trained on; did you mean room?",
         ),
-        (new(rooms=["two"]), "column 'rooms' was trained on as numbers; found is"),
+        (new(rooms=["two"]), "column 'rooms' was trained on as numbers; row 1 has 'two'"),
+        (new(rooms=["1_0"]), "row 1 has '1_0'"),
         (new(rooms=[True]), "column 'rooms' is bool; it was trained on as numbers"),
         (new(rooms=[np.inf]), "column 'rooms' has 1 infinite value"),
         (new(city=[1.5]), "column 'city' is double; it was trained on as categories: give it as text"),
         (np.zeros((1, 9)), "the table is a ndarray; the network was trained on a table: give a frame of its 4 columns"),
     ],
-    ids=["missing", "misspelt", "words", "truths", "infinite", "fractions", "an array"],
+    ids=["missing", "all but one", "misspelt", "words", "underscores", "truths", "infinite", "fractions", "an array"],
 )
 def test_rows_that_do_not_fit_are_refused(rows, message):
     refused([message], preparation_of().apply, rows, error=DataError)

@@ -164,7 +164,9 @@ FILES = {
     "Latin-1 names": (b"\xe9,y\n1,1\n", "cannot be read as a table"),
     "a column twice": (b"a,a,y\n1,2,3\n", "has two columns 'a'"),
     "no rows": (b"a,y\n", "has 2 columns and no rows"),
-    "semicolons": (b"a;y\n1;2\n", "data.target 'y' is no column of the table; known: a;y"),
+    "semicolons": (b"a;y\n1;2\n", "columns are separated by ';'; accepted are commas"),
+    "decimal commas": (b"a;y\n1,5;2\n", "columns are separated by ';'; accepted are commas"),
+    "a space before a name": (b"a, y\n1,2\n", "did you mean ' y'?"),
     "the target alone": (b"y\n" + b"q\nr\n" * 20, "no column is left to learn from"),
     "a constant target": (b"a,y\n" + b"1,q\n2,q\n" * 20, "training examples have the label q"),
     "missing targets": (b"a,y\n" + b"1,q\n2,\n" * 20, "column 'y' has 20 missing values of 40"),
@@ -173,7 +175,7 @@ FILES = {
         b"a,b,y\n" + b"1,,q\n2,,r\n" * 20,
         "column 'b' has no value in the training rows; leave it out",
     ),
-    "dates": (b"a,y\n" + b"2020-01-01,q\n2021-01-01,r\n" * 20, "column 'a' is date32[day]; accepted are numbers"),
+    "dates": (b"a,y\n" + b"2020-01-01,q\n2021-01-01,r\n" * 20, "leave it out (data.leave_out)"),
     "identifiers": (
         b"a,y\n" + b"".join(b"k%d,%d\n" % (i, i % 2) for i in range(2000)),
         "different values; accepted are",
@@ -241,9 +243,9 @@ def test_a_file_without_a_column_is_named(tmp_path):
 
 @pytest.mark.parametrize("key", ["target", "weight", "leave_out", "validation_file", "test_file"])
 def test_keys_of_tables_are_refused_of_other_data(key):
-    refused(
-        [f"data.{key} is read for tables (.csv, .parquet), not for 'digits'"], load_data, Data("digits", **{key: "a"})
-    )
+    for name, way_out in (("digits", "leave it out"), ("a.tsv", "save that as one, or leave it out")):
+        words = [f"data.{key} is read for tables (.csv, .parquet), not for '{name}'; {way_out}"]
+        refused(words, load_data, Data(name, **{key: "a"}))
 
 
 def test_a_loss_that_does_not_learn_the_targets_is_named(tmp_path):

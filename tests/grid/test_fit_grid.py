@@ -405,7 +405,7 @@ def test_a_description_that_makes_no_sense_is_refused(splits, spec, hyper, words
         (
             "validation",
             {"weights": np.zeros(15, np.float32)},
-            ["splits.validation has no examples of a weight above 0"],
+            ["splits.validation has no examples of a weight above 0", "validation=0.2"],
         ),
     ],
 )
