@@ -4,16 +4,13 @@ import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import psutil
 
 from jaxmlp import __version__
 from jaxmlp.bench.entries import PEERS
-from jaxmlp.cli.devices import cores
-
-CPUINFO = Path("/proc/cpuinfo")  # of Linux
+from jaxmlp.cli.devices import cores, processor
 
 
 def where_and_when() -> dict[str, Any]:
@@ -33,21 +30,12 @@ def machine() -> dict[str, Any]:
     }
 
 
-def processor() -> str:
-    """Its name: AMD EPYC 9B14."""
-    if CPUINFO.exists():
-        for line in CPUINFO.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
 def versions(distributions: Iterable[str]) -> dict[str, str]:
     """Of jaxmlp, Python, JAX, NumPy, and of these packages where they are installed."""
-    found = {"jaxmlp": __version__, "python": platform.python_version()}
+    versions = {"jaxmlp": __version__, "python": platform.python_version()}
     for name in dict.fromkeys(("jax", "jaxlib", "numpy", *distributions)):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

@@ -2,14 +2,17 @@
 
 import contextlib
 import os
+import platform
 import resource
 import sys
+from pathlib import Path
 from typing import Literal, get_args
 
 from jaxmlp import xla_flags
 from jaxmlp.errors import JaxmlpError, unknown
 
 Device = Literal["auto", "cpu", "gpu", "tpu"]
+CPUINFO = Path("/proc/cpuinfo")  # of Linux
 
 
 def choose_device(name: str) -> str:
@@ -52,3 +55,12 @@ def peak_bytes() -> int:
     """The most memory that this process has held at a time."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def processor() -> str:
+    """The name of the CPU: AMD EPYC 9B14."""
+    with contextlib.suppress(OSError):
+        for line in CPUINFO.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

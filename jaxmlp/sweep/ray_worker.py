@@ -6,7 +6,6 @@ Its methods are called from several threads: `run` trains, while the others ask 
 import contextlib
 import os
 import pickle
-import platform
 import socket
 import threading
 import time
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxmlp import files
-from jaxmlp.cli.devices import Device, choose_device
+from jaxmlp.cli.devices import Device, choose_device, processor
 from jaxmlp.errors import JaxmlpError
 from jaxmlp.grid.executors import Failed, Stopped
 from jaxmlp.grid.progress import rank_of
@@ -115,7 +114,7 @@ class RayWorker:
             environment.versions(),
             device.platform,
             device.device_kind,
-            _cpu_model() if device.platform == "cpu" else "",
+            processor() if device.platform == "cpu" else "",
             " ".join(group.crc32 for group in self.groups),
             _shares(job),
         )
@@ -198,15 +197,6 @@ def _shares(job: Job) -> bool:
         if time.monotonic() > until:
             return False
         time.sleep(0.5)
-
-
-def _cpu_model() -> str:
-    """What the system calls the CPU."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.machine()
 
 
 def _portable(error: Exception) -> Exception:

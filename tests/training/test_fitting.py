@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 from helpers import assert_same, clouds, counting, refused
 
+from jaxmlp.nn.network import INITS
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training import fitting, loop
 from jaxmlp.training.callbacks import Callbacks
@@ -188,3 +190,12 @@ def test_what_is_no_fit_and_no_preparation_is_refused():
 def test_a_fit_without_test_examples_shows_none():
     empty = Examples(SPLITS.test.x[:0], SPLITS.test.targets[:0])
     assert "test" not in repr(fit(spec_of(max_epochs=1), HYPER, SPLITS._replace(test=empty)))
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_the_first_state_has_the_same_bits_where_it_is_optimised_less(init):
+    spec = Spec(Network((40,), init=init), Training(), inputs=30, outputs=3)
+    arguments = fitting.traced(spec, Hyper()), jax.random.key(0)
+    lowered = jax.jit(loop.begin, static_argnums=0).lower(spec, *arguments)
+    usual = {"xla_backend_optimization_level": 3}  # XLA's own
+    assert_same(*(lowered.compile(options)(*arguments) for options in (usual, fitting.OPTIMISED_LESS)))
