@@ -84,7 +84,7 @@ class Picture(Figure):
         buffer = io.BytesIO()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph")  # a class name in a script that the font lacks is drawn as boxes
-            self.draw_without_rendering()
+            self._lay_out()
             self._turn_words()
             for axis in (axis for axes in self.axes for axis in (axes.xaxis, axes.yaxis)):
                 for text in _touching(axis):
@@ -92,6 +92,12 @@ class Picture(Figure):
             self.set_layout_engine("none")  # all has its place: to look for it again takes half the time of drawing
             self.savefig(buffer, format=kind, metadata=dated)
         return buffer.getvalue()
+
+    def _lay_out(self) -> None:
+        """Give everything its place; `draw_without_rendering` would draw it, too."""
+        engine = self.get_layout_engine()
+        if engine and self.axes:
+            engine.execute(self)
 
     def _turn_words(self) -> None:
         """Words below an axis that would touch each other stand upright, in a figure that is higher by their length."""
@@ -103,7 +109,7 @@ class Picture(Figure):
                 axes.tick_params(axis="x", rotation=90)
         if longest:
             self.set_figheight(self.get_figheight() + longest / self.dpi)
-            self.draw_without_rendering()
+            self._lay_out()
 
     def save(self, path: Path) -> None:
         """Write it as SVG if the name of the file ends so, and as PNG otherwise."""
