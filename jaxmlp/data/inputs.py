@@ -1,5 +1,6 @@
 """What users give as X and y: arrays, lists, sparse matrices, and frames of any library that narwhals reads."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,7 @@ def as_targets(y: Any, called: str) -> tuple[np.ndarray, tuple[str, ...]]:
         table = as_table(y, called)
         if not table.num_columns:
             raise DataError(f"{called} has no columns; accepted is {TARGETS}")
-        parts = [column_values(table.column(name), f"{called}: column {shown(name)}") for name in table.column_names]
-        return (parts[0] if len(parts) == 1 else stacked(parts, called)), tuple(table.column_names)
+        return values_of(table, table.column_names, called, called), tuple(table.column_names)
     if _is_series(y):
         import narwhals as nw
 
@@ -101,8 +101,14 @@ def column_values(values: Any, called: str) -> np.ndarray:
     raise DataError(f"{called} is {values.type}; accepted are numbers, text, true and false, and categories")
 
 
-def stacked(parts: list[np.ndarray], called: str) -> np.ndarray:
-    """Columns of numbers side by side [N, K]. Raises DataError for text."""
+def values_of(table: Any, names: Sequence[str], source: str, called: str) -> np.ndarray:
+    """Columns of a table of Arrow: one of numbers or text [N], or several of numbers side by side [N, K].
+
+    Raises DataError, of a column of `source`, or of all of them as `called`.
+    """
+    parts = [column_values(table.column(name), f"{source}: column {shown(name)}") for name in names]
+    if len(parts) == 1:
+        return parts[0]
     if any(part.dtype.kind not in "biuf" for part in parts):
         raise DataError(f"{called}: of several columns one is text; accepted are several of numbers, or one of text")
     return np.stack(parts, axis=1)

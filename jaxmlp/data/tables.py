@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from jaxmlp.data.arrow import is_categorical
 from jaxmlp.data.config import Data
-from jaxmlp.data.inputs import column_values, stacked
+from jaxmlp.data.inputs import column_values, values_of
 from jaxmlp.data.parts import Called, Part
 from jaxmlp.errors import DataError, UsageError, line_of, nearest
 from jaxmlp.fields import shown
@@ -117,8 +117,7 @@ def _part(table: Any, file: str, names: Sequence[str], weight: Sequence[str], le
     called = Called(
         file, f"{file}: column{'s' * (len(names) > 1)} {_listed(names)}", f"{file}: column {_listed(weight)}"
     )
-    columns = [column_values(table.column(name), f"{file}: column {shown(name)}") for name in names]
-    y = columns[0] if len(columns) == 1 else stacked(columns, called.y)
+    y = values_of(table, names, file, called.y)
     weights = column_values(table.column(weight[0]), called.weights) if weight else None
     dropped = {*names, *weight, *left_out}
     return Part(table.select([name for name in table.column_names if name not in dropped]), y, weights, called)

@@ -86,7 +86,8 @@ def main(arguments: list[str]) -> int:
         probable=loss(trained.spec.network.loss).output_name == "probability",
     )
     if command.json:
-        print(json.dumps(finite({"data": source, "kind": preparation.kind} | measured), indent=2, allow_nan=False))
+        about = {"data": source, "kind": preparation.kind, "weighted": truth.weights is not None}
+        print(json.dumps(finite(about | measured), indent=2, allow_nan=False))
     else:
         _print(source, preparation.kind, measured, weighted=truth.weights is not None)
     return 0

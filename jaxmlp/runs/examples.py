@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxmlp.data import npz, tables
-from jaxmlp.data.inputs import column_values, stacked
+from jaxmlp.data.inputs import column_values, values_of
 from jaxmlp.data.preparing import Preparation
 from jaxmlp.data.targets import as_kind, checked_weights, is_text, number
 from jaxmlp.errors import DataError, nearest
@@ -47,9 +47,10 @@ def read_rows(
     if path.suffix.lower() == NPZ:
         (x,) = npz.read_some(path, X_KEYS).values()
         return Rows(_of_array(path, x, preparation, on_message), None)
-    table = tables.read(path, _text(preparation))[0]
     trained_on = () if preparation.columns is None else {column.name for column in preparation.columns.columns}
-    unread = [name for name in keep if name in table.column_names and name not in trained_on]
+    kept = [name for name in keep if name not in trained_on]
+    table = tables.read(path, (*_text(preparation), *kept))[0]  # what is kept stays as it stands: 007
+    unread = [name for name in kept if name in table.column_names]
     return Rows(_of_table(path, table.drop_columns(unread), preparation, on_message), table)
 
 
@@ -90,8 +91,7 @@ def read_truth(
             )
     inputs = table.drop_columns([name for name in (*target, weight) if name in table.column_names])
     called = f"{path}: column{'s' * (len(target) > 1)} {', '.join(map(shown, target))}"
-    columns = [column_values(table.column(name), f"{path}: column {shown(name)}") for name in target]
-    y = columns[0] if len(columns) == 1 else stacked(columns, called)
+    y = values_of(table, target, str(path), called)
     of_weight = f"{path}: column {shown(weight)}"
     weights = column_values(table.column(weight), of_weight) if weight in table.column_names else None
     rows = Rows(_of_table(path, inputs, preparation, on_message), table)

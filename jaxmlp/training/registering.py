@@ -114,6 +114,7 @@ def register_loss(
     )
     rng = np.random.default_rng(0)
     small, identity = jnp.ones((2, 3), jnp.float32), ACTIVATIONS["identity"]
+    tried.check_types(f"the outputs of {what}", "outputs(z, f)", lambda z: says(z, identity), small, (2, 3))
     for part, function, shape in (("value", value, (2,)), ("delta", delta, (2, 3))):
         tried.check_types(
             f"the {part} of {what}", f"{part}(z, t, f, hyper)",

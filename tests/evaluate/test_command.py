@@ -99,11 +99,12 @@ def test_a_run_measures_and_draws_its_kind_of_targets(runs, kind):
     ],
 )
 def test_rows_are_predicted_as_csv(runs, tmp_path, capsys, kind, columns):
-    new = write(tmp_path / "new.csv", 3, leave_out=("price", "weight", "sport", "politics", "colour"))
+    leave_out = ("price", "weight", "sport", "politics", "colour")
+    new = write(tmp_path / "new.csv", 3, leave_out, id=["007", "1.50", "true"])
     assert predict.main([str(runs / kind), str(new), "--keep", "id"]) == 0
     rows = answers(capsys)
     assert list(rows[0]) == ["id", *columns]
-    assert [row["id"] for row in rows] == ["r0", "r1", "r2"]
+    assert [row["id"] for row in rows] == ["007", "1.50", "true"]  # as they stand in the file
     if kind == "classes":
         assert all(
             row["prediction"] == max(("blue", "red"), key=lambda c: float(row[f"probability_{c}"])) for row in rows
@@ -222,6 +223,8 @@ def test_a_target_with_a_comma_in_its_name_and_weights_are_measured_as_they_were
     assert "60 examples" in told
     assert "metric, weighted" in told
     assert " of 60)" not in told
+    assert evaluate.main([out, str(table), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["weighted"]
     assert predict.main([out, str(table)]) == 0
     assert list(answers(capsys)[0]) == ["prediction", "probability_False", "probability_True"]
 

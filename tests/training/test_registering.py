@@ -107,6 +107,13 @@ def test_a_loss_whose_delta_is_wrong_is_refused_with_the_numbers(delta, words):
     assert "own" not in LOSSES
 
 
+def test_outputs_of_a_loss_that_are_wrong_are_refused():
+    words = ["the outputs of loss 'own'", "has the shape [2]", "[2, 3]"]
+    refused(words, register_loss, "own", log_cosh, log_cosh_delta, outputs=lambda z, f: z.sum(axis=1))
+    refused(["accepted is outputs(z, f)"], register_loss, "own", log_cosh, log_cosh_delta, outputs=lambda z: z)
+    assert "own" not in LOSSES
+
+
 @pytest.mark.parametrize(
     ("build", "reads", "words"),
     [
