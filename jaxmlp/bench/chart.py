@@ -1,5 +1,6 @@
 """The bar chart, an epoch of one network by each entry with the machine's limit as a line; and the picture of the growth."""
 
+import math
 from collections.abc import Sequence
 
 from matplotlib.ticker import NullLocator
@@ -7,8 +8,13 @@ from matplotlib.ticker import NullLocator
 from jaxmlp.bench.entries import FLOOR, LIMIT
 from jaxmlp.bench.growth import Line
 from jaxmlp.bench.measuring import Measurement
+from jaxmlp.bench.programs import SETS
+from jaxmlp.bench.reached import TITLES as PROGRAM_TITLES
+from jaxmlp.bench.reached import Reached, reached
 from jaxmlp.bench.results import Results
+from jaxmlp.bench.running import Outcome
 from jaxmlp.bench.table import digits
+from jaxmlp.bench.task import Task
 from jaxmlp.plots.picture import INK, QUIET, THIRD, TRAIN, VALIDATION, Picture, powers, styled
 from jaxmlp.text import count
 
@@ -72,6 +78,47 @@ def growth(lines: Sequence[Line]) -> Picture:
         panel.set_visible(False)
     figure.head("Seconds of a training over each size")
     return figure
+
+
+@styled
+def programs(preset: str, task: Task, outcomes: Sequence[Outcome]) -> Picture:
+    """Seconds to the goal: a panel for each part, the fastest at the top, least to most as a line."""
+    parts = {part: sorted(reached(part, preset, outcomes), key=_when) for part in PROGRAM_TITLES}
+    parts = {part: rows for part, rows in parts.items() if rows}
+    heights = [len(rows) + 0.8 for rows in parts.values()]
+    figure = Picture(8, 1.5 + 0.4 * sum(heights))
+    panels = figure.subplots(max(len(parts), 1), 1, squeeze=False, height_ratios=heights or None)[:, 0]
+    for panel, rows in zip(panels, parts.values(), strict=False):
+        for number, row in enumerate(rows):
+            _program_bar(panel, number, row)
+        panel.set_yticks(range(len(rows)), [row.outcome.program.name for row in rows])
+        panel.set(
+            title=PROGRAM_TITLES[rows[0].outcome.program.part].format(SETS[preset][1]), ylim=(len(rows) - 0.4, -0.6)
+        )
+        panel.tick_params(axis="y", length=0, labelcolor=INK)
+        panel.grid(visible=False, axis="y")
+        panel.spines["left"].set_visible(False)
+        panel.margins(x=0.12)
+    panels[-1].set_xlabel("seconds (median; thin: least to most)")
+    figure.head(f"Whole programs: {'-'.join(map(str, task.sizes))} on {SETS[preset][0]}")
+    return figure
+
+
+def _when(row: Reached) -> float:
+    return math.inf if row.median is None else row.median
+
+
+def _program_bar(panel, number: int, row: Reached) -> None:
+    """One program, its seconds at the right."""
+    program, style = row.outcome.program, {"va": "center", "color": INK, "fontsize": 9}
+    if row.median is None:
+        panel.annotate(f"not reached: {row.what}", (0, number), xytext=(5, 0), textcoords="offset points", **style)
+        return
+    alpha = LIGHT if program.peer else 1
+    panel.barh(number, row.median, height=0.66, color=TRAIN, alpha=alpha, lw=0, gid=f"{program.part} {program.name}")
+    panel.hlines(number, min(row.seconds), max(row.seconds), color=QUIET, lw=1)
+    at = max(row.seconds), number
+    panel.annotate(f"{row.median:.1f}", at, xytext=(5, 0), textcoords="offset points", **style)
 
 
 def _far_apart(results: Results) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Literal, NamedTuple, cast, get_args
+from typing import Literal, NamedTuple, get_args
 
 from jaxmlp.bench.task import Contestant, Task
 from jaxmlp.errors import unknown
@@ -27,9 +27,10 @@ PEERS = {
     "flax": Peer("flax", "flax"),
     "equinox": Peer("equinox", "equinox"),
     "skorch": Peer("skorch", "skorch"),
+    "optuna": Peer("optuna", "optuna"),
 }
 CPU_ONLY = ("numpy", "sklearn")
-NEEDS = {"skorch": ("torch",)}  # other peers that one is built on
+NEEDS = {"skorch": ("torch",), "optuna": ("torch",)}  # other peers that one is built on
 
 
 class Entry(NamedTuple):
@@ -111,10 +112,3 @@ def how_to_install(peers: Sequence[str]) -> str:
 
 def _installed(peer: str) -> bool:
     return find_spec(PEERS[peer].module) is not None
-
-
-def part_called(name: str) -> Part:
-    """The part of this name. UsageError for one that is unknown."""
-    if name not in PARTS:
-        raise unknown("--parts", name, PARTS)
-    return cast(Part, name)

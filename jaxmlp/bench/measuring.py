@@ -108,18 +108,22 @@ def _started(job: Job) -> Iterator["_Processes"]:
                 process.communicate()
 
 
+def environment() -> dict[str, str]:
+    """That of the user, without what slows NumPy down."""
+    return {name: value for name, value in os.environ.items() if name not in SLOWING}
+
+
 def _environment(job: Job) -> dict[str, str]:
-    """That of the user, without what slows NumPy down; where there is a process a core, each has one thread.
+    """Where there is a process a core, each has one thread.
 
     JAX computes on the device of the task, and processes that share a gpu take its memory as they need it.
     """
-    kept = {name: value for name, value in os.environ.items() if name not in SLOWING}
     one_thread = dict.fromkeys(THREADS, "1") if job.entry.a_process_a_core else {}
     platform = {
         "JAX_PLATFORMS": "cuda" if job.task.device == "gpu" else "cpu",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     }
-    return kept | one_thread | platform | {"KERAS_BACKEND": "jax"}
+    return environment() | one_thread | platform | {"KERAS_BACKEND": "jax"}
 
 
 class _Processes:
@@ -153,14 +157,15 @@ class _Processes:
                     process.stdin.write(f"{request}\n")
                     process.stdin.flush()
                 except OSError:
-                    raise EntryError(self._why()) from None
+                    raise EntryError(why(self._errors)) from None
         lines = [process.stdout.readline() if process.stdout else "" for process in self._processes]
         if not all(lines):
-            raise EntryError(self._why())
+            raise EntryError(why(self._errors))
         return [json.loads(line) for line in lines]
 
-    def _why(self) -> str:
-        """The last line of its standard error."""
-        self._errors.seek(0)
-        lines = [line.strip() for line in self._errors if line.strip()]
-        return shortened(printable(lines[-1]), 300) if lines else "its process was ended"
+
+def why(errors: Any) -> str:
+    """The last line in the file that was the standard error of a process."""
+    errors.seek(0)
+    lines = [line.strip() for line in errors if line.strip()]
+    return shortened(printable(lines[-1]), 300) if lines else "its process was ended"

@@ -7,7 +7,7 @@ from bench.conftest import made_up
 from helpers import command as words
 from helpers import end_of, refused, start, strict_json, users_environment
 
-from jaxmlp.bench import command, entries
+from jaxmlp.bench import command, entries, running
 from jaxmlp.bench.entries import FLOOR, GRID, LIMIT, RUN
 from jaxmlp.bench.measuring import Measurement
 
@@ -35,6 +35,9 @@ def measured(monkeypatch):
         ("--preset dijits", ["--preset 'dijits' is unknown; did you mean digits?"]),
         ("--peers kears", ["--peers 'kears' is unknown; did you mean keras"]),
         ("--parts runs", ["--parts 'runs' is unknown; did you mean run?"]),
+        ("--parts run search", ["--parts run measure an epoch, search whole programs", "the one or the other"]),
+        ("--parts search --preset wide", ["--preset wide has made-up data", "report, digits"]),
+        ("--parts target --trials 3", ["--trials is not read by --parts target: leave it out"]),
         ("--rounds 0", ["--rounds", "0", "at least 1"]),
         ("--device tpu", ["--device 'tpu' is unknown; did you mean", "cpu"]),
         ("--growth --peers torch", ["--growth measures our own training and grid: leave out --peers and --parts"]),
@@ -86,6 +89,23 @@ def test_growth_is_a_row_and_a_line_for_each_size(measured, capsys, tmp_path):
     assert axes == ["epochs", "examples", "width", "depth", "batch", "trials"]
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[-6:]] == axes
     assert (tmp_path / "g.png").stat().st_size > 5_000
+
+
+def test_programs_are_run_and_one_that_fails_costs_a_line(monkeypatch, capsys, tmp_path):
+    def run(words):
+        return "boom" if "sklearn" in words[2] else running.Run(2.0, 10**8, [running.Line(1.5, {"test_accuracy": 0.9})])
+
+    monkeypatch.setattr(running, "run", run)
+    flags = (
+        f"--preset digits --parts process --peers sklearn --rounds 2 --json {tmp_path}/p.json --plot {tmp_path}/p.png"
+    )
+    assert command.main(flags.split()) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "error: scikit-learn failed: boom\n"
+    assert captured.out.splitlines()[0] == "digits: 64-32-10 on digits; 2 programs"
+    ours, theirs = strict_json((tmp_path / "p.json").read_text())["programs"]
+    assert (ours["seconds"], theirs["failure"]) == ([2.0, 2.0], "boom")
+    assert (tmp_path / "p.png").stat().st_size > 5_000
 
 
 def test_it_measures_all_entries_and_they_come_to_one_loss(tmp_path):
