@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.ticker import NullLocator
 
 from jaxmlp.bench.entries import FLOOR, LIMIT
@@ -13,6 +14,8 @@ from jaxmlp.bench.reached import TITLES as PROGRAM_TITLES
 from jaxmlp.bench.reached import Reached, reached
 from jaxmlp.bench.results import Results
 from jaxmlp.bench.running import Outcome
+from jaxmlp.bench.shares import BATCHES, WIDTHS, Cell
+from jaxmlp.bench.shares import names as names_of
 from jaxmlp.bench.table import digits
 from jaxmlp.bench.task import Task
 from jaxmlp.plots.picture import INK, QUIET, THIRD, TRAIN, VALIDATION, Picture, powers, styled
@@ -101,6 +104,29 @@ def programs(preset: str, task: Task, outcomes: Sequence[Outcome]) -> Picture:
         panel.margins(x=0.12)
     panels[-1].set_xlabel("seconds (median; thin: least to most)")
     figure.head(f"Whole programs: {'-'.join(map(str, task.sizes))} on {SETS[preset][0]}")
+    return figure
+
+
+@styled
+def shares(cells: Sequence[Cell], task: Task) -> Picture:
+    """A map for each entry: the share of the machine's large product over batch and width, in per cent."""
+    names = names_of(cells)
+    figure = Picture(max(4.2 * len(names), 6), 4.6)
+    panels = figure.subplots(1, max(len(names), 1), squeeze=False, sharey=True)[0]
+    for panel, name in zip(panels, names, strict=False):
+        found = np.full((len(BATCHES), len(WIDTHS)), np.nan)
+        for cell in cells:
+            found[BATCHES.index(cell.batch), WIDTHS.index(cell.width)] = 100 * cell.shares.get(name, math.nan)
+        panel.imshow(found, cmap="Blues", vmin=0, vmax=130, origin="lower", aspect="auto", gid=name)
+        for (row, column), share in np.ndenumerate(found):
+            text = "–" if np.isnan(share) else f"{share:.0f}"
+            panel.text(column, row, text, ha="center", va="center", color="white" if share > 75 else INK)
+        panel.set_xticks(range(len(WIDTHS)), [f"{width:,}" for width in WIDTHS])
+        panel.set_yticks(range(len(BATCHES)), [f"{batch:,}" for batch in BATCHES])
+        panel.set(title=name, xlabel="width of the hidden layer")
+        panel.grid(visible=False)
+    panels[0].set_ylabel("batch")
+    figure.head(f"Share of the machine's large product, in %: {task.inputs} inputs, {task.outputs} outputs")
     return figure
 
 

@@ -7,7 +7,7 @@ from bench.conftest import made_up
 from helpers import command as words
 from helpers import end_of, refused, start, strict_json, users_environment
 
-from jaxmlp.bench import command, entries, running
+from jaxmlp.bench import command, entries, modes, running
 from jaxmlp.bench.entries import FLOOR, GRID, LIMIT, RUN
 from jaxmlp.bench.measuring import Measurement
 
@@ -24,7 +24,7 @@ def measured(monkeypatch):
             for entry, _, _ in jobs
         ]
 
-    monkeypatch.setattr(command, "measure", measure)
+    monkeypatch.setattr(modes, "measure", measure)
     monkeypatch.setattr(entries, "find_spec", lambda module: module not in ("keras", "flax") or None)
     return calls
 
@@ -41,6 +41,8 @@ def measured(monkeypatch):
         ("--rounds 0", ["--rounds", "0", "at least 1"]),
         ("--device tpu", ["--device 'tpu' is unknown; did you mean", "cpu"]),
         ("--growth --peers torch", ["--growth measures our own training and grid: leave out --peers and --parts"]),
+        ("--shares --parts run", ["--shares measures our training and PyTorch's: leave out --peers and --parts"]),
+        ("--shares --growth", ["--growth and --shares are two measurements"]),
         ("--json no/such/folder/b.json", ["--json no/such/folder/b.json: no/such/folder is no folder"]),
         ("--json .", ["--json .: . is a folder"]),
         ("--plot b.pdf", ["--plot b.pdf ends in '.pdf'; accepted is .png or .svg"]),
@@ -89,6 +91,19 @@ def test_growth_is_a_row_and_a_line_for_each_size(measured, capsys, tmp_path):
     assert axes == ["epochs", "examples", "width", "depth", "batch", "trials"]
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[-6:]] == axes
     assert (tmp_path / "g.png").stat().st_size > 5_000
+
+
+def test_shares_are_a_table_and_a_map_over_batch_and_width(measured, capsys, tmp_path):
+    flags = ["--shares", "--rounds", "2", "--json", str(tmp_path / "s.json"), "--plot", str(tmp_path / "s.png")]
+    assert command.main(["--preset", "digits", *flags]) == 0
+    cells = strict_json((tmp_path / "s.json").read_text())["shares_of_large_product"]
+    assert [cell["batch"] for cell in cells[::5]] == [16, 64, 256, 1024, 4096]
+    assert cells[0]["shares"] == {RUN: 1.0, "PyTorch, eager": 1.0}
+    assert [len(measured), measured[-1][0].batch, measured[-1][0].hidden] == [25, 4096, (2048,)]
+    out = capsys.readouterr().out
+    assert out.count("100%") == 50
+    assert out.index(RUN) < out.index("PyTorch, eager")
+    assert (tmp_path / "s.png").stat().st_size > 5_000
 
 
 def test_programs_are_run_and_one_that_fails_costs_a_line(monkeypatch, capsys, tmp_path):
