@@ -107,7 +107,7 @@ def both_steps(spec, **numbers):
 
 @pytest.mark.parametrize("spec", SPECS, ids=RULES)
 def test_it_leaves_weights_of_exactly_zero_where_the_subgradient_leaves_none(spec):
-    proximal, subgradient = both_steps(spec, l1=0.06)
+    proximal, subgradient = both_steps(spec, l1=0.1)
     assert np.mean(weights(proximal.state.params) == 0) > 0.1
     assert not np.any(weights(subgradient.state.params) == 0)
     assert np.all(biases(proximal.state.params) != 0)
