@@ -11,6 +11,8 @@ from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.nn.losses import LOSSES
 
 SMALL = ["--data.name", "digits", "--network.hidden", "6", "--epochs", "0", "--curve-weights", "20"]
+SMALL += ["--training.no-shuffle"]  # compiles sooner
+DEEP = "--network.hidden 12 11 --network.activation gelu --network.dropout --hyper.l1 0.01 --hyper.l2 0.01 --examples 3"
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +35,7 @@ def checked(capsys, *arguments):
     [
         "",
         "--data.normalise none --eps 0.01",
-        "--network.hidden 5 4 --network.activation gelu --network.dropout --hyper.l1 0.01 --hyper.l2 0.01 --examples 3",
+        DEEP,
         "--network.activation elu --network.loss squared_error --network.output-activation leaky_relu",
         "--network.init zeros",
     ],
@@ -67,7 +69,7 @@ def test_quiet_prints_nothing_where_all_agree(capsys):
 @pytest.mark.parametrize("width", [80, 120])
 def test_printed_within_the_width(capsys, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
-    assert command.main([*SMALL, "--network.hidden", "12", "11", "--epochs", "1"]) == 0
+    assert command.main([*SMALL, *DEEP.split(), "--epochs", "1"]) == 0
     printed = capsys.readouterr().out
     assert "…" not in printed
     assert "hidden 1 to hidden 2 w2[" in " ".join(printed.split())  # on one line

@@ -1,6 +1,5 @@
 """The three routes to the gradient agree: in float64, over every registry entry, at every coordinate."""
 
-import itertools
 from dataclasses import replace
 from functools import partial
 
@@ -9,7 +8,7 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import LEARNT, cases, for_users, of_kind
+from helpers import LEARNT, for_users, of_kind
 
 from jaxmlp.errors import UsageError
 from jaxmlp.nn import gradients
@@ -23,14 +22,21 @@ from jaxmlp.training.loop import largest_disagreement
 pytestmark = pytest.mark.usefixtures("float64")
 
 AT_THE_FLAGS_OF_USERS = ["relu", "gelu"]  # each another function to compile; the rest is of tanh
-DEPTHS = [(), (5,), (5, 7), (5, 7, 6), (4, 5, 3, 6)]
+DEPTHS = [(), (5,), (5, 7), (4, 5, 3, 6)]
 PENALTIES = {
     "plain": Hyper(),
     "l1": Hyper(l1=0.3),
     "l2": Hyper(l2=0.2),
     "l1_l2": Hyper(l1=0.03, l2=0.7),
 }
-OF_LOSSES = Hyper(label_smoothing=0.2, huber_delta=0.8, quantile=0.3)
+# hidden layers, activation, dropout, weights: dropout with a derivative that reads the activation a, and one that reads z
+DROPOUT_AND_WEIGHTS = [
+    ((5,), "tanh", True, True),
+    ((4, 5, 3, 6), "tanh", True, True),
+    ((5, 7), "gelu", True, False),
+    ((5, 7), "tanh", False, True),
+]
+PENALISED = Hyper(l1=0.01, l2=0.02, label_smoothing=0.2, huber_delta=0.8, quantile=0.3)
 
 
 def make(hidden=(5, 7), activation="tanh", loss="softmax_cross_entropy", output="identity", dropout=False, outputs=4):
@@ -98,8 +104,9 @@ def assert_all_agree(spec, hyper, params, batch, key=None):
 
 @pytest.mark.parametrize("activation", for_users(ACTIVATIONS, AT_THE_FLAGS_OF_USERS))
 def test_every_activation(activation):
+    """In two hidden layers, with weights and penalties, under a loss of the logits."""
     spec = make(activation=activation)
-    assert_all_agree(spec, Hyper(), weights_of(spec), examples())
+    assert_all_agree(spec, PENALISED, weights_of(spec), examples(True))
 
 
 def output_activations(loss, kind):
@@ -114,17 +121,12 @@ def output_activations(loss, kind):
     [(*learnt, output) for learnt in LEARNT.values() for output in output_activations(*learnt[:2])],
 )
 def test_every_loss_and_kind_of_targets_with_every_output_activation(loss, kind, outputs, output):
-    """With hyperparameters that put examples on both sides of each kink of a loss."""
-    spec, hyper = make((5,), loss=loss, output=output, outputs=outputs), OF_LOSSES
-    assert_all_agree(spec, hyper, weights_of(spec), examples(spec=spec, kind=kind))
+    """With hyperparameters that put examples on both sides of each kink of a loss.
 
-
-@pytest.mark.parametrize(("loss", "kind", "outputs"), cases(LEARNT))
-def test_every_loss_and_kind_of_targets_with_all_at_once(loss, kind, outputs):
-    """Dropout, weights and penalties; in two hidden layers."""
-    spec = make(loss=loss, dropout=True, outputs=outputs)
-    hyper = OF_LOSSES._replace(l1=0.01, l2=0.02, dropout_rate=0.4)
-    assert_all_agree(spec, hyper, weights_of(spec), examples(True, spec=spec, kind=kind), jax.random.key(5))
+    Weights and penalties as well; hidden units have the activation too.
+    """
+    spec = make((5,), "tanh" if output == "identity" else output, loss, output, outputs=outputs)
+    assert_all_agree(spec, PENALISED, weights_of(spec), examples(True, spec=spec, kind=kind))
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
@@ -134,31 +136,11 @@ def test_every_depth_with_every_penalty(hidden, penalty):
     assert_all_agree(spec, hyper, weights_of(spec), examples())
 
 
-# every activation with a loss of the logits, and one of the outputs, which has its derivative once more
-EVERY_PAIR = list(itertools.product(ACTIVATIONS, ["softmax_cross_entropy", "squared_error"]))
-
-
-@pytest.mark.parametrize(
-    ("activation", "loss", "dropout", "weighted"),
-    [(*both, True, True) for both in EVERY_PAIR]
-    + [
-        ("tanh", loss, *more)
-        for loss, more in zip(LOSSES, itertools.cycle([(True, False), (False, True)]), strict=False)
-    ],
-)
-def test_every_activation_and_loss_with_dropout_and_weights(activation, loss, dropout, weighted):
-    """Without either of them: the tests above. With one of them, of which a loss knows nothing: each loss with one."""
-    output = activation if LOSSES[loss].reads_output_activation else "identity"
-    spec, kind = make((5,), activation, loss, output, dropout), LOSSES[loss].learns[0]
-    hyper = OF_LOSSES._replace(l1=0.01, l2=0.02, dropout_rate=0.4)
-    batch = examples(weighted, spec=spec, kind=kind)
-    assert_agree(*derived(spec, hyper, weights_of(spec), batch, jax.random.key(5)))
-
-
-@pytest.mark.parametrize("hidden", for_users(DEPTHS[1:], [DEPTHS[1]]), ids=str)
-def test_dropout_and_weights_against_differences(hidden):
-    spec, hyper = make(hidden, dropout=True), Hyper(l2=0.1, dropout_rate=0.5)
-    assert_all_agree(spec, hyper, weights_of(spec), examples(weighted=True), jax.random.key(11))
+@pytest.mark.parametrize("case", for_users(DROPOUT_AND_WEIGHTS, DROPOUT_AND_WEIGHTS[:1]), ids=str)
+def test_dropout_or_weights_or_both(case):
+    hidden, activation, dropout, weighted = case
+    spec, hyper = make(hidden, activation, dropout=dropout), Hyper(l2=0.1, dropout_rate=0.5)
+    assert_all_agree(spec, hyper, weights_of(spec), examples(weighted), jax.random.key(11))
 
 
 @pytest.mark.parametrize("hidden", DEPTHS, ids=str)

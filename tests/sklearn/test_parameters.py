@@ -35,6 +35,8 @@ TABLE = [  # parameters, sizes, section, field, value
     ({"solver": "lbfgs"}, CLASSES, "training", "batch_size", 500),
     ({}, CLASSES, "training", "monitor", "train_objective"),
     ({"early_stopping": True}, CLASSES, "training", "monitor", "score"),
+    ({}, CLASSES, "training", "shuffle", True),
+    ({"shuffle": False}, CLASSES, "training", "shuffle", False),
     ({}, CLASSES._replace(dtype="float32"), "training", "dtype", "float32"),
     ({"n_iter_no_change": 10}, CLASSES, "hyper", "patience", 11),
     ({"n_iter_no_change": np.inf}, CLASSES, "hyper", "patience", 0),
