@@ -1,5 +1,6 @@
 """What several test files share: small data, commands as processes, what is compared of their results, and refusals."""
 
+import glob
 import json
 import os
 import subprocess
@@ -123,6 +124,11 @@ def contents(folder):
     return {path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
 
 
+def names_in(folder, pattern):
+    """The paths below a folder that match a pattern; folders may go meanwhile, at which `Path.glob` fails."""
+    return glob.glob(pattern, root_dir=folder)  # noqa: PTH207
+
+
 def strict_json(text):
     """JSON without NaN and Infinity, which are no JSON."""
     return json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} is not JSON"))
@@ -196,12 +202,38 @@ def end_of(process, timeout=120):
 
 
 def wait_until(process, condition, seconds=60):
-    """Wait until a condition holds; fails where the process ends before, or it takes too long."""
+    """Wait until a condition holds; fails where the process ends before, or it takes too long, and then leaves none."""
     until = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, end_of(process)
-        assert time.monotonic() < until, "it does not train"
-        time.sleep(0.01)
+    try:
+        while True:
+            ended = process.poll() is not None  # before the condition, which may hold of its end
+            if condition():
+                break
+            assert not ended, end_of(process)
+            assert time.monotonic() < until, "it does not train"
+            time.sleep(0.01)
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
+
+
+DRAWING = "PIL.PngImagePlugin"  # a module that is imported when pictures are drawn
+
+
+def interrupted_at(module, number, name, *arguments):
+    """The end of a command that is sent a signal when it has imported a module; Python says on stderr what it imports."""
+    words = command(name)
+    process = start([words[0], "-X", "importtime", *words[1:]], *arguments)
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line.rpartition("|")[2].strip() == module:
+            break
+    process.send_signal(number)
+    code, _, error = end_of(process)
+    lines = [line for line in [*said, *error.splitlines(keepends=True)] if not line.startswith("import time:")]
+    return code, "".join(lines)
 
 
 def processes_of(folder):

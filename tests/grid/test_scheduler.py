@@ -44,14 +44,14 @@ def test_all_trials_finish_however_few_have_slots(splits, alone, chunk, resident
     [
         (Packing(2, 1, 100, 1e6), False, 9),
         (Packing(4, 2, 4, 0.0), False, 9),
-        (Packing(2, 1, 6, 0.0), False, 4),  # trials wait, all of them at the end of the stage
+        (Packing(2, 1, 4, 0.0), False, 4),  # trials wait, all of them at the end of the stage
         (Packing(1, 3, 2, 0.0), True, 9),
     ],
     ids=str,
 )
 def test_a_scheduler_cut_anywhere_goes_on_to_the_same_bits(splits, packing, sequential, until):
     """After every call, in the middle of a round too, when some or all trials of a batch have finished already."""
-    trials = {i: Trial(Hyper(0.05 * (i + 1), patience=1 + i % 3), i % 2) for i in range(9)}
+    trials = {i: Trial(Hyper(0.05 * (i + 1), patience=1 + i % 3), i % 2) for i in range(7)}
 
     programs = programs_of(packing, splits, alone=sequential)
 

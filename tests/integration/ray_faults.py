@@ -26,7 +26,7 @@ FOLDER = Path(tempfile.mkdtemp(prefix="rf-"))  # a long name is none for a socke
 os.environ |= {"JAXMLP_CACHE": str(FOLDER / "cache"), "RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
 os.environ |= {"JAX_PLATFORMS": "cpu", "MPLBACKEND": "agg", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
-from helpers import command, end_of, processes_of, start, sweep_of, users_environment, wait_until
+from helpers import command, end_of, names_in, processes_of, start, sweep_of, users_environment, wait_until
 
 SWEEP = """
 [data]
@@ -101,7 +101,7 @@ class World:
 
     def saved(self, stage=0):
         """Whether a unit of a stage has been saved."""
-        return any(self.out.glob(f"units/g*-s{stage}-u*/try-*/epoch-*"))
+        return bool(names_in(self.out, f"units/g*-s{stage}-u*/try-*/epoch-*"))
 
     def workers(self):
         """The processes that may be training."""
@@ -165,9 +165,9 @@ def resumed_across_engines(world):
         (signal.SIGKILL, ["--engine", "ray", "--workers", 3]),
         (signal.SIGTERM, ["--engine", "ray", "--workers", 1]),
     ):
-        before = set(world.out.glob("units/*/*"))
+        before = set(names_in(world.out, "units/*/*"))
         process = world.sweep(*flags, resume=world.out.exists(), words=["setsid"])
-        wait_until(process, lambda before=before: set(world.out.glob("units/*/*")) - before, PATIENCE)
+        wait_until(process, lambda before=before: set(names_in(world.out, "units/*/*")) - before, PATIENCE)
         if number == signal.SIGINT:
             os.killpg(process.pid, number)
         else:
@@ -286,7 +286,7 @@ def folder_not_shared(world):
 def carried_and_stopped(world):
     """States are carried, a worker is killed, the sweep is stopped, and goes on in process."""
     process = world.sweep("--engine", "ray", "--workers", 2, "--carry-states")
-    wait_until(process, lambda: any(world.out.glob("units/*.json")), PATIENCE)
+    wait_until(process, lambda: names_in(world.out, "units/*.json"), PATIENCE)
     world.moments.choice(world.workers()).kill()
     wait_until(process, lambda: world.saved(0), PATIENCE)
     process.send_signal(signal.SIGTERM)

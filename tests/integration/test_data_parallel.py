@@ -69,9 +69,9 @@ def test_a_run_goes_on_with_data_parallelism_or_without(tmp_path, small, on_one_
 
 
 def test_four_devices_give_the_run_of_one(tmp_path, small, on_one_device):
-    process = start(
-        COMMAND, *small, *DROPOUT, SPLIT, "--out", tmp_path / "run", env=users_environment(JAX_NUM_CPU_DEVICES=4)
-    )
+    # compiled in half the time: it is the same to rounding, not to the bit
+    environment = users_environment(JAX_NUM_CPU_DEVICES=4, XLA_FLAGS="--xla_backend_optimization_level=0")
+    process = start(COMMAND, *small, *DROPOUT, SPLIT, "--out", tmp_path / "run", env=environment)
     code, out, error = end_of(process)
     assert (code, error) == (0, "")
     assert "every minibatch is split over 4 devices" in out

@@ -5,7 +5,18 @@ import tempfile
 
 import psutil
 import pytest
-from helpers import command, end_of, finish, processes_of, save_clouds, start, sweep_of, users_environment, wait_until
+from helpers import (
+    command,
+    end_of,
+    finish,
+    names_in,
+    processes_of,
+    save_clouds,
+    start,
+    sweep_of,
+    users_environment,
+    wait_until,
+)
 
 COMMAND = command("sweep")
 SWEEP = """
@@ -43,7 +54,7 @@ def test_a_killed_worker_changes_no_bit(tmp_path, ray_folder):
     out, environment = tmp_path / "ray", users_environment(RAY_TMPDIR=ray_folder)
     on_ray = ["--engine", "ray", "--workers", "2", "--checkpoint-seconds", "0.01", "--out", out]
     process = start(COMMAND, *flags, *on_ray, env=environment)
-    wait_until(process, lambda: any(out.glob("units/*/try-*/*")))
+    wait_until(process, lambda: names_in(out, "units/*/try-*/*"))
     workers = [worker for worker in processes_of(ray_folder) if worker.cmdline()[0].startswith("ray::RayWorker")]
     max(workers, key=lambda worker: worker.cpu_times().user).kill()  # the other one may train nothing yet
     code, said, error = end_of(process)

@@ -4,19 +4,19 @@ import os
 import random
 
 import pytest
-from helpers import command, end_of, finish, save_clouds, start, sweep_of, wait_until
+from helpers import DRAWING, command, end_of, finish, interrupted_at, names_in, save_clouds, start, sweep_of, wait_until
 
 COMMAND = command("sweep")
 KILLED = """
 [training]
-max_epochs = 40
+max_epochs = 1000
 batch_size = 8
 [hyper]
-patience = 6
+patience = 0
 [grid]
 learning_rate = [0.01, 0.03, 0.1, 0.3]
 hidden = [[4]]
-seeds = 3
+seeds = 2
 [prune]
 rung_epochs = [3, 9]
 keep = 0.5
@@ -25,7 +25,7 @@ keep = 0.5
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
-    """Flags of a sweep of many calls, and what it comes to where nothing interrupts it."""
+    """Flags of a sweep of six small units and one of a hundred calls, and what it comes to where nothing interrupts it."""
     folder = tmp_path_factory.mktemp("killed")
     (folder / "a.toml").write_text(KILLED)
     data = save_clouds(folder / "clouds.npz")
@@ -36,27 +36,27 @@ def killed(tmp_path_factory):
 
 def saves_of(out):
     """How much there is in units/: it grows with every state and every unit that is done."""
-    names = [path.name for path in out.glob("units/*/*/epoch-*.safetensors")]
-    return sum(int(name[6:12]) for name in names) + 100 * len(list(out.glob("units/*.json")))
+    states = names_in(out, "units/*/*/epoch-*.safetensors")
+    return sum(int(state.rpartition("/epoch-")[2][:6]) for state in states) + 100 * len(names_in(out, "units/*.json"))
 
 
 def test_kills_change_no_bit(tmp_path, killed):
-    """kill -9 at random moments, and a signal; each time it is resumed."""
+    """kill -9 in the first rungs, SIGTERM in the last unit, SIGINT while it draws pictures; each time it is resumed."""
     flags, expected = killed
     seed = int.from_bytes(os.urandom(4))
     moments = random.Random(seed)
     out = tmp_path / "sweep"
-    for number in (9, 15, 9):
+    for number, code, least in ((9, -9, moments.randint(1, 500)), (15, 143, moments.randint(620, 650))):
         arguments = ["--resume"] if out.exists() else flags
-        before = saves_of(out)
         process = start(COMMAND, *arguments, "--out", out, "--checkpoint-seconds", "0.01")
-        more = moments.randint(1, 800)
-        wait_until(process, lambda: saves_of(out) >= before + more or process.poll() == 0)  # noqa: B023
+        wait_until(process, lambda least=least: saves_of(out) >= least)
         process.send_signal(number)
-        code, said, error = end_of(process)
-        if code == 0:
-            break  # it was faster
-        assert code == (-9 if number == 9 else 143), (seed, said, error)
+        found, said, error = end_of(process)
+        assert found == code, (seed, said, error)
         assert "Traceback" not in error
+        assert not (out / "summary.json").exists()
+    code, error = interrupted_at(DRAWING, 2, "sweep", "--resume", "--out", out)
+    assert code == 130, (seed, error)
+    assert "Traceback" not in error
     finish(COMMAND, "--resume", "--out", out, "--quiet")
     assert sweep_of(out) == expected, seed

@@ -13,12 +13,12 @@ import pytest
 from helpers import processes_of, refused
 
 from jaxmlp.errors import DataError, JaxmlpError
-from jaxmlp.grid.executors import Failed, Lost, Stopped
-from jaxmlp.grid.units import Done, Unit
+from jaxmlp.grid.executors import Lost, Stopped
+from jaxmlp.grid.units import Unit
 from jaxmlp.sweep import ray_cluster
 
 PATIENCE = 60  # s, for what takes a few on an idle machine
-UNITS = [Unit(0, 0, number, 1, (number,)) for number in range(4)]
+UNITS = [Unit(0, 0, number, 1, (number,)) for number in range(8)]
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,9 @@ class Fake:
         self.does = job
 
     def run(self, unit, plan, states):
+        # a worker that runs nothing imports neither of these, nor JAX
+        from jaxmlp.grid.executors import Failed, Stopped
+        from jaxmlp.grid.units import Done
         from jaxmlp.sweep.ray_worker import Answer
 
         does = self.does.get((unit.name, unit.attempt), "done")
@@ -134,7 +137,7 @@ def wait(executor, condition):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["is killed", "falls silent"])
 def test_another_worker_gets_the_unit_of_one_that(workers, number):
     """And once that is done, a copy of the one that is left: done once, whatever becomes of the first attempt."""
-    lost, slow = UNITS[:2] if number == signal.SIGKILL else UNITS[2:]
+    lost, slow = UNITS[:2] if number == signal.SIGKILL else UNITS[2:4]
     workers.submit([lost, slow])
     wait(workers, lambda: all(worker.unit is not None for worker in workers._pool.workers))
     process = next(psutil.Process(int(worker.place)) for worker in workers._pool.workers if worker.unit == lost)
@@ -158,14 +161,15 @@ def test_an_error_is_the_event_of_its_unit(workers):
     assert (event.unit, type(event.error), str(event.error)) == ("g1-s0-u000", DataError, "the disk is full")
 
 
-def test_all_units_end_when_it_is_stopped(cluster):
-    with fakes(cluster, 1, {(UNITS[0].name, 1): "lasts"}) as executor:
-        executor.submit(UNITS)
-        wait(executor, lambda: executor._pool.workers[0].unit == UNITS[0])
-        executor.stop()
-        assert sorted(collected(executor, 4)) == [Stopped(unit.name) for unit in UNITS]
-        executor.submit([UNITS[0]])
-        assert collected(executor, 1) == [Stopped(UNITS[0].name)]
+def test_all_units_end_when_it_is_stopped(workers):
+    """Those that are trained, and those that wait; it takes no more, so that this is the last test of these workers."""
+    units = UNITS[4:]
+    workers.submit(units)
+    wait(workers, lambda: all(worker.unit is not None for worker in workers._pool.workers))
+    workers.stop()
+    assert sorted(collected(workers, 4)) == [Stopped(unit.name) for unit in units]
+    workers.submit([units[0]])
+    assert collected(workers, 1) == [Stopped(units[0].name)]
 
 
 def test_a_worker_that_cannot_begin_ends_it_with_its_line(cluster):
@@ -183,7 +187,8 @@ def test_a_worker_that_does_not_get_ready_is_named_and_ended(cluster):
     process.wait(PATIENCE)
 
 
-def test_workers_that_do_not_answer_are_ended_and_the_last_one_is_named(cluster):
+def test_workers_that_do_not_answer_are_ended_and_the_last_one_is_named(cluster, monkeypatch):
+    monkeypatch.setattr("jaxmlp.sweep.ray_pool.STARTS", 2)
     with pool_of(cluster, 1, {"terms": "hangs"}) as pool:
-        words = ["the worker ", "no answer for 0.5 s when asked for its terms, as 2 others", "memory and the load"]
+        words = ["the worker ", "no answer for 0.5 s when asked for its terms, as 1 others", "memory and the load"]
         refused(words, pool.ask, "terms", "its terms", 0.5, error=JaxmlpError)

@@ -112,7 +112,8 @@ def test_every_epoch_as_in_plain_numpy(training, hyper, weighted):
 
 
 def test_a_plateau_cuts_twice_before_it_stops():
-    found = fit(spec_of(schedule="plateau", monitor="train_objective"), NEVER_BETTER, splits_of())
+    spec = spec_of(schedule="plateau", monitor="train_objective", stop_rule="no_improvement_within")
+    found = fit(spec, NEVER_BETTER, splits_of())
     assert [round(epoch.learning_rate / 5e-7) for epoch in found.epochs] == [100, 100, 100, 10, 10, 1, 1]
     assert found.stop_reason == "early_stopping"
 
