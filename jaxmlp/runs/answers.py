@@ -7,8 +7,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxmlp.nn.losses import VALUES
-from jaxmlp.nn.network import outputs, predictions
-from jaxmlp.training.model import Model, compiled_forward
+from jaxmlp.training.model import Model, compiled_forward, compiled_outputs, compiled_predictions
 from jaxmlp.training.precision import precision
 
 
@@ -24,8 +23,8 @@ class Answers(NamedTuple):
         with precision(trained.spec.training):
             inputs = jnp.asarray(x, trained.spec.training.dtype)
             logits = compiled_forward(trained.spec, trained.params, inputs)
-            said, kind = np.asarray(outputs(trained.spec.network, logits)), trained.preparation.kind
-            return cls(said, said if kind == VALUES else np.asarray(predictions(logits, kind)))
+            said, kind = np.asarray(compiled_outputs(trained.spec.network, logits)), trained.preparation.kind
+            return cls(said, said if kind == VALUES else np.asarray(compiled_predictions(logits, kind)))
 
     def of_classes(self) -> np.ndarray:
         """The output of every class [N, K]; of a single one, which is that of class 1, what it leaves to class 0 [N, 2]."""

@@ -18,7 +18,7 @@ from jaxmlp.errors import JaxmlpError, RunError
 from jaxmlp.files import flush, make_directory, remove
 from jaxmlp.grid.results import COLUMNS, epochs_of, history_of
 from jaxmlp.nn.losses import CLASSES, VALUES, loss
-from jaxmlp.runs import checkpoints, directory, environment, metrics, model, pictures
+from jaxmlp.runs import ahead, checkpoints, directory, environment, metrics, model, pictures
 from jaxmlp.runs.config import Experiment
 from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, PLOTS, SUMMARY
 from jaxmlp.runs.identity import Identity
@@ -119,6 +119,7 @@ def _run(
     now = environment.of_run(experiment, identity, data.origin, data_parallel=data_parallel)
     begun = environment.check(path, identity, now, callbacks)
 
+    ahead.begin(spec, experiment.hyper, splits, preparation.kind)
     hyper, key, state = fitting.initial(spec, experiment.hyper, experiment.seed)
     state, epochs = _resume(path, state, spec, splits, identity, callbacks, begun=begun)
     environment.write(path, now)  # what refuses to go on has not written it

@@ -23,6 +23,8 @@ from jaxmlp.training.evaluation import Sums, metrics
 from jaxmlp.training.precision import precision
 
 compiled_forward = jax.jit(forward, static_argnums=0)
+compiled_outputs = jax.jit(outputs, static_argnums=0)
+compiled_predictions = jax.jit(predictions, static_argnums=1)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,7 +74,7 @@ class Model:
     def outputs(self, X: Any) -> np.ndarray:
         """What the network says [N, K], as its loss has it: probabilities softmax(z) or sigmoid(z), exp(z), or f(z)."""
         with precision(self.spec.training):
-            return np.asarray(outputs(self.spec.network, jnp.asarray(self.logits(X))))
+            return np.asarray(compiled_outputs(self.spec.network, jnp.asarray(self.logits(X))))
 
     def predict(self, X: Any) -> np.ndarray:
         """The label of each example [N]; its labels [N, K], 1 for those it has; or its values [N, K], of one output [N].
@@ -83,7 +85,7 @@ class Model:
         if preparation.kind == VALUES:
             values = self.outputs(X)
             return values[:, 0] if self.spec.outputs == 1 else values
-        predicted = np.asarray(predictions(jnp.asarray(self.logits(X)), preparation.kind))
+        predicted = np.asarray(compiled_predictions(jnp.asarray(self.logits(X)), preparation.kind))
         return np.asarray(preparation.classes)[predicted] if preparation.kind == CLASSES else predicted
 
     def predict_proba(self, X: Any) -> np.ndarray:
