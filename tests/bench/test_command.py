@@ -8,7 +8,7 @@ from helpers import command as words
 from helpers import end_of, refused, start, strict_json, users_environment
 
 from jaxmlp.bench import command, entries, modes, running
-from jaxmlp.bench.entries import FLOOR, GRID, LIMIT, RUN
+from jaxmlp.bench.entries import GRID, RUN
 from jaxmlp.bench.measuring import Measurement
 
 
@@ -124,13 +124,13 @@ def test_programs_are_run_and_one_that_fails_costs_a_line(monkeypatch, capsys, t
 
 
 def test_it_measures_all_entries_and_they_come_to_one_loss(tmp_path):
-    flags = "--preset digits --examples 64 --trials 4 --rounds 1 --peers numpy --parts limits run --json b.json"
+    flags = "--preset digits --examples 64 --trials 4 --rounds 1 --peers numpy --parts run --json b.json"
     quickly_compiled = users_environment(XLA_FLAGS=os.environ["XLA_FLAGS"])
     code, out, error = end_of(start(words("bench"), *flags.split(), cwd=tmp_path, env=quickly_compiled))
     assert (code, error) == (0, "")
     tree = strict_json((tmp_path / "b.json").read_text())
     found = {entry["name"]: entry for entry in tree["entries"]}
-    assert list(found) == [LIMIT, FLOOR, RUN, "jaxmlp, delta rule", "NumPy by hand"]
+    assert list(found) == [RUN, "jaxmlp, delta rule", "NumPy by hand"]
     assert GRID not in out
     assert not any(entry["loss_is_off"] for entry in found.values())
     assert (found[RUN]["device"], found["NumPy by hand"]["device"]) == ("cpu", "")

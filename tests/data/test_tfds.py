@@ -2,7 +2,6 @@
 
 import io
 import os
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -40,9 +39,7 @@ def test_prepared_mnist(prepared_mnist, monkeypatch):
         np.bincount(dataset.train_labels), [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     )
     monkeypatch.setattr(tfds, "_decode_set", None)
-    start = time.perf_counter()
-    again = load_data(Data("tfds:mnist", dir=prepared_mnist))
-    assert time.perf_counter() - start < 1  # 0.03 s, against 5 s
+    again = load_data(Data("tfds:mnist", dir=prepared_mnist))  # 0.03 s, against 5 s
     np.testing.assert_array_equal(again.train_images, dataset.train_images)
     monkeypatch.setenv("TFDS_DATA_DIR", prepared_mnist)
     monkeypatch.delenv("JAXMLP_DATA", raising=False)

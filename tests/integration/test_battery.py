@@ -10,7 +10,7 @@ import pytest
 from helpers import users_environment
 
 HERE = Path(__file__).parent
-SHORT = {"kills": 1, "powercut": 2, "overlaps": 1, "refusals": 2, "damage": 2, "inputs": 7}
+SHORT = {"kills": 1, "powercut": 1, "overlaps": 1, "refusals": 2, "damage": 2, "inputs": 7}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the layer reads /proc")

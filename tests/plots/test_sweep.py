@@ -106,6 +106,15 @@ RATES, MOMENTA = np.geomspace(1e-3, 3, 8).tolist(), np.linspace(0, 0.99, 8).toli
 WORDS = {HIDDEN: [[32], [64, 32], [512, 256, 128, 64, 32, 16, 8]], "a.b": ["relu", "$x_1$ a word too long to write"]}
 LONG = {"network.activation": [f"a word too long to write {i}" for i in range(9)]}
 FIFTEEN = {f"a.quite_a_long_name_of_an_axis_{i}": [i] if i > 2 else [0, 1] for i in range(15)}
+SAID = [f"a word too long to write {i}" for i in range(3)]
+DRAWS = [0.1 * 1.1**i for i in range(24)]  # each a value of its own
+
+
+def sampled(axis, values):
+    """A trial for each of DRAWS, with a value of another axis in turn; every other one is pruned."""
+    return early([row(i, 0.1 + i / 20, **{RATE: x, axis: values[i % len(values)]}) for i, x in enumerate(DRAWS)])
+
+
 ABSENT = [{RATE: 0.1}, {RATE: 0.2, MOMENTUM: 0.9}, {RATE: 0.1, MOMENTUM: 0.5}]
 
 SWEEPS = {
@@ -145,11 +154,13 @@ SWEEPS = {
     "one seed": (table({}, [0.25], 1), 0),
     "lost seeds": (table({}, [None], 3), 0),
     "one epoch": ([row(i, 0.1 + i, epochs_run=1, best_epoch=1, **{RATE: i}) for i in range(3)], 1),
+    "sample over words": (sampled("network.activation", SAID), 2),
+    "sample of two axes": (sampled(MOMENTUM, np.linspace(0, 0.9, 24).tolist()), 2),
     "absent keys": ([row(i, 0.1, **values) for i, values in enumerate(ABSENT)], 2),
 }
 
 
-LINES = ("1 x 1", "absent keys")  # of two axes, that are no map
+LINES = ("1 x 1", "sample over words", "absent keys")  # of two axes, that are no map
 PRUNED_AXES = ("pruned axis", "pruned, three axes", "all pruned")
 # whose curves and cost are drawn too: of every kind of trial, of one and of many, and with the longest names
 OVER_EPOCHS = (*PRUNED_AXES, "many values", "one value", "15 axes", "long words", "all lost", "seeds", "one epoch")
@@ -167,6 +178,7 @@ def test_any_sweep_is_drawn(tmp_path, name):
     over_epochs = name in OVER_EPOCHS
     figures = saved(tmp_path, rows, axes, curves_of(rows) if over_epochs else {}, best(rows), over_epochs)
     first = {0: ["seeds.png"], 1: ["lines_over_axis.png"], 2: ["heat_map.png"]}
+    first |= {2: BOTH} if name == "sample of two axes" else {}
     expected = ["lines_over_axis.png"] if name in LINES else first.get(n, ["parallel_coordinates.png", "scatter.png"])
     assert list(figures) == expected + ["learning_curves.png", "cost_against_quality.png"] * over_epochs
     assert sorted(figures) == sorted(path.name for path in tmp_path.iterdir())
@@ -177,7 +189,6 @@ def test_any_sweep_is_drawn(tmp_path, name):
         assert any("every trial diverged" in " ".join(text.split()) for text in texts(figure)) == (best(rows) is None)
 
 
-DRAWS = [0.1 * 1.1**i for i in range(24)]  # each a value of its own
 BOTH = ["parallel_coordinates.png", "scatter.png"]
 
 
@@ -191,20 +202,18 @@ BOTH = ["parallel_coordinates.png", "scatter.png"]
         (MOMENTUM, [0.0, 0.5, 0.9], ["lines_over_axis.png"]),
         (MOMENTUM, [0.9, None], ["lines_over_axis.png"]),
         (MOMENTUM, np.linspace(0, 0.9, 24).tolist(), BOTH),
-        ("network.activation", [f"a word too long to write {i}" for i in range(3)], ["lines_over_axis.png"]),
+        ("network.activation", SAID, ["lines_over_axis.png"]),
     ],
     ids=str,
 )
-def test_samples_of_two_axes_are_no_map(tmp_path, axis, values, names):
-    rows = early([row(i, 0.1 + i / 20, **{RATE: x, axis: values[i % len(values)]}) for i, x in enumerate(DRAWS)])
-    figures = saved(tmp_path, rows, [RATE, axis], {}, 1, False)
+def test_samples_of_two_axes_are_no_map(axis, values, names):
+    rows = sampled(axis, values)
+    figures = {f"{name}.png": draw() for name, draw in plots.sweep_pictures(rows, [RATE, axis], {}, 1, False).items()}
     assert list(figures) == names
     for axes in ([RATE, axis], [axis, RATE]):
         assert sweep.as_lines(rows, axes) == ([] if names == BOTH else [RATE, axis])
         assert sweep.is_grid(rows, axes) == (len(values) == 1)
-    for figure in figures.values():
-        assert_readable(figure)
-        assert marked(figure) or marked(figure, "best line")
+    assert all(marked(figure) or marked(figure, "best line") for figure in figures.values())
 
 
 @pytest.mark.parametrize(("cells", "expected"), [(3, False), (4, False), (5, True), (8, True)])

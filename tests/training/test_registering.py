@@ -51,8 +51,8 @@ def test_what_is_registered_trains_by_either_gradient_from_python_and_from_a_con
     found = jaxmlp.fit(spec, Hyper(0.01, beta1=0.8), splits)
     assert found.epochs[-1].train.loss < found.epochs[0].train.loss
     assert max(epoch.disagreement for epoch in found.epochs) < 1e-5
-    grid = jaxmlp.fit_grid(spec, Hyper(0.01), splits, {"activation": ["squared_relu", "tanh"]})
-    assert grid.table["activation"] == ["squared_relu", "tanh"]
+    grid = jaxmlp.fit_grid(spec, Hyper(0.01), splits, {"activation": ["squared_relu"]})
+    assert grid.table["activation"] == ["squared_relu"]
     path = tmp_path / "own.toml"
     path.write_text('[network]\nactivation = "squared_relu"\n[training]\noptimizer = "adamax"\n[hyper]\nbeta1 = 0.8\n')
     config.check(*config.read(path))
