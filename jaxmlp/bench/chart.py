@@ -114,11 +114,11 @@ def shares(cells: Sequence[Cell], task: Task) -> Picture:
     figure = Picture(max(4.2 * len(names), 6), 4.6)
     panels = figure.subplots(1, max(len(names), 1), squeeze=False, sharey=True)[0]
     for panel, name in zip(panels, names, strict=False):
-        found = np.full((len(BATCHES), len(WIDTHS)), np.nan)
+        shown = np.full((len(BATCHES), len(WIDTHS)), np.nan)
         for cell in cells:
-            found[BATCHES.index(cell.batch), WIDTHS.index(cell.width)] = 100 * cell.shares.get(name, math.nan)
-        panel.imshow(found, cmap="Blues", vmin=0, vmax=130, origin="lower", aspect="auto", gid=name)
-        for (row, column), share in np.ndenumerate(found):
+            shown[BATCHES.index(cell.batch), WIDTHS.index(cell.width)] = 100 * cell.shares.get(name, math.nan)
+        panel.imshow(shown, cmap="Blues", vmin=0, vmax=130, origin="lower", aspect="auto", gid=name)
+        for (row, column), share in np.ndenumerate(shown):
             text = "–" if np.isnan(share) else f"{share:.0f}"
             panel.text(column, row, text, ha="center", va="center", color="white" if share > 75 else INK)
         panel.set_xticks(range(len(WIDTHS)), [f"{width:,}" for width in WIDTHS])

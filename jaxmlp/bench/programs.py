@@ -43,10 +43,8 @@ class Program(NamedTuple):
     halve: bool = True
 
 
-ALL, OURS = (
-    "jaxmlp, all trials to their end",
-    {"process": "jaxmlp train", "target": "jaxmlp", "search": "jaxmlp, halving"},
-)
+ALL = "jaxmlp, all trials to their end"
+OURS = {"process": "jaxmlp train", "target": "jaxmlp", "search": "jaxmlp, halving"}
 PROGRAMS = (
     Program(OURS["process"], "process", "train_with_jaxmlp"),
     Program("scikit-learn", "process", "train_with_sklearn", "sklearn"),

@@ -24,7 +24,7 @@ class Reached(NamedTuple):
 
     outcome: Outcome
     seconds: list[float]
-    what: str  # the median of what it came to, as text
+    what: str  # the median of what it reached, as text
 
     @property
     def median(self) -> float | None:

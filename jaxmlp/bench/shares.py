@@ -63,9 +63,9 @@ def show(cells: Sequence[Cell], console: "Console") -> None:
         table.add_column(f"{name}, share of the limit", overflow="fold")
         for width in WIDTHS:
             table.add_column(f"width {width:,}", justify="right", no_wrap=True)
-        found = {(cell.batch, cell.width): cell.shares[name] for cell in cells if name in cell.shares}
+        shares = {(cell.batch, cell.width): cell.shares[name] for cell in cells if name in cell.shares}
         for batch in BATCHES:
-            row = [f"{found[batch, width]:.0%}" if (batch, width) in found else "–" for width in WIDTHS]
+            row = [f"{shares[batch, width]:.0%}" if (batch, width) in shares else "–" for width in WIDTHS]
             table.add_row(f"batch {batch:,}", *row)
         console.print(table)
         console.print()

@@ -10,7 +10,7 @@ SPLITS = ("train", "val", "test")  # as the keys of the file end
 
 
 class Examples(NamedTuple):
-    """Inputs [N, D], each image with mean 0 and variance 1, and the numbers of their classes [N]."""
+    """Images [N, ...] or inputs [N, D], these with mean 0 and variance 1 each, and the numbers of their classes [N]."""
 
     x: np.ndarray
     y: np.ndarray
@@ -30,14 +30,20 @@ class Configuration(NamedTuple):
 
 
 def task() -> dict[str, Any]:
-    """The one argument of the program: fields of `jaxmlp.bench.whole.Goal`."""
+    """The one argument of the program: fields of `jaxmlp.bench.programs.Goal`."""
     return json.loads(sys.argv[1])
 
 
-def read(path: str) -> tuple[Examples, Examples, Examples]:
-    """Training, validation and test examples of an NPZ file."""
+def raw(path: str) -> tuple[Examples, Examples, Examples]:
+    """Training, validation and test examples as they stand in an NPZ file."""
     with np.load(path) as arrays:
-        train, validation, test = (Examples(_normalised(arrays[f"x_{end}"]), arrays[f"y_{end}"]) for end in SPLITS)
+        train, validation, test = (Examples(arrays[f"x_{end}"], arrays[f"y_{end}"]) for end in SPLITS)
+    return train, validation, test
+
+
+def read(path: str) -> tuple[Examples, Examples, Examples]:
+    """Training, validation and test examples of an NPZ file, normalised."""
+    train, validation, test = (Examples(_normalised(x), y) for x, y in raw(path))
     return train, validation, test
 
 

@@ -1,9 +1,7 @@
 """`jaxmlp.fit`, until the validation accuracy is reached."""
 
-import numpy as np
-
 from jaxmlp import Callbacks, Hyper, Network, Spec, Training, fit, splits_from
-from jaxmlp.bench.scripts.common import say, task
+from jaxmlp.bench.scripts.common import raw, say, task
 
 
 class Watch(Callbacks):
@@ -23,8 +21,7 @@ class Watch(Callbacks):
 def main() -> None:
     """Epochs, each with its validation, until the target is reached."""
     goal = task()
-    with np.load(goal["data"]) as arrays:
-        train, validation, test = ((arrays[f"x_{end}"], arrays[f"y_{end}"]) for end in ("train", "val", "test"))
+    train, validation, test = raw(goal["data"])
     splits, preparation = splits_from(*train, validation=validation, test=test, normalise="per_image")
     training = Training(batch_size=goal["batch"], max_epochs=goal["epochs"])
     spec = Spec(Network(tuple(goal["hidden"])), training, splits.train.x.shape[1], len(preparation.classes))

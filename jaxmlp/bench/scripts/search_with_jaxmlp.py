@@ -2,10 +2,8 @@
 
 import math
 
-import numpy as np
-
 from jaxmlp import Callbacks, Hyper, Network, Spec, Training, fit_grid, splits_from
-from jaxmlp.bench.scripts.common import say, task
+from jaxmlp.bench.scripts.common import raw, say, task
 
 
 class Watch(Callbacks):
@@ -28,8 +26,7 @@ class Watch(Callbacks):
 def main() -> None:
     """The search, and its best at the end."""
     goal, watch = task(), Watch()
-    with np.load(goal["data"]) as arrays:
-        train, validation, test = ((arrays[f"x_{end}"], arrays[f"y_{end}"]) for end in ("train", "val", "test"))
+    train, validation, test = raw(goal["data"])
     splits, preparation = splits_from(*train, validation=validation, test=test, normalise="per_image")
     training = Training(batch_size=goal["batch"], max_epochs=goal["epochs"], gradient="delta_rule")
     spec = Spec(Network(tuple(goal["hidden"])), training, splits.train.x.shape[1], len(preparation.classes))
