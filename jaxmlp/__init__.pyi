@@ -20,8 +20,8 @@ from .nn.gradients import by_differences as by_differences
 from .nn.network import Layer as Layer
 from .nn.network import forward as forward
 from .nn.network import init as init
-from .runs.config import Experiment as Experiment
-from .runs.model import load as load
+from .run.config import Experiment as Experiment
+from .run.model import load as load
 from .spec import Examples as Examples
 from .spec import Hyper as Hyper
 from .spec import Network as Network

@@ -98,8 +98,8 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def without_pictures(monkeypatch):
     """Runs and sweeps draw nothing: pictures take longer than the rest of a small run."""
-    monkeypatch.setattr("jaxmlp.runs.pictures.draw", lambda *_: None)
-    monkeypatch.setattr("jaxmlp.runs.pictures.picture_names", lambda _: [])
+    monkeypatch.setattr("jaxmlp.run.pictures.draw", lambda *_: None)
+    monkeypatch.setattr("jaxmlp.run.pictures.picture_names", lambda _: [])
     monkeypatch.setattr("jaxmlp.plots.sweep_pictures", lambda *_: {})
 
 

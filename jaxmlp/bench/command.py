@@ -18,7 +18,7 @@ from jaxmlp.cli import parsing, signals
 from jaxmlp.cli.progress import Lines
 from jaxmlp.errors import UsageError, unknown
 from jaxmlp.errors import entry as entry_of
-from jaxmlp.runs.sealed import finite
+from jaxmlp.run.sealed import finite
 
 PICTURES = (".png", ".svg")
 

@@ -9,8 +9,8 @@ from jaxmlp.cli import slips
 from jaxmlp.cli.flags import CHOICES, flags_of, is_section, texts_of, with_choices
 from jaxmlp.errors import UsageError
 from jaxmlp.fields import annotations, kind_of, value_of
-from jaxmlp.runs import config
-from jaxmlp.runs.config import AnyExperiment, Experiment
+from jaxmlp.run import config
+from jaxmlp.run.config import AnyExperiment, Experiment
 from jaxmlp.spec import Hyper
 from jaxmlp.text import typed
 

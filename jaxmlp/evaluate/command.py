@@ -14,11 +14,11 @@ from jaxmlp.data.config import Data
 from jaxmlp.errors import RunError, UsageError, printable
 from jaxmlp.evaluate.metrics import metrics
 from jaxmlp.nn.losses import CLASSES, loss
-from jaxmlp.runs import config, directory, model
-from jaxmlp.runs.answers import Answers
-from jaxmlp.runs.config import Experiment
-from jaxmlp.runs.examples import ENDS, NPZ, Truth, is_table, read_truth
-from jaxmlp.runs.sealed import finite
+from jaxmlp.run import config, directory, model
+from jaxmlp.run.answers import Answers
+from jaxmlp.run.config import Experiment
+from jaxmlp.run.examples import ENDS, NPZ, Truth, is_table, read_truth
+from jaxmlp.run.sealed import finite
 from jaxmlp.spec import Network
 from jaxmlp.training.model import Model
 
@@ -97,7 +97,7 @@ def _own(run: Path, trained: Model) -> tuple[str, Any, Truth]:
     """Where the test examples of a run are from, and these. Raises UsageError and RunError where they cannot be told."""
     if not run.is_dir():
         raise UsageError(f"{run} is a file, which has no test examples with it: give FILE, or the directory of the run")
-    from jaxmlp.runs.runner import read_data
+    from jaxmlp.run.runner import read_data
 
     with directory.data_of(run):
         data = read_data(Experiment(_data_of(run), network=Network(loss=trained.spec.network.loss)))

@@ -16,10 +16,10 @@ from jaxmlp.fields import FLOAT64
 from jaxmlp.gradcheck import agreement, numerical
 from jaxmlp.gradcheck.agreement import EpsCurve, LayerAgreement, TableRow
 from jaxmlp.gradcheck.numerical import Problem
-from jaxmlp.runs import config
-from jaxmlp.runs.config import Experiment
-from jaxmlp.runs.runner import read_data, spec_of
-from jaxmlp.runs.sealed import finite
+from jaxmlp.run import config
+from jaxmlp.run.config import Experiment
+from jaxmlp.run.runner import read_data, spec_of
+from jaxmlp.run.sealed import finite
 from jaxmlp.spec import Examples, Spec, Splits
 from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks

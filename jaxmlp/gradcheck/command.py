@@ -13,7 +13,7 @@ from jaxmlp.cli import parsing
 from jaxmlp.cli.devices import Device, choose_device
 from jaxmlp.cli.progress import Lines
 from jaxmlp.gradcheck.checks import REPORT_EPS, CheckCallbacks, Findings, Options, as_tree, check_gradients, epoch_ratio
-from jaxmlp.runs.config import Experiment
+from jaxmlp.run.config import Experiment
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

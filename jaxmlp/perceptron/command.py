@@ -15,8 +15,8 @@ from jaxmlp.errors import UsageError
 from jaxmlp.nn.losses import CLASSES
 from jaxmlp.perceptron.fitting import OnlineFit
 from jaxmlp.perceptron.runner import PERCEPTRON, PerceptronExperiment, learn, write_run
-from jaxmlp.runs import directory, lock
-from jaxmlp.runs.runner import Loaded, read_data
+from jaxmlp.run import directory, lock
+from jaxmlp.run.runner import Loaded, read_data
 from jaxmlp.spec import Network
 from jaxmlp.text import short_path, typed
 

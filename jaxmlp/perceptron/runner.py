@@ -11,10 +11,10 @@ from jaxmlp.data.config import Data
 from jaxmlp.errors import UsageError
 from jaxmlp.perceptron.fitting import Learnt, OnlineFit, fit_online
 from jaxmlp.perceptron.online import Online, one_layer
-from jaxmlp.runs import directory, environment, model, pictures, sealed
-from jaxmlp.runs.config import AnyExperiment, Experiment
-from jaxmlp.runs.directory import RunKind
-from jaxmlp.runs.runner import Loaded
+from jaxmlp.run import directory, environment, model, pictures, sealed
+from jaxmlp.run.config import AnyExperiment, Experiment
+from jaxmlp.run.directory import RunKind
+from jaxmlp.run.runner import Loaded
 from jaxmlp.spec import Spec, Splits
 from jaxmlp.statistics import SeedStatistics
 from jaxmlp.training.callbacks import Callbacks

@@ -16,9 +16,9 @@ from jaxmlp.errors import DataError, UsageError
 from jaxmlp.files import write_atomically
 from jaxmlp.nn.losses import CLASSES
 from jaxmlp.predict import images, rows
-from jaxmlp.runs import model
-from jaxmlp.runs.examples import ENDS, is_table
-from jaxmlp.runs.sealed import finite
+from jaxmlp.run import model
+from jaxmlp.run.examples import ENDS, is_table
+from jaxmlp.run.sealed import finite
 from jaxmlp.text import typed
 from jaxmlp.training.model import Model
 

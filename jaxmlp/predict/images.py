@@ -14,8 +14,8 @@ import numpy as np
 from jaxmlp.errors import DataError, line_of, printable
 from jaxmlp.nn.losses import loss
 from jaxmlp.reading import PILLOW_MODES, open_regular
-from jaxmlp.runs.answers import Answers
-from jaxmlp.runs.sealed import finite
+from jaxmlp.run.answers import Answers
+from jaxmlp.run.sealed import finite
 from jaxmlp.training.model import Model
 
 FORMATS = (

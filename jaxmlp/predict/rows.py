@@ -11,8 +11,8 @@ import numpy as np
 from jaxmlp.errors import DataError, nearest
 from jaxmlp.fields import shown
 from jaxmlp.nn.losses import CLASSES, VALUES, loss
-from jaxmlp.runs.answers import Answers
-from jaxmlp.runs.examples import read_rows
+from jaxmlp.run.answers import Answers
+from jaxmlp.run.examples import read_rows
 from jaxmlp.training.model import Model
 
 PREDICTION = "prediction"

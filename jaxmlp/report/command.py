@@ -15,7 +15,7 @@ from jaxmlp.cli.progress import Lines
 from jaxmlp.report import page, runner
 from jaxmlp.report import parts as report_parts
 from jaxmlp.report.readings import READINGS
-from jaxmlp.runs import lock
+from jaxmlp.run import lock
 from jaxmlp.text import short_path, typed
 
 

@@ -11,7 +11,7 @@ from jaxmlp.plots import page
 from jaxmlp.report.published import CRITERION, ERRATA, EXPERIMENTS, GRADIENTS, PERCEPTRON, THRESHOLD_ACCURACY
 from jaxmlp.report.readings import NEAR
 from jaxmlp.report.runner import summarise
-from jaxmlp.runs.sealed import write_json
+from jaxmlp.run.sealed import write_json
 
 WEIGHTS = {"momentum": "no penalty", "l2": "L2", "l1": "L1"}  # whose first layers stand side by side
 

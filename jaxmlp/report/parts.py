@@ -12,7 +12,7 @@ from jaxmlp.perceptron.runner import PerceptronExperiment, compare_thresholds, l
 from jaxmlp.report.published import EXPERIMENTS
 from jaxmlp.report.readings import READING_SEEDS, READINGS, readings
 from jaxmlp.report.runner import Part, ReportCallbacks, data_of, read_experiment, settings_of, statistics_of, trained
-from jaxmlp.runs import config
+from jaxmlp.run import config
 from jaxmlp.statistics import SeedStatistics
 
 PERCEPTRONS = ("sigmoid", "tanh", "arctan", "identity")

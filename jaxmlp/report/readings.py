@@ -8,8 +8,8 @@ import numpy as np
 from jaxmlp.fields import changed
 from jaxmlp.report.published import EXPERIMENTS, Published
 from jaxmlp.report.runner import Part, ReportCallbacks, read_experiment, settings_of, statistics_of, summarise, train
-from jaxmlp.runs import config
-from jaxmlp.runs.config import Experiment
+from jaxmlp.run import config
+from jaxmlp.run.config import Experiment
 
 READING_SEEDS = 3
 NEAR = {"accuracy": 0.003, "loss": 0.02, "epoch": 2}  # how far a number may be off to fit

@@ -15,9 +15,9 @@ import numpy as np
 from jaxmlp import files, tensors
 from jaxmlp.grid.fit_grid import fit_trials
 from jaxmlp.grid.results import SPARSE
-from jaxmlp.runs import config, sealed
-from jaxmlp.runs.config import AnyExperiment, Experiment
-from jaxmlp.runs.runner import Loaded, read_data, spec_of
+from jaxmlp.run import config, sealed
+from jaxmlp.run.config import AnyExperiment, Experiment
+from jaxmlp.run.runner import Loaded, read_data, spec_of
 from jaxmlp.statistics import SeedStatistics
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.result import Fit

@@ -14,8 +14,8 @@ from jaxmlp.cli.devices import Device, choose_device
 from jaxmlp.cli.signals import interruptible
 from jaxmlp.errors import UsageError
 from jaxmlp.fields import value_of
-from jaxmlp.runs import config, directory, lock
-from jaxmlp.runs.config import Experiment
+from jaxmlp.run import config, directory, lock
+from jaxmlp.run.config import Experiment
 from jaxmlp.sweep import config as sweep_config
 from jaxmlp.sweep import store
 from jaxmlp.sweep.config import Sweep

@@ -15,8 +15,8 @@ from jaxmlp.grid.axes import SEED
 from jaxmlp.grid.pruning import Prune, check_rungs
 from jaxmlp.grid.trials import HYPER
 from jaxmlp.reading import toml
-from jaxmlp.runs import config
-from jaxmlp.runs.config import SECTIONS, Experiment
+from jaxmlp.run import config
+from jaxmlp.run.config import SECTIONS, Experiment
 from jaxmlp.sweep import space
 from jaxmlp.sweep.options import MODES, OptionKeys, Options
 from jaxmlp.sweep.space import Axis, Sample

@@ -11,10 +11,10 @@ from jaxmlp import files, plots
 from jaxmlp.errors import RunError
 from jaxmlp.grid.journal import Best
 from jaxmlp.grid.results import TrialResult, epochs_of
-from jaxmlp.runs import directory, environment, metrics, pictures, runner
-from jaxmlp.runs.directory import CONFIG, ENVIRONMENT, PLOTS, SUMMARY
-from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.sealed import read_json, write_json
+from jaxmlp.run import directory, environment, metrics, pictures, runner
+from jaxmlp.run.directory import CONFIG, ENVIRONMENT, PLOTS, SUMMARY
+from jaxmlp.run.identity import Identity
+from jaxmlp.run.sealed import read_json, write_json
 from jaxmlp.statistics import accuracy_interval
 from jaxmlp.sweep import logs, page, store
 from jaxmlp.sweep.config import Sweep

@@ -19,8 +19,8 @@ from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.program import Device
 from jaxmlp.grid.sizing import Devices, Probe
 from jaxmlp.grid.units import Group
-from jaxmlp.runs.config import Experiment
-from jaxmlp.runs.runner import Loaded, read_data, spec_of
+from jaxmlp.run.config import Experiment
+from jaxmlp.run.runner import Loaded, read_data, spec_of
 from jaxmlp.spec import Network, Spec
 from jaxmlp.sweep.options import Options
 from jaxmlp.sweep.recorder import Recorder

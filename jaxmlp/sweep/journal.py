@@ -25,9 +25,9 @@ from jaxmlp.grid.results import COLUMNS, TrialResult
 from jaxmlp.grid.snapshots import Snapshot
 from jaxmlp.grid.units import Done, Record, Unit
 from jaxmlp.grid.worker import Saved
-from jaxmlp.runs import checkpoints
-from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.sealed import json_text, read_json
+from jaxmlp.run import checkpoints
+from jaxmlp.run.identity import Identity
+from jaxmlp.run.sealed import json_text, read_json
 from jaxmlp.spec import Spec
 from jaxmlp.sweep import store
 from jaxmlp.sweep.store import UNITS

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxmlp import files
-from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.sealed import strict_json
+from jaxmlp.run.identity import Identity
+from jaxmlp.run.sealed import strict_json
 
 CHECK = "crc32"
 MARK = f', "{CHECK}": "'

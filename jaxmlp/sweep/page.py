@@ -10,8 +10,8 @@ from jaxmlp import files
 from jaxmlp.plots import page as pages
 from jaxmlp.plots.trials import LOSS, Row, Rows, diverged, grouped, measured, number, score, score_key
 from jaxmlp.plots.values import comparable, distinct, is_number, label, last, short
-from jaxmlp.runs import directory, sealed
-from jaxmlp.runs.directory import ENVIRONMENT, PLOTS
+from jaxmlp.run import directory, sealed
+from jaxmlp.run.directory import ENVIRONMENT, PLOTS
 from jaxmlp.scores import Score
 from jaxmlp.statistics import SeedStatistics, accuracy_interval
 from jaxmlp.sweep.store import BEST, PAGE, TABLE

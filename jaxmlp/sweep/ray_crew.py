@@ -6,9 +6,9 @@ from typing import Any
 
 from jaxmlp.errors import DataError, JaxmlpError
 from jaxmlp.grid.executors import Executor
-from jaxmlp.runs import environment
-from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.lock import HOLDER
+from jaxmlp.run import environment
+from jaxmlp.run.identity import Identity
+from jaxmlp.run.lock import HOLDER
 from jaxmlp.sweep import config
 from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.groups import SweepGroup

@@ -22,9 +22,9 @@ from jaxmlp.grid.executors import Failed, Stopped
 from jaxmlp.grid.progress import rank_of
 from jaxmlp.grid.units import Done, Unit
 from jaxmlp.grid.worker import Compiling, Pulse, Saved, Worker
-from jaxmlp.runs import environment
-from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.lock import HOLDER
+from jaxmlp.run import environment
+from jaxmlp.run.identity import Identity
+from jaxmlp.run.lock import HOLDER
 from jaxmlp.sweep import config, estimate, runner
 from jaxmlp.sweep import groups as sweep_groups
 from jaxmlp.sweep.journal import UnitStates

@@ -13,9 +13,9 @@ from jaxmlp.grid.executors import Executor, Local, local_workers
 from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.sizing import Devices
 from jaxmlp.grid.units import Group, cut
-from jaxmlp.runs import environment
-from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.sealed import read_json, write_json
+from jaxmlp.run import environment
+from jaxmlp.run.identity import Identity
+from jaxmlp.run.sealed import read_json, write_json
 from jaxmlp.sweep import finish, logs, store
 from jaxmlp.sweep import groups as sweep_groups
 from jaxmlp.sweep.config import Sweep

@@ -14,7 +14,7 @@ from annotated_types import Ge
 
 from jaxmlp.errors import UsageError, nearest, shortened, unknown
 from jaxmlp.fields import annotations, kind_of, one_line, shown, table_of
-from jaxmlp.runs.config import SECTIONS
+from jaxmlp.run.config import SECTIONS
 from jaxmlp.training.validation import axis_values
 
 METHODS = ("sobol", "latin_hypercube", "halton", "random")

@@ -20,10 +20,10 @@ from typing import Any
 
 from jaxmlp import files
 from jaxmlp.errors import RunError, UsageError
-from jaxmlp.runs import directory, lock
-from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, PLOTS, SUMMARY, RunKind
-from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.sealed import read_json
+from jaxmlp.run import directory, lock
+from jaxmlp.run.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, PLOTS, SUMMARY, RunKind
+from jaxmlp.run.identity import Identity
+from jaxmlp.run.sealed import read_json
 from jaxmlp.sweep import config, logs
 from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.options import MODES, Options

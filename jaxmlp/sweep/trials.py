@@ -11,8 +11,8 @@ import numpy as np
 from jaxmlp.errors import UsageError
 from jaxmlp.fields import changed, shown
 from jaxmlp.grid.trials import Base, Trials, coded, product_codes
-from jaxmlp.runs import config
-from jaxmlp.runs.config import Experiment
+from jaxmlp.run import config
+from jaxmlp.run.config import Experiment
 from jaxmlp.spec import Hyper
 from jaxmlp.sweep import space
 from jaxmlp.sweep.space import MOST, Axis, Sample

@@ -14,8 +14,8 @@ from jaxmlp.cli import parsing, progress
 from jaxmlp.cli.devices import Device, choose_device
 from jaxmlp.cli.signals import interruptible
 from jaxmlp.errors import RunError, UsageError
-from jaxmlp.runs import config, directory, lock
-from jaxmlp.runs.config import Experiment
+from jaxmlp.run import config, directory, lock
+from jaxmlp.run.config import Experiment
 from jaxmlp.text import short_path, typed
 from jaxmlp.training.epochs import Measured
 
@@ -101,7 +101,7 @@ def _train(command: Train, experiment: Experiment, held: contextlib.ExitStack, b
             bar.on_message(line)
         summary = directory.ended(out, experiment)
         if summary is not None:
-            from jaxmlp.runs.runner import losses, missing
+            from jaxmlp.run.runner import losses, missing
 
             absent = missing(out, summary)
             if absent is None:
@@ -112,7 +112,7 @@ def _train(command: Train, experiment: Experiment, held: contextlib.ExitStack, b
             bar.on_message(f"this run had already ended, but {absent}: writing it again")
     bar.on_message(f"device: {choose_device(command.device)}")
 
-    from jaxmlp.runs.runner import read_data, run
+    from jaxmlp.run.runner import read_data, run
     from jaxmlp.training.data_parallel import mesh_for
 
     if command.data_parallel:

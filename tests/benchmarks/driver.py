@@ -15,7 +15,7 @@ from jaxmlp.grid.executors import Event
 from jaxmlp.grid.journal import Memory
 from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.units import Done, Group, Record, Unit
-from jaxmlp.runs.identity import Identity
+from jaxmlp.run.identity import Identity
 from jaxmlp.sweep.journal import SweepJournal
 from jaxmlp.training.callbacks import Callbacks
 

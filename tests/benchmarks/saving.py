@@ -11,8 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from jaxmlp.runs import directory, metrics, runner
-from jaxmlp.runs.config import Experiment
+from jaxmlp.run import directory, metrics, runner
+from jaxmlp.run.config import Experiment
 from jaxmlp.spec import Hyper, Network, Spec, Training
 from jaxmlp.training import fitting
 from jaxmlp.training.epochs import Epoch, Measured

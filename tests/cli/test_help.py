@@ -10,7 +10,7 @@ import pytest
 from jaxmlp.__main__ import COMMANDS
 from jaxmlp.cli import slips
 from jaxmlp.cli.flags import CHOICES, flags_of, texts_of
-from jaxmlp.runs import config
+from jaxmlp.run import config
 from jaxmlp.spec import Hyper
 
 

@@ -16,7 +16,7 @@ from jaxmlp.data.config import Data
 from jaxmlp.data.preparing import prepare
 from jaxmlp.data.sources import load_data
 from jaxmlp.errors import DataError, JaxmlpError, UsageError
-from jaxmlp.runs.examples import read_truth
+from jaxmlp.run.examples import read_truth
 
 ROWS = 60
 FRAME = pd.DataFrame(

@@ -26,7 +26,7 @@ from jaxmlp.errors import LONGEST, JaxmlpError
 from jaxmlp.fields import kind_of
 from jaxmlp.predict.images import read_image
 from jaxmlp.reading import toml
-from jaxmlp.runs import config
+from jaxmlp.run import config
 from jaxmlp.sweep import config as sweep_config
 from jaxmlp.sweep.space import KINDS
 from jaxmlp.train.command import COMMAND

@@ -8,7 +8,7 @@ import pytest
 from helpers import command, end_of, run_of, save_clouds, signalling, start, users_environment
 
 from jaxmlp.cli import progress
-from jaxmlp.runs import model
+from jaxmlp.run import model
 from jaxmlp.train import command as train
 
 COMMAND = command("train")
@@ -44,7 +44,7 @@ def on_one_device(tmp_path_factory, small):
     """The run directory of three epochs with dropout, on one device."""
     out = tmp_path_factory.mktemp("one") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jaxmlp.runs.pictures.draw", lambda *_: None)
+        patch.setattr("jaxmlp.run.pictures.draw", lambda *_: None)
         assert train.main([*small, *DROPOUT, "--out", str(out), "--quiet"]) == 0
     return out
 

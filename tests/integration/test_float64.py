@@ -14,7 +14,7 @@ from helpers import HYPERS, SPEC, assert_same, clouds, run_of, save_clouds, swee
 from jaxmlp.gradcheck import command as gradcheck
 from jaxmlp.grid.fit_grid import fit_grid, fit_trials
 from jaxmlp.perceptron import command as perceptron
-from jaxmlp.runs import model
+from jaxmlp.run import model
 from jaxmlp.spec import Splits
 from jaxmlp.sweep import command as sweep
 from jaxmlp.train import command as train

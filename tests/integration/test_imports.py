@@ -15,7 +15,7 @@ HEAVY = DRAWING | {"optax", "sklearn", "tensorflow", "tensorflow_datasets", "pan
     ("code", "loads", "not_yet"),
     [
         ("import jaxmlp", "jaxmlp", HEAVY | {"jax", "numpy", "tyro"}),
-        (HELP, "jaxmlp.runs.config", HEAVY),
+        (HELP, "jaxmlp.run.config", HEAVY),
         ("import jaxmlp.data.sources, jaxmlp.data.preparing", "numpy", HEAVY | {"pooch", "requests", "platformdirs"}),
         ("import jaxmlp.sweep.config", "jax", {"scipy.stats"}),
         ("import jaxmlp.plots, jaxmlp.sweep.finish, jaxmlp.report.page", "numpy", {"matplotlib"}),

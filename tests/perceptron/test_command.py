@@ -13,8 +13,8 @@ from jaxmlp.perceptron import command as perceptron
 from jaxmlp.perceptron import runner
 from jaxmlp.perceptron.online import Online
 from jaxmlp.perceptron.runner import PerceptronExperiment, compare_thresholds
-from jaxmlp.runs import config, model
-from jaxmlp.runs.runner import read_data
+from jaxmlp.run import config, model
+from jaxmlp.run.runner import read_data
 from jaxmlp.statistics import SeedStatistics
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "perceptron"

@@ -50,9 +50,7 @@ def test_what_marks_mean_is_said_once_and_the_best_first():
     assert [mark.get_alpha() for mark in legend.legend_handles] == [1, 1]
 
 
-@pytest.mark.parametrize(
-    "code", ["from jaxmlp import plots", "import jaxmlp.runs.runner", "import jaxmlp.sweep.finish"]
-)
+@pytest.mark.parametrize("code", ["from jaxmlp import plots", "import jaxmlp.run.runner", "import jaxmlp.sweep.finish"])
 def test_matplotlib_waits_for_the_first_picture(code):
     code = f"{code}; import sys; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -17,7 +17,7 @@ from jaxmlp.data.sources import Dataset, load_data
 from jaxmlp.errors import DataError, RunError, UsageError
 from jaxmlp.predict.command import main
 from jaxmlp.predict.images import read_image
-from jaxmlp.runs import model
+from jaxmlp.run import model
 from jaxmlp.spec import Hyper, Network, Spec, Training
 from jaxmlp.training.fitting import fit
 from jaxmlp.training.model import Model

@@ -16,8 +16,8 @@ from jaxmlp.data.config import Data
 from jaxmlp.errors import UsageError
 from jaxmlp.fields import changed
 from jaxmlp.grid.trials import Trials, product_codes
-from jaxmlp.runs import config
-from jaxmlp.runs.config import Experiment
+from jaxmlp.run import config
+from jaxmlp.run.config import Experiment
 from jaxmlp.spec import Hyper, Network, Training
 from jaxmlp.sweep import config as sweep_config
 from jaxmlp.sweep import space

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxmlp.runs.config import Experiment
+from jaxmlp.run.config import Experiment
 from jaxmlp.sweep import ending
 from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.space import Axis, Range

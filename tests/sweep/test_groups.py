@@ -4,7 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from jaxmlp.runs.config import Experiment
+from jaxmlp.run.config import Experiment
 from jaxmlp.sweep import groups as sweep_groups
 from jaxmlp.sweep.config import sweep_of
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from helpers import flipped
 
-from jaxmlp.runs.identity import Identity
+from jaxmlp.run.identity import Identity
 from jaxmlp.sweep import logs
 
 RUN = Identity.of({"seed": 1}, "")

@@ -6,7 +6,7 @@ import pytest
 from helpers import cases, refused
 
 from jaxmlp.errors import DataError, JaxmlpError
-from jaxmlp.runs import environment
+from jaxmlp.run import environment
 from jaxmlp.sweep.ray_worker import Facts
 
 

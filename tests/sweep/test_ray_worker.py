@@ -11,8 +11,8 @@ from jaxmlp.grid.executors import Failed, Stopped
 from jaxmlp.grid.program import PROGRAMS
 from jaxmlp.grid.units import Done, cut
 from jaxmlp.grid.worker import Pulse
-from jaxmlp.runs.config import Experiment
-from jaxmlp.runs.lock import HOLDER
+from jaxmlp.run.config import Experiment
+from jaxmlp.run.lock import HOLDER
 from jaxmlp.spec import Network, Training
 from jaxmlp.sweep import config, groups, ray_worker, runner, store
 from jaxmlp.sweep.config import sweep_of

@@ -14,7 +14,7 @@ from helpers import (
 
 from jaxmlp.cli import progress
 from jaxmlp.errors import JaxmlpError, RunError, UsageError
-from jaxmlp.runs import config
+from jaxmlp.run import config
 from jaxmlp.train import command as train
 
 

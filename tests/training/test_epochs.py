@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from jaxmlp.runs.sealed import finite
+from jaxmlp.run.sealed import finite
 from jaxmlp.training.epochs import Epoch, Measured
 
 TRAIN, VALIDATION = Measured(0.1 + 0.2, 7, 9), Measured(1 / 3, 2, 3)

@@ -9,7 +9,7 @@ from helpers import clouds, refused
 import jaxmlp
 from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.nn.losses import LOSSES
-from jaxmlp.runs import config
+from jaxmlp.run import config
 from jaxmlp.sklearn import MLPRegressor
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training.optimizers import OPTIMIZERS

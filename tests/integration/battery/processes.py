@@ -23,7 +23,7 @@ from battery.layer import Layer
 
 PRELOADED = (
     *(f"jaxmlp.{name}.command" for name in ("train", "sweep", "predict", "perceptron", "report")),
-    *("jaxmlp.cli.main", "jaxmlp.runs.runner", "jaxmlp.sweep.groups", "jaxmlp.sweep.runner", "jaxmlp.plots"),
+    *("jaxmlp.cli.main", "jaxmlp.run.runner", "jaxmlp.sweep.groups", "jaxmlp.sweep.runner", "jaxmlp.plots"),
     *("matplotlib.figure", "matplotlib.backends.backend_agg"),
 )
 PICTURE = bytes.fromhex(

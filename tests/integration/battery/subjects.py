@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxmlp.errors import JaxmlpError
-from jaxmlp.runs import config as run_config
+from jaxmlp.run import config as run_config
 from jaxmlp.sweep import config as sweep_config
 
 # keys of what differs from run to run: times, digests of lines that hold times, and the work, of which some is done twice

@@ -9,11 +9,11 @@ import pytest
 from helpers import end_of, files, refused, start
 
 from jaxmlp.errors import RunError
-from jaxmlp.runs.lock import locked
+from jaxmlp.run.lock import locked
 
 HOLDER = """
 import pathlib, sys, time
-from jaxmlp.runs.lock import locked
+from jaxmlp.run.lock import locked
 with locked(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxmlp import files
 from jaxmlp.errors import RunError
-from jaxmlp.runs.identity import Identity
+from jaxmlp.run.identity import Identity
 
 FORMAT = 2  # 2 has seals and identities
 WAY_OUT = "bring it back from a copy, or remove it and go on with --resume"

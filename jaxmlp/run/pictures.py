@@ -10,8 +10,8 @@ from jaxmlp import plots
 from jaxmlp.errors import JaxmlpError, line_of
 from jaxmlp.files import make_directory, read_bytes
 from jaxmlp.nn.losses import CLASSES, LABELS, VALUES
-from jaxmlp.runs import directory
-from jaxmlp.runs.answers import Answers
+from jaxmlp.run import directory
+from jaxmlp.run.answers import Answers
 from jaxmlp.spec import Splits
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch

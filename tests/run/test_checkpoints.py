@@ -19,7 +19,7 @@ from helpers import failing, files, flipped, refused
 from hypothesis import given, settings
 
 from jaxmlp.errors import RunError
-from jaxmlp.runs.checkpoints import restore, save
+from jaxmlp.run.checkpoints import restore, save
 
 DTYPES = [np.bool_, np.int32, np.uint32, np.float32, np.float64]
 
@@ -213,7 +213,7 @@ def test_an_unreadable_file_is_passed_over(tmp_path, monkeypatch):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return read.read_bytes()
 
-    monkeypatch.setattr("jaxmlp.runs.checkpoints.read_bytes", refuse)
+    monkeypatch.setattr("jaxmlp.run.checkpoints.read_bytes", refuse)
     found = restore(tmp_path, state())
     assert found.epoch == 1
     assert "cannot be read (Input/output error)" in found.skipped[0]
@@ -242,7 +242,7 @@ def test_what_a_killed_process_left_is_ignored(tmp_path):
 
 WRITER = """
 import sys, pathlib, itertools, numpy
-from jaxmlp.runs.checkpoints import save
+from jaxmlp.run.checkpoints import save
 for epoch in itertools.count(1):
     save(pathlib.Path(sys.argv[1]), epoch, numpy.full(100_000, epoch), {})
 """

@@ -19,7 +19,7 @@ from jaxtyping import PyTree
 
 from jaxmlp.errors import RunError
 from jaxmlp.files import cannot, make_directory, read_bytes, write_atomically
-from jaxmlp.runs.identity import Identity
+from jaxmlp.run.identity import Identity
 from jaxmlp.tensors import DamageError, decode, encode
 
 KEPT = 2

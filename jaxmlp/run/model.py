@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from jaxmlp.errors import RunError, UsageError
-from jaxmlp.runs.directory import CONFIG, ENVIRONMENT, RUN, identity_of
-from jaxmlp.runs.identity import Identity
+from jaxmlp.run.directory import CONFIG, ENVIRONMENT, RUN, identity_of
+from jaxmlp.run.identity import Identity
 from jaxmlp.text import short_path, typed
 from jaxmlp.training import model_file
 from jaxmlp.training.model import Model

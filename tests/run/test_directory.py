@@ -10,9 +10,9 @@ from helpers import files, flipped, refused
 
 from jaxmlp.data.config import Data
 from jaxmlp.errors import RunError, UsageError
-from jaxmlp.runs import config, directory, metrics, sealed
-from jaxmlp.runs.config import Experiment
-from jaxmlp.runs.identity import Identity
+from jaxmlp.run import config, directory, metrics, sealed
+from jaxmlp.run.config import Experiment
+from jaxmlp.run.identity import Identity
 from jaxmlp.spec import Hyper, Training
 from jaxmlp.training.epochs import Epoch, Measured
 

@@ -18,11 +18,11 @@ from jaxmlp.errors import JaxmlpError, RunError
 from jaxmlp.files import flush, make_directory, remove
 from jaxmlp.grid.results import COLUMNS, epochs_of, history_of
 from jaxmlp.nn.losses import CLASSES, VALUES, loss
-from jaxmlp.runs import ahead, checkpoints, directory, environment, metrics, model, pictures
-from jaxmlp.runs.config import Experiment
-from jaxmlp.runs.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, PLOTS, SUMMARY
-from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.sealed import write_json
+from jaxmlp.run import ahead, checkpoints, directory, environment, metrics, model, pictures
+from jaxmlp.run.config import Experiment
+from jaxmlp.run.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, PLOTS, SUMMARY
+from jaxmlp.run.identity import Identity
+from jaxmlp.run.sealed import write_json
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.text import count
 from jaxmlp.training import fitting

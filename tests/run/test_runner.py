@@ -17,8 +17,8 @@ from safetensors.numpy import load_file
 
 from jaxmlp.data.config import Data
 from jaxmlp.errors import RunError
-from jaxmlp.runs import checkpoints, config, directory, lock, metrics, runner, sealed
-from jaxmlp.runs.config import Experiment
+from jaxmlp.run import checkpoints, config, directory, lock, metrics, runner, sealed
+from jaxmlp.run.config import Experiment
 from jaxmlp.spec import Hyper, Network, Training
 from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks

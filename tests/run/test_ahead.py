@@ -6,8 +6,8 @@ import pytest
 
 from jaxmlp.data.config import Data
 from jaxmlp.nn.losses import LOSSES
-from jaxmlp.runs import ahead, directory, runner
-from jaxmlp.runs.config import Experiment
+from jaxmlp.run import ahead, directory, runner
+from jaxmlp.run.config import Experiment
 from jaxmlp.spec import Hyper, Network, Training
 from jaxmlp.training.callbacks import Callbacks
 

@@ -17,9 +17,9 @@ from jaxmlp.data.preparing import prepare
 from jaxmlp.data.sources import Dataset
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.nn.network import init
-from jaxmlp.runs import model
-from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.sealed import write_json
+from jaxmlp.run import model
+from jaxmlp.run.identity import Identity
+from jaxmlp.run.sealed import write_json
 from jaxmlp.spec import Hyper, Network, Spec, Training
 from jaxmlp.training.model import Model
 

@@ -3,7 +3,7 @@
 import pytest
 from helpers import refused
 
-from jaxmlp.runs.identity import Identity
+from jaxmlp.run.identity import Identity
 
 TREE = {"seed": 0, "data": {"name": "digits", "dir": ""}, "hyper": {"learning_rate": 0.1}, "network": {"hidden": [8]}}
 RUN = Identity.of(TREE, "0123abcd")

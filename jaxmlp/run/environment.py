@@ -10,11 +10,11 @@ import jax
 
 import jaxmlp
 from jaxmlp.errors import RunError
-from jaxmlp.runs import config, directory
-from jaxmlp.runs.config import Experiment
-from jaxmlp.runs.directory import ENVIRONMENT
-from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.sealed import read_json, write_json
+from jaxmlp.run import config, directory
+from jaxmlp.run.config import Experiment
+from jaxmlp.run.directory import ENVIRONMENT
+from jaxmlp.run.identity import Identity
+from jaxmlp.run.sealed import read_json, write_json
 from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks
 

@@ -18,8 +18,8 @@ from jaxmlp.nn.gradients import by_autodiff
 from jaxmlp.nn.losses import LOSSES
 from jaxmlp.nn.network import INITS, Layer
 from jaxmlp.nn.network import init as first_weights
-from jaxmlp.runs import config
-from jaxmlp.runs.config import Experiment
+from jaxmlp.run import config
+from jaxmlp.run.config import Experiment
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Training
 from jaxmlp.training import optimizers, stopping
 from jaxmlp.training.fitting import traced

@@ -24,10 +24,10 @@ from typing import Any
 from jaxmlp import files
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.reading import read_toml
-from jaxmlp.runs import config, lock
-from jaxmlp.runs.config import AnyExperiment, Experiment
-from jaxmlp.runs.identity import Identity
-from jaxmlp.runs.sealed import WAY_OUT, read_json
+from jaxmlp.run import config, lock
+from jaxmlp.run.config import AnyExperiment, Experiment
+from jaxmlp.run.identity import Identity
+from jaxmlp.run.sealed import WAY_OUT, read_json
 from jaxmlp.training.schedules import schedule
 
 CONFIG, ENVIRONMENT, METRICS, SUMMARY = "config.toml", "environment.json", "metrics.jsonl", "summary.json"

@@ -8,8 +8,8 @@ from typing import Any
 
 from jaxmlp import files
 from jaxmlp.errors import RunError
-from jaxmlp.runs.directory import METRICS
-from jaxmlp.runs.sealed import strict_json
+from jaxmlp.run.directory import METRICS
+from jaxmlp.run.sealed import strict_json
 from jaxmlp.text import count
 from jaxmlp.training.epochs import Epoch
 
