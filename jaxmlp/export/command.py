@@ -8,6 +8,7 @@ import tyro
 
 from jaxmlp.cli import parsing
 from jaxmlp.run import model
+from jaxmlp.run.answers import answer_names
 from jaxmlp.text import short_path
 
 
@@ -51,7 +52,7 @@ def main(arguments: list[str]) -> int:
         print(f"{short_path(file)}: {size / 1000:,.0f} kB")
     preparation = trained.preparation
     dtype = f", {facts.input_dtype(trained)}" if preparation.columns is None else ""
-    print(f"takes {facts.takes(trained)}{dtype}, as they came; gives {', '.join(facts.answer_names(trained))}")
+    print(f"takes {facts.takes(trained)}{dtype}, as they came; gives {', '.join(answer_names(trained))}")
     runtime = FORMATS[command.format].runtime
     if written.agreement is None:
         print(f"not checked: {runtime} is not installed here")

@@ -80,7 +80,7 @@ def random_examples(model: Model, count: int = RANDOM) -> Any:
     return x.astype(facts.input_dtype(model)).reshape(shape)
 
 
-def _random_column(rng: np.random.Generator, column: Column, count: int, scale: float) -> Any:
+def _random_column(rng: np.random.Generator, column: Column, count: int, scale: Any) -> Any:
     """Numbers about the median, or categories; a tenth is missing."""
     import pyarrow as pa
 

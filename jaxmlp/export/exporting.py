@@ -37,8 +37,8 @@ def export_model(
         How near it comes to the model; None where the package that runs the format is not installed.
 
     Raises:
-        UsageError: for a file that exists, an activation of one's own, or a package that is missing; RunError: where the file
-            does not agree with the model, or cannot be written.
+        UsageError: for a file that exists, an activation of one's own, or a package that is missing; RunError: where the
+            file does not agree with the model, or cannot be written.
 
     Example:
         jaxmlp.export_model(fit.model, "onnx", "rings.onnx")
@@ -62,8 +62,8 @@ def write(trained: Model, run: Path | None, format: str, path: Path, *, overwrit
         measured = _measured(trained, format, contents, path.name, raw)
         if not measured.largest <= MOST:
             raise RunError(
-                f"{path} is not written: {chosen.runtime} gives answers that differ by {measured.largest:.1e} from those of"
-                f" jaxmlp on {raw.origin}, and accepted is {MOST:g}; take another format, or train on inputs of a smaller scale"
+                f"{path} is not written: the answers of {chosen.runtime} differ by {measured.largest:.1e} from those of"
+                f" jaxmlp, on {raw.origin}, and accepted is {MOST:g}; take another format, or inputs of a smaller scale"
             )
     files.make_directory(path.parent)
     files.write_together(path.parent, contents)
@@ -77,9 +77,7 @@ def check_path(format: str, path: Path, *, overwrite: bool) -> None:
     if path.is_dir():
         raise UsageError(f"{path} is a folder; give the name of a file, such as {path / chosen.name}")
     if path.suffix != chosen.ending:
-        raise UsageError(
-            f"{path} does not end with {chosen.ending}, as a file of the format {format} does; give another name"
-        )
+        raise UsageError(f"{path} is no name of the format {format}; accepted is one that ends with {chosen.ending}")
     for name in (path, *(path.with_suffix(ending) for ending in chosen.beside)):
         if name.exists() and not overwrite:
             raise UsageError(f"{name} exists; replace it by --overwrite, or give another --out")

@@ -10,7 +10,8 @@ from jaxmlp.data.columns import SPELT, Column
 from jaxmlp.data.preparing import Preparation
 from jaxmlp.errors import UsageError
 from jaxmlp.nn.activations import ACTIVATIONS
-from jaxmlp.nn.losses import CLASSES, LABELS, VALUES, loss
+from jaxmlp.nn.losses import CLASSES
+from jaxmlp.run.answers import answer_names, said
 from jaxmlp.spec import Network
 from jaxmlp.training.model import Model
 from jaxmlp.training.registering import replaced
@@ -53,22 +54,9 @@ def input_dtype(model: Model) -> str:
     return "float64" if is_wide or model.spec.training.dtype == "float64" else "float32"
 
 
-def answer_names(model: Model) -> tuple[str, ...]:
-    """What it gives, in order: label(s) where there are some; probabilities, outputs or values; and the logits."""
-    kind = model.preparation.kind
-    is_probable = loss(model.spec.network.loss).output_name == "probability"
-    said = "values" if kind == VALUES else "probabilities" if is_probable else "outputs"
-    return (*{CLASSES: ("label",), LABELS: ("labels",)}.get(kind, ()), said, "logits")
-
-
-def said(model: Model) -> str:
-    """The name of what it says beside the label: probabilities, outputs or values."""
-    return answer_names(model)[-2]
-
-
 def function_name(model: Model) -> str:
     """The function of an exported program that says it."""
-    return {"probabilities": "predict_proba"}.get(said(model), said(model))
+    return "predict_proba" if said(model) == "probabilities" else said(model)
 
 
 def answers(model: Model, x: Any) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""The formats that a network is exported to: what is written, and how it is run to check it. A new one is an entry of FORMATS."""
+"""The formats that a network is exported to: what is written, and how it is run to check it.
+
+A new format is an entry of FORMATS: the command and the tests have it from there.
+"""
 
 import importlib.util
 import sys
@@ -13,6 +16,7 @@ import numpy as np
 from jaxmlp.data import inputs
 from jaxmlp.export import examples, facts, onnx_graph, programs, stablehlo
 from jaxmlp.nn.losses import CLASSES, VALUES
+from jaxmlp.run.answers import answer_names, said
 from jaxmlp.training.model import Model
 
 Run = Callable[[Any], tuple[np.ndarray, np.ndarray]]  # examples as they came -> (probabilities or values, predictions)
@@ -40,7 +44,7 @@ class Format(NamedTuple):
 
 
 def _open_onnx(model: Model, path: Path) -> Run:
-    run, names = onnx_graph.runner(path), facts.answer_names(model)
+    run, names = onnx_graph.runner(path), answer_names(model)
 
     def answer(x: Any) -> tuple[np.ndarray, np.ndarray]:
         if model.preparation.columns is None:
@@ -48,7 +52,7 @@ def _open_onnx(model: Model, path: Path) -> Run:
         else:
             given = onnx_graph.of_columns(model.preparation.columns, examples.by_column(model, x))
         results = run(given)
-        return results[names.index(facts.said(model))], results[0]
+        return results[names.index(said(model))], results[0]
 
     return answer
 
@@ -61,9 +65,9 @@ def _open_stablehlo(model: Model, path: Path) -> Run:
             x = columns.encode(inputs.as_table(x, "the table"), "the table", lambda _: None)
         with jax.enable_x64(facts.input_dtype(model) == "float64"):
             results = run(np.asarray(x, facts.input_dtype(model)))
-        predicted = results[facts.answer_names(model)[0]]
+        predicted = results[answer_names(model)[0]]
         is_class = model.preparation.kind == CLASSES
-        return results[facts.said(model)], np.asarray(model.preparation.classes)[predicted] if is_class else predicted
+        return results[said(model)], np.asarray(model.preparation.classes)[predicted] if is_class else predicted
 
     return answer
 
@@ -105,14 +109,14 @@ FORMATS: dict[str, Format] = {
 class Agreement(NamedTuple):
     """How near the answers of an exported file are to those of the model."""
 
-    count: int  # of examples
+    examples: int
     equal: int | None  # predictions that are equal; None for values
     largest: float  # of |difference| / max(1, |answer|)
 
     def __str__(self) -> str:
         if self.equal is None:
-            return f"largest difference {self.largest:.1e} over {self.count:,} examples"
-        return f"{self.equal:,} of {self.count:,} predictions equal, largest difference {self.largest:.1e}"
+            return f"largest difference {self.largest:.1e} over {self.examples:,} examples"
+        return f"{self.equal:,} of {self.examples:,} predictions equal, largest difference {self.largest:.1e}"
 
 
 MOST = 1e-5  # difference of a file that is kept
@@ -124,11 +128,11 @@ def agreement(model: Model, run: Run, raw: examples.Raw) -> Agreement:
     count, equal, largest = len(raw.x), 0, 0.0
     for start in range(0, count, AT_ONCE):
         x = raw.part(start, min(start + AT_ONCE, count))
-        said, predicted = run(x)
+        answered, predicted = run(x)
         with warnings.catch_warnings(action="ignore"):  # of unknown categories
             expected, right = facts.answers(model, x), predicted == model.predict(x)
         with np.errstate(invalid="ignore"):
-            differences = np.abs(said.astype(float) - expected) / np.maximum(1, np.abs(expected))
-        largest = float(np.maximum(largest, np.max(np.where(said == expected, 0, differences))))  # NaN stays
+            differences = np.abs(answered.astype(float) - expected) / np.maximum(1, np.abs(expected))
+        largest = float(np.maximum(largest, np.max(np.where(answered == expected, 0, differences))))  # NaN stays
         equal += int(np.sum(right if right.ndim == 1 else right.all(axis=1)))
     return Agreement(count, None if model.preparation.kind == VALUES else equal, largest)

@@ -1,8 +1,8 @@
 """ONNX: the network and the preparation of its inputs as one graph, written node by node.
 
-The graph is written with `onnx.helper`. A converter (jax2onnx, or tf2onnx after jax2tf) traces the program and would follow
-every version of JAX, and none has the columns of a table, which JAX knows nothing of: text into one-hot inputs. The network is
-three kinds of nodes, and each activation a line of the table below, which the tests compare with `Model`.
+The graph is written with `onnx.helper`. A converter of JAX programs (jax2onnx; jax2tf with tf2onnx) has to follow every
+version of JAX, and cannot write what JAX does not compute: the columns of a table, whose text becomes one-hot inputs. The
+network is a handful of nodes, and each activation a line of the table below; tests compare all with `Model`.
 It computes in float32, as runtimes have few kernels for float64; only the normalisation of wide numbers is in float64.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 from jaxmlp.data.columns import Column, Columns
 from jaxmlp.export import facts
 from jaxmlp.nn.activations import LEAK
+from jaxmlp.run.answers import answer_names
 from jaxmlp.training.model import Model
 
 OPSET, ML_OPSET, IR = 19, 3, 9  # the lowest that compare text: onnxruntime 1.15 reads them
@@ -101,12 +102,12 @@ def write(model: Model) -> bytes:
         said = graph.add("Concat", graph.add("Sub", _scalar(1), said), said, axis=1)
     of_kind = {"label": _label, "labels": _labels}
     results = {"logits": logits}
-    for name in facts.answer_names(model)[:-1]:
+    for name in answer_names(model)[:-1]:
         results[name] = of_kind[name](graph, model, logits) if name in of_kind else said
     types = {str: TensorProto.STRING, bool: TensorProto.BOOL, int: TensorProto.INT64}
     label_type = types[type(model.preparation.classes[0])]
     outputs = []
-    for name in facts.answer_names(model):
+    for name in answer_names(model):
         kind = {"label": label_type, "labels": TensorProto.INT64}.get(name, TensorProto.FLOAT)
         shape = ["N"] if name == "label" else ["N", None]
         result = graph.add("Identity", results[name], named=name)
@@ -211,11 +212,11 @@ def _labels(graph: Graph, model: Model, logits: str) -> str:
 
 
 def runner(path: Any) -> Callable[[dict[str, np.ndarray]], list[np.ndarray]]:
-    """What onnxruntime gives for named inputs, in the order of `facts.answer_names`."""
+    """What onnxruntime gives for named inputs, in the order of `answer_names`."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda inputs: session.run(None, inputs)
+    return lambda inputs: [np.asarray(result) for result in session.run(None, inputs)]
 
 
 def of_columns(columns: Columns, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -223,6 +224,6 @@ def of_columns(columns: Columns, values: dict[str, np.ndarray]) -> dict[str, np.
     given = {name: array[:, None] for name, array in values.items()}
     for column in columns.columns:
         if column.categories is not None:
-            text = given[column.name]
-            given[column.name] = np.where(np.equal(text, None), facts.missing_text(column), text)
+            is_missing = np.array([text is None for text in values[column.name]])
+            given[column.name][is_missing] = facts.missing_text(column)
     return given

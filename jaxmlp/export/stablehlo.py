@@ -1,7 +1,7 @@
 """StableHLO: the whole program, as `jax.export` serialises it, in a ZIP with its description.
 
-It is what JAX computes, so activations and losses of the user's own are in it too. StableHLO has no text: a table comes as the
-inputs that its columns become, and classes as their numbers.
+It is what JAX computes, so activations and losses of the user's own are in it too. StableHLO has no text: a table comes as
+the inputs that its columns become, and classes as their numbers.
 """
 
 import io
@@ -19,6 +19,7 @@ from jax import export
 from jaxmlp.export import facts
 from jaxmlp.nn.losses import VALUES
 from jaxmlp.nn.network import forward, outputs, predictions
+from jaxmlp.run.answers import answer_names
 from jaxmlp.training.model import Model
 
 PROGRAM, DESCRIPTION = "program", "description.json"
@@ -46,14 +47,14 @@ def write(model: Model) -> bytes:
 
 
 def _answers(model: Model, x: Any) -> dict[str, Any]:
-    """What `facts.answer_names` says, of examples as they came."""
+    """What `answer_names` says, of examples as they came."""
     spec, kind = model.spec, model.preparation.kind
     logits = forward(spec, model.params, _prepared(model, x))
-    said = outputs(spec.network, logits)
+    answered = outputs(spec.network, logits)
     if facts.is_binary(model):
-        said = jnp.concatenate([1 - said, said], axis=1)
-    names = facts.answer_names(model)
-    return {names[-2]: said, names[-1]: logits} | ({} if kind == VALUES else {names[0]: predictions(logits, kind)})
+        answered = jnp.concatenate([1 - answered, answered], axis=1)
+    names = answer_names(model)
+    return {names[-2]: answered, names[-1]: logits} | ({} if kind == VALUES else {names[0]: predictions(logits, kind)})
 
 
 def _prepared(model: Model, x: Any) -> Any:

@@ -11,7 +11,7 @@ from jaxmlp import files, plots
 from jaxmlp.errors import RunError
 from jaxmlp.grid.journal import Best
 from jaxmlp.grid.results import TrialResult, epochs_of
-from jaxmlp.run import directory, environment, metrics, pictures, runner
+from jaxmlp.run import card, directory, environment, metrics, pictures, runner
 from jaxmlp.run.directory import CONFIG, ENVIRONMENT, PLOTS, SUMMARY
 from jaxmlp.run.identity import Identity
 from jaxmlp.run.sealed import read_json, write_json
@@ -153,5 +153,6 @@ def write_best(
         trained, summary = runner.write_model(group.spec, hyper, path, state, epochs, splits, data.preparation, run)
     summary["stop_reason"] = result.status
     write_json(path / SUMMARY, summary, run)
+    card.write(path, trial.experiment, data.origin, splits, trained, summary)
     pictures.draw(path / PLOTS, trained, epochs, summary["best_epoch"], splits, callbacks)
     return summary

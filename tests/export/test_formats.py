@@ -1,4 +1,4 @@
-"""Every format predicts as the model does: each activation, loss, normalisation, kind of target, and the columns of tables."""
+"""Every format predicts as the model does: each activation, loss, normalisation and kind of target, and tables."""
 
 import jax
 import numpy as np
@@ -107,7 +107,7 @@ def test_a_file_predicts_as_the_model_does(format, name, tmp_path):
     x = awkward(model)
     raw = examples.Raw(x if isinstance(x, np.ndarray) else jaxmlp_table(x), "")
     measured = agreement(model, chosen.open(model, tmp_path / chosen.name), raw)
-    assert measured.count == len(x)
+    assert measured.examples == len(x)
     assert measured.largest <= MOST
     assert measured.equal == (None if model.preparation.kind == VALUES else len(x))
 
