@@ -1,13 +1,12 @@
 """Writing a network for other programs: made, checked against `Model`, and only then put where it is wanted."""
 
-import importlib.util
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 from jaxmlp import files
 from jaxmlp.errors import RunError, UsageError, entry
-from jaxmlp.export import examples
+from jaxmlp.export import examples, formats
 from jaxmlp.export.examples import Raw
 from jaxmlp.export.formats import FORMATS, MOST, Agreement, agreement
 from jaxmlp.run import directory, model
@@ -52,7 +51,7 @@ def write(trained: Model, run: Path | None, format: str, path: Path, *, overwrit
     """As `export_model`; the model may be that of a run, on whose test examples the file is then checked."""
     check_path(format, path, overwrite=overwrite)
     chosen = FORMATS[format]
-    if chosen.needs and importlib.util.find_spec(chosen.needs) is None:
+    if chosen.needs and not formats.installed(chosen.needs):
         raise UsageError(
             f"format {format!r} needs {chosen.needs}, which is not installed: pip install 'jaxmlp[{chosen.needs}]'"
         )

@@ -22,6 +22,11 @@ from jaxmlp.training.model import Model
 Run = Callable[[Any], tuple[np.ndarray, np.ndarray]]  # examples as they came -> (probabilities or values, predictions)
 
 
+def installed(package: str) -> bool:
+    """Whether a package is there."""
+    return importlib.util.find_spec(package) is not None
+
+
 class Format(NamedTuple):
     """One format: its files, and how a program that knows nothing of jaxmlp runs them."""
 
@@ -40,7 +45,7 @@ class Format(NamedTuple):
     @property
     def runs_here(self) -> bool:
         """Whether the package that runs it is installed."""
-        return importlib.util.find_spec(self.runtime) is not None
+        return installed(self.runtime)
 
 
 def _open_onnx(model: Model, path: Path) -> Run:
@@ -86,7 +91,7 @@ def _open_program(model: Model, path: Path) -> Run:
     say = getattr(module, facts.function_name(model))
 
     def answer(x: Any) -> tuple[np.ndarray, np.ndarray]:
-        given = x if model.preparation.columns is None else examples.by_column(model, x)
+        given = np.array(x) if model.preparation.columns is None else examples.by_column(model, x)  # PyTorch may write
         return np.asarray(say(given)), np.asarray(module.predict(given))
 
     return answer

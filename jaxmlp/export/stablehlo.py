@@ -4,10 +4,11 @@ It is what JAX computes, so activations and losses of the user's own are in it t
 the inputs that its columns become, and classes as their numbers.
 """
 
+import contextlib
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time of a ZIP: the same model give
 def write(model: Model) -> bytes:
     """The file of a model: a ZIP of the serialised program, and of what its inputs and outputs are."""
     wide = facts.input_dtype(model) == "float64"
-    with jax.enable_x64(wide):
+    with jax.enable_x64(wide), _without_places():
         (N,) = export.symbolic_shape("N")
         shape = (N, *model.preparation.input_shape)
         x = jax.ShapeDtypeStruct(shape, jnp.dtype(facts.input_dtype(model)))
@@ -44,6 +45,17 @@ def write(model: Model) -> bytes:
         archive.writestr(zipfile.ZipInfo(PROGRAM, EPOCH), bytes(program))
         archive.writestr(zipfile.ZipInfo(DESCRIPTION, EPOCH), json.dumps(description, indent=2, ensure_ascii=False))
     return content.getvalue()
+
+
+@contextlib.contextmanager
+def _without_places() -> Iterator[None]:
+    """Keep file names and lines of this machine out of the program: the same model gives the same bytes."""
+    before = jax.config.jax_traceback_in_locations_limit
+    jax.config.update("jax_traceback_in_locations_limit", 0)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_traceback_in_locations_limit", before)
 
 
 def _answers(model: Model, x: Any) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def write(
     }
     templates = page.environment("jaxmlp.run", path)
     templates.filters["cell"] = lambda text: printable(str(text)).replace("|", "\\|")
-    files.write_atomically(path / CARD, templates.get_template("card.md").render(shared))
+    files.write_atomically(path / CARD, templates.get_template("card.md").render(shared) + "\n")
 
 
 def _task(trained: Model) -> str:
@@ -142,8 +142,8 @@ def limits(experiment: Experiment, splits: Splits, trained: Model, summary: dict
     if len(preparation.input_shape) > 1:
         shape = " x ".join(map(str, preparation.input_shape))
         sentences.append(
-            f"Images of another kind than those of {Path(experiment.data.name).name}: it sees {shape} numbers, and has learnt"
-            " neither other sizes, places and directions of what is shown, nor dark and light swapped."
+            f"Images of another kind than those of {Path(experiment.data.name).name}: it sees {shape} numbers, and has"
+            " learnt neither other sizes, places and directions of what is shown, nor dark and light swapped."
         )
     elif columns is not None:
         sentences.append(
