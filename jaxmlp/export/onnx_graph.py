@@ -18,7 +18,7 @@ from jaxmlp.nn.activations import LEAK
 from jaxmlp.run.answers import answer_names
 from jaxmlp.training.model import Model
 
-OPSET, ML_OPSET, IR = 19, 3, 9  # the lowest that compare text: onnxruntime 1.15 reads them
+OPSET, ML_OPSET, IR = 19, 3, 9  # the lowest that compare text
 
 
 class Graph:

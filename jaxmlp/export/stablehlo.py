@@ -24,6 +24,7 @@ from jaxmlp.run.answers import answer_names
 from jaxmlp.training.model import Model
 
 PROGRAM, DESCRIPTION = "program", "description.json"
+PLACES = "jax_traceback_in_locations_limit"  # of JAX's configuration
 PLATFORMS = ("cpu", "cuda", "tpu")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time of a ZIP: the same model gives the same bytes
 
@@ -50,12 +51,12 @@ def write(model: Model) -> bytes:
 @contextlib.contextmanager
 def _without_places() -> Iterator[None]:
     """Keep file names and lines of this machine out of the program: the same model gives the same bytes."""
-    before = jax.config.jax_traceback_in_locations_limit
-    jax.config.update("jax_traceback_in_locations_limit", 0)
+    before = getattr(jax.config, PLACES)
+    jax.config.update(PLACES, 0)
     try:
         yield
     finally:
-        jax.config.update("jax_traceback_in_locations_limit", before)
+        jax.config.update(PLACES, before)
 
 
 def _answers(model: Model, x: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`export` as users call it: where files go, what they are checked on, what is refused, and fresh processes that read them."""
+"""`export` as users call it: where files go, what they are checked on, what is refused, and processes that read them."""
 
 import json
 import shutil
