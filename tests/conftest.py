@@ -59,7 +59,9 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 def pytest_collection_modifyitems(items):
     """The longest first: then no worker is left with one of them at the end."""
-    items.sort(key=lambda item: not re.search(r"test_(notebooks|users_flags|sweep_kills|kills|ray)", item.nodeid))
+    items.sort(
+        key=lambda item: not re.search(r"test_(notebooks|battery|ray|users_flags|sweep_kills|kills)", item.nodeid)
+    )
 
 
 @pytest.fixture(autouse=True)
