@@ -1,12 +1,11 @@
 """Every format predicts as the model does: each activation, loss, normalisation and kind of target, and tables."""
 
-import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import LEARNT
 
-import jaxmlp
 from jaxmlp.data.columns import Column, Columns
 from jaxmlp.data.normalising import NORMALISATIONS
 from jaxmlp.data.preparing import Preparation
@@ -14,8 +13,9 @@ from jaxmlp.export import examples, facts, formats
 from jaxmlp.export.formats import FORMATS, MOST, agreement
 from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.nn.losses import CLASSES, LABELS, LOSSES, VALUES
+from jaxmlp.nn.network import Layer
 from jaxmlp.run import directory
-from jaxmlp.spec import Hyper, Network, Spec, Training
+from jaxmlp.spec import Network, Spec, Training
 from jaxmlp.training.model import Model
 from jaxmlp.training.precision import precision
 
@@ -48,8 +48,8 @@ def model_of(network, preparation, outputs=None, dtype="float32"):
     D = int(np.prod(preparation.input_shape))
     spec = Spec(network, Training(dtype=dtype), D, outputs or len(preparation.classes))
     with precision(spec.training):
-        params = jaxmlp.init(spec, Hyper(), jax.random.key(0))
-        params = tuple(layer._replace(b=layer.b + 0.1) for layer in params)
+        rng, sides = np.random.default_rng(0), zip(spec.sizes, spec.sizes[1:], strict=False)
+        params = tuple(Layer(*(jnp.asarray(rng.normal(size=s), dtype) for s in (side, side[1:]))) for side in sides)
     return Model(spec, params, preparation)
 
 
@@ -113,14 +113,14 @@ def test_a_file_predicts_as_the_model_does(format, name, tmp_path):
     for file, content in chosen.files(model, chosen.name).items():
         (tmp_path / file).write_bytes(content)
     x = awkward(model)
-    raw = examples.Raw(x if isinstance(x, np.ndarray) else jaxmlp_table(x), "")
+    raw = examples.Raw(x if isinstance(x, np.ndarray) else arrow_table(x), "")
     measured = agreement(model, chosen.open(model, tmp_path / chosen.name), raw)
     assert measured.examples == len(x)
     assert measured.largest <= MOST
     assert measured.equal == (None if model.preparation.kind == VALUES else len(x))
 
 
-def jaxmlp_table(frame):
+def arrow_table(frame):
     import pyarrow as pa
 
     return pa.Table.from_pandas(frame, preserve_index=False)
