@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxmlp import files
+from jaxmlp import files, tensors
 from jaxmlp.errors import RunError, UsageError, entry
 from jaxmlp.export import examples, formats
 from jaxmlp.export.examples import Raw
@@ -78,8 +78,22 @@ def check_path(format: str, path: Path, *, overwrite: bool) -> None:
     if path.suffix != chosen.ending:
         raise UsageError(f"{path} is no name of the format {format}; accepted is one that ends with {chosen.ending}")
     for name in (path, *(path.with_suffix(ending) for ending in chosen.beside)):
+        if _is_model(name):
+            raise UsageError(
+                f"{name} is a model of jaxmlp, and {path.name} has its weights under that name; give another --out"
+            )
         if name.exists() and not overwrite:
             raise UsageError(f"{name} exists; replace it by --overwrite, or give another --out")
+
+
+def _is_model(path: Path) -> bool:
+    """Whether a file holds a model, as `Model.save` and runs write it."""
+    if path.suffix != Path(model.FILE).suffix or not path.is_file():
+        return False
+    try:
+        return "model" in tensors.load(path)[1]
+    except RunError:  # of no jaxmlp
+        return False
 
 
 def run_of(path: Path) -> Path | None:

@@ -145,9 +145,8 @@ def _run(
     card.write(path, experiment, data.origin, splits, trained, summary)
     pictures.draw(path / PLOTS, trained, epochs, summary["best_epoch"], splits, callbacks)
     if begun and (path / EXPORT).exists():
-        callbacks.on_message(
-            f"{path / EXPORT} may hold earlier weights: {typed('export')} writes it again with --overwrite"
-        )
+        again = typed("export", short_path(path), "--overwrite")
+        callbacks.on_message(f"{path / EXPORT} may hold earlier weights: write it again by {again}")
     return Outcome(summary, int(state.epoch))
 
 

@@ -112,6 +112,13 @@ def test_what_makes_no_sense_costs_one_line(run, words, line):
     assert not (run / "export").exists()
 
 
+def test_the_weights_of_a_program_never_replace_a_model(run):
+    before = (run / "model.safetensors").read_bytes()
+    words = [str(run / "model.safetensors"), "is a model of jaxmlp", "--out"]
+    refused(words, export, run, "--format", "torch", "--out", run / "model.py", "--overwrite")
+    assert (run / "model.safetensors").read_bytes() == before
+
+
 @pytest.mark.parametrize("folder", ["nothing", "sweep"])
 def test_what_is_no_model_costs_one_line(run, tmp_path, folder):
     (tmp_path / "sweep").mkdir()

@@ -310,7 +310,9 @@ def test_a_damaged_log_costs_nothing(npz, tmp_path, uninterrupted, damage):
 def test_more_epochs_equal_a_run_that_had_them_from_the_start(npz, tmp_path, uninterrupted):
     out = tmp_path / "run"
     go(experiment_of(npz), out)
-    go(experiment_of(npz, max_epochs=EPOCHS + 3), out, resume=True)
+    (out / "export").mkdir()
+    _, callbacks = go(experiment_of(npz, max_epochs=EPOCHS + 3), out, resume=True)
+    assert any("export may hold earlier weights" in line for line in callbacks.messages)
     assert run_of(out) == uninterrupted("momentum", EPOCHS + 3)
     assert directory.saved_tree(out)["training"]["max_epochs"] == EPOCHS + 3
 
