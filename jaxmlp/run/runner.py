@@ -24,7 +24,7 @@ from jaxmlp.run.directory import CARD, CHECKPOINTS, CONFIG, ENVIRONMENT, EXPORT,
 from jaxmlp.run.identity import Identity
 from jaxmlp.run.sealed import write_json
 from jaxmlp.spec import Hyper, Spec, Splits
-from jaxmlp.text import count, typed
+from jaxmlp.text import count, short_path, typed
 from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
