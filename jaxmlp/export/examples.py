@@ -40,7 +40,9 @@ def of_run(run: Path | None, model: Model) -> Raw:
         try:
             tree = directory.saved_tree(run)
             data = config.parse({"data": tree.get("data", {})}, str(run / directory.CONFIG))[0].data
-            return _test_examples(data, model)
+            raw = _test_examples(data, model)
+            model.preparation.apply(raw.x, raw.origin, lambda _: None)  # they may be others by now, of another shape
+            return raw
         except JaxmlpError as error:
             cause = str(error).splitlines()[0]
     return Raw(random_examples(model), f"random examples ({cause})")

@@ -76,11 +76,17 @@ def test_where_onnx_is_missing_the_line_names_the_extra(run, monkeypatch):
     refused(["onnx", "not installed", "pip install 'jaxmlp[onnx]'"], export, run)
 
 
-@pytest.mark.parametrize("gone", ["data", "run"])
-def test_without_the_data_it_is_checked_on_random_examples(run, whole, tmp_path, capsys, gone):
-    if gone == "data":
+@pytest.mark.parametrize(
+    ("gone", "cause"), [("gone.npz", "data.name"), ("other.npz", "test examples of"), ("run", "no run")]
+)
+def test_without_the_data_it_is_checked_on_random_examples(run, whole, tmp_path, capsys, gone, cause):
+    with np.load(whole.parent / "data.npz") as arrays:
+        np.savez(
+            whole.parent / "other.npz", **{name: x[..., :4] if name[0] == "x" else x for name, x in arrays.items()}
+        )
+    if gone != "run":
         config = (run / "config.toml").read_text()
-        (run / "config.toml").write_text(config.replace("data.npz", "gone.npz"))
+        (run / "config.toml").write_text(config.replace("data.npz", gone))
         export(run, "--format", "numpy")
     else:
         (tmp_path / "alone").mkdir()
@@ -89,7 +95,7 @@ def test_without_the_data_it_is_checked_on_random_examples(run, whole, tmp_path,
         assert files(tmp_path / "alone") == {"rings.safetensors", "rings_numpy.py", "rings_numpy.npz"}
     said = capsys.readouterr().out
     assert "1,000 of 1,000 predictions equal" in said
-    assert f"random examples ({'data.name' if gone == 'data' else 'no run'}" in said
+    assert f"random examples ({cause}" in said
 
 
 def test_out_names_the_file_and_its_folders_are_made(run, tmp_path):
