@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from jaxmlp.data.columns import Column, Columns
+from jaxmlp.errors import UsageError
 from jaxmlp.export import facts
 from jaxmlp.nn.activations import LEAK
 from jaxmlp.run.answers import answer_names
@@ -89,34 +90,25 @@ NODES: dict[
 
 def write(model: Model) -> bytes:
     """The ONNX file of a model. Raises UsageError where it has an activation or a loss of the user's own."""
-    from onnx import TensorProto, checker, helper
+    from onnx import checker, helper
 
-    link = facts.link(model.spec.network)
+    facts.link(model.spec.network)  # refuses before anything is made
     columns = model.preparation.columns
     names = ["input"] if columns is None else [column.name for column in columns.columns]
+    if "" in names:
+        raise UsageError(
+            "a column of the table has no name, which ONNX needs: take --format numpy, or train with names"
+        )
     graph = Graph(set(names))
     inputs, x = _inputs(graph, model)
-    logits = _logits(graph, model, x)
-    said = NODES[link](graph, logits)
-    if facts.is_binary(model):
-        said = graph.add("Concat", graph.add("Sub", _scalar(1), said), said, axis=1)
-    of_kind = {"label": _label, "labels": _labels}
-    results = {"logits": logits}
-    for name in answer_names(model)[:-1]:
-        results[name] = of_kind[name](graph, model, logits) if name in of_kind else said
-    types = {str: TensorProto.STRING, bool: TensorProto.BOOL, int: TensorProto.INT64}
-    label_type = types[type(model.preparation.classes[0])]
-    outputs = []
-    for name in answer_names(model):
-        kind = {"label": label_type, "labels": TensorProto.INT64}.get(name, TensorProto.FLOAT)
-        shape = ["N"] if name == "label" else ["N", None]
-        result = graph.add("Identity", results[name], named=name)
-        outputs.append(helper.make_tensor_value_info(result, kind, shape))
+    outputs = _answers(graph, model, _logits(graph, model, x))
     whole = helper.make_graph(graph.nodes, "jaxmlp", inputs, outputs, graph.constants)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
     proto = helper.make_model(whole, opset_imports=opsets, ir_version=IR, producer_name="jaxmlp")
-    said_of_it = {key: json.dumps(value, ensure_ascii=False) for key, value in facts.description(model).items()}
-    helper.set_model_props(proto, said_of_it | _missing_texts(model))
+    properties = {key: json.dumps(value, ensure_ascii=False) for key, value in facts.description(model).items()}
+    if columns is not None:
+        del properties["input"]  # each column is one
+    helper.set_model_props(proto, properties | _missing_texts(model))
     checker.check_model(proto)
     return proto.SerializeToString()
 
@@ -192,6 +184,27 @@ def _logits(graph: Graph, model: Model, x: str) -> str:
     return graph.add("Gemm", x, *layers[-1])
 
 
+def _answers(graph: Graph, model: Model, logits: str) -> list[Any]:
+    """The outputs of the graph, as `answer_names` orders them."""
+    from onnx import TensorProto, helper
+
+    said = NODES[facts.link(model.spec.network)](graph, logits)
+    if facts.is_binary(model):
+        said = graph.add("Concat", graph.add("Sub", _scalar(1), said), said, axis=1)
+    label_type = {str: TensorProto.STRING, bool: TensorProto.BOOL, int: TensorProto.INT64}
+    made: dict[str, tuple[Callable[[], str], int]] = {  # how an answer is made, and its type
+        "label": (lambda: _label(graph, model, logits), label_type[type(model.preparation.classes[0])]),
+        "labels": (lambda: _labels(graph, logits), TensorProto.INT64),
+        "logits": (lambda: logits, TensorProto.FLOAT),
+    }
+    outputs = []
+    for name in answer_names(model):
+        make, kind = made.get(name, (lambda: said, TensorProto.FLOAT))
+        result = graph.add("Identity", make(), named=name)
+        outputs.append(helper.make_tensor_value_info(result, kind, ["N"] if name == "label" else ["N", None]))
+    return outputs
+
+
 def _label(graph: Graph, model: Model, logits: str) -> str:
     """The class of the largest logit, the first of equals; of a single logit the second class where it is above 0."""
     from onnx import TensorProto
@@ -204,7 +217,7 @@ def _label(graph: Graph, model: Model, logits: str) -> str:
     return graph.add("Gather", np.asarray(model.preparation.classes), number)
 
 
-def _labels(graph: Graph, model: Model, logits: str) -> str:
+def _labels(graph: Graph, logits: str) -> str:
     """1 for each label whose logit is above 0."""
     from onnx import TensorProto
 

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import LEARNT
+from helpers import LEARNT, refused
 
 from jaxmlp.data.columns import Column, Columns
 from jaxmlp.data.normalising import NORMALISATIONS
@@ -148,3 +148,10 @@ def test_answers_that_are_not_finite_are_seen():
     wrong[1, 1] = np.nan
     measured = formats.agreement(model, lambda x: (wrong, model.predict(x)), examples.Raw(x, ""))
     assert not measured.largest <= MOST
+
+
+def test_a_column_without_a_name_is_refused_by_onnx():
+    pytest.importorskip("onnx")
+    columns = Columns((Column(""),))
+    model = model_of(Network(()), preparation_of("none", (1,), columns=columns, dtype=float))
+    refused(["has no name", "--format numpy"], FORMATS["onnx"].files, model, "model.onnx")
