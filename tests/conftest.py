@@ -53,6 +53,7 @@ fitting.compiled_begin = jax.jit(fitting.begin, static_argnums=0)  # at FLAGS, l
 gc.freeze()
 gc.set_threshold(50_000, 20, 50)
 
+jax.config.update("jax_enable_compilation_cache", False)  # each program is another one
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from jaxmlp.bench.entries import Entry
 from jaxmlp.bench.task import Task
-from jaxmlp.cli.devices import cores
+from jaxmlp.cli.machine import cores
 from jaxmlp.errors import JaxmlpError, printable, shortened
 
 SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # they slow NumPy down where they are set
