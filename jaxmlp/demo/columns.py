@@ -69,7 +69,9 @@ def _numbers(column: Column, first: int, preparation: Preparation, values: np.nd
         low, high = (float(np.floor(low)), float(np.ceil(high))) if whole else (low, high)
         return {"low": low, "high": high, "median": median, "typical": median, "whole": whole}
     if preparation.normalise != "per_feature":
-        raise DataError(f"nothing tells the range of column {column.name!r}: give the directory of a run, with its data")
+        raise DataError(
+            f"nothing tells the range of column {column.name!r}: give the directory of a run, with its data"
+        )
     mean, std = float(preparation.mean[first]), float(preparation.std[first])
     median = column.median if preparation.columns is not None else mean
     return {

@@ -15,12 +15,7 @@ from jaxmlp.training.model import Model
 MOST_INPUTS = 64 * 64 * 3
 LOOKED_AT = 2000  # test images among which examples are chosen
 NONE = "none"
-FRAMINGS = {  # how the pictures of a set were made, as the page says it; none: the whole picture, scaled
-    "mnist": "Centre and scale as MNIST’s digits were",
-    "digits": "Centre and scale as these digits were",
-    "fashion": "Centre and scale as Fashion-MNIST was",
-    NONE: "",
-}
+FRAMINGS = ("mnist", "digits", "fashion", NONE)  # how the pictures of a set were made; none: the whole picture, scaled
 FRAMED = {"mnist": "mnist", "mnist5k": "mnist", "emnist": "mnist", "kmnist": "mnist", "digits": "digits"}
 FRAMED["fashion_mnist"] = "fashion"
 PENS = {"mnist": 0.08, "digits": 0.16, "fashion": 0.08, NONE: 0.06}  # widths, as shares of the side
@@ -39,7 +34,9 @@ CLOTHES = (
 def check(shape: tuple[int, ...]) -> None:
     """Raise UsageError for inputs that the page cannot show as one picture."""
     if len(shape) > 3 or (len(shape) == 3 and shape[2] not in (1, 3)):
-        raise UsageError(f"the network takes inputs {list(shape)}; a page shows images [height, width], and 1 or 3 channels")
+        raise UsageError(
+            f"the network takes inputs {list(shape)}; a page shows images [height, width], and 1 or 3 channels"
+        )
     if np.prod(shape) > MOST_INPUTS:
         raise UsageError(f"the network takes {int(np.prod(shape)):,} inputs; a page draws at most {MOST_INPUTS:,}")
 
@@ -80,9 +77,8 @@ def content(trained: Model, source: Source, names: list[str], examples: int, fra
 
 def texts(image: dict[str, Any]) -> dict[str, str]:
     """What the template says of them."""
-    framing = image["framing"] or NONE
-    title, heading, hint = TEXTS[framing]
-    return {"title": title, "heading": heading, "hint": hint, "framing_text": FRAMINGS[framing]}
+    title, heading, hint = TEXTS[image["framing"] or NONE]
+    return {"title": title, "heading": heading, "hint": hint}
 
 
 def _framing(preparation: Preparation, key: str) -> str:

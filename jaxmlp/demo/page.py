@@ -28,7 +28,18 @@ OUTPUTS = {  # what the page makes of the logits under each loss, by its names
     "quantile": "activation",
     "poisson": "exp",
 }
-SCRIPTS = ("network", "painting", "framing", "drawing", "pictures", "image_page", "table_page", "answer", "hidden", "main")
+SCRIPTS = (
+    "network",
+    "painting",
+    "framing",
+    "drawing",
+    "pictures",
+    "image_page",
+    "table_page",
+    "answer",
+    "hidden",
+    "main",
+)
 MOST_PARAMETERS = 4_000_000  # 21 MB of a page
 NORMALISED = {
     "per_image": "normalised by their own mean and deviation",
@@ -44,13 +55,17 @@ def check(trained: Model, framing: str = AUTO) -> None:
     network, shape = trained.spec.network, trained.preparation.input_shape
     for field, name in (("activation", network.activation), ("output_activation", network.output_activation)):
         if name not in ACTIVATIONS or name in replaced:
-            raise UsageError(f"network.{field} {name!r} is registered by you, and the page knows {_listed(ACTIVATIONS)}")
+            raise UsageError(
+                f"network.{field} {name!r} is registered by you, and the page knows {_listed(ACTIVATIONS)}"
+            )
     if network.loss not in OUTPUTS or network.loss in replaced:
         raise UsageError(f"network.loss {network.loss!r} is registered by you, and the page knows {_listed(OUTPUTS)}")
     if framing not in (AUTO, *images.FRAMINGS):
         raise unknown("--framing", framing, (AUTO, *images.FRAMINGS))
     if (count := _parameters(trained)) > MOST_PARAMETERS:
-        raise UsageError(f"the network has {count:,} parameters; a page holds at most {MOST_PARAMETERS:,}: take predict")
+        raise UsageError(
+            f"the network has {count:,} parameters; a page holds at most {MOST_PARAMETERS:,}: take predict"
+        )
     if len(shape) > 1:
         images.check(shape)
         return

@@ -7,12 +7,20 @@ class Answer {
   constructor(page, onChoose) {
     this.page = page;
     this.bars = Array.from({ length: Math.min(page.names.length, MOST_BARS) }, (_, n) => this.bar(n, onChoose));
-    byId('bars').style.setProperty('--name', `${clipped(Math.max(...page.names.map(name => name.length)), 2, 16)}ch`);
+    byId('bars').style.setProperty(
+      '--name',
+      `${clipped(Math.max(...page.names.map(name => name.length)) + 1, 2, 16)}ch`,
+    );
+    byId('outputs').hidden = page.names.length === 1; // it is said in large
     byId('bars').append(...this.bars.map(({ button }) => element('li', {}, button)));
   }
 
   bar(n, onChoose) {
-    const [name, fill, value] = [element('span', { class: 'name' }), element('span', { class: 'fill' }), element('span', { class: 'value' })];
+    const [name, fill, value] = [
+      element('span', { class: 'name' }),
+      element('span', { class: 'fill' }),
+      element('span', { class: 'value' }),
+    ];
     const track = element('span', { class: 'track', 'aria-hidden': 'true' }, fill);
     const button = element('button', { type: 'button', class: 'bar' }, name, track, value);
     const bar = { button, name, fill, track, value, k: n };
@@ -27,11 +35,14 @@ class Answer {
   }
 
   update(tape, k, chosen, blank) {
-    const { page } = this, { values } = tape, order = values.map((_, n) => n);
+    const { page } = this,
+      { values } = tape,
+      order = values.map((_, n) => n);
     if (values.length > MOST_BARS) order.sort((a, b) => values[b] - values[a]);
     for (const [n, bar] of this.bars.entries()) {
       bar.k = order[n];
-      const value = values[bar.k], [low, high] = page.range ?? [0, 0];
+      const value = values[bar.k],
+        [low, high] = page.range ?? [0, 0];
       bar.name.textContent = page.names[bar.k];
       bar.value.textContent = this.text(value);
       bar.fill.style.width = `${high > low ? 100 * clipped((value - low) / (high - low), 0, 1) : 0}%`;
@@ -43,9 +54,13 @@ class Answer {
     byId('verdict').textContent = big;
     byId('verdict').classList.toggle('long', big.length > 3);
     byId('certainty').textContent = small;
+    byId('badge').textContent = blank ? '' : big;
     byId('answer').classList.toggle('blank', blank);
     clearTimeout(this.timer);
-    if (sentence !== this.spoken) this.timer = setTimeout(() => { byId('live').textContent = this.spoken = sentence; }, QUIET);
+    if (sentence !== this.spoken)
+      this.timer = setTimeout(() => {
+        byId('live').textContent = this.spoken = sentence;
+      }, QUIET);
   }
 
   text(value) {
@@ -54,7 +69,8 @@ class Answer {
 
   // [in large, below it, as a sentence]
   verdict({ values, logits }, k) {
-    const { page } = this, { names } = page;
+    const { page } = this,
+      { names } = page;
     if (page.kind === 'values') {
       const which = names.length > 1 ? ` ${names[k]}` : '';
       return [number(values[k]), page.target + which, `${page.target + which}: ${number(values[k])}`];
@@ -63,7 +79,11 @@ class Answer {
       const held = names.filter((_, n) => logits[n] > 0).join(', ') || 'none';
       return [held, 'labels that hold, at one half or more', `Labels: ${held}`];
     }
-    const best = Answer.predicted(page, { values, logits }), [next] = values.map((_, n) => n).filter(n => n !== best).sort((a, b) => values[b] - values[a]);
+    const best = Answer.predicted(page, { values, logits }),
+      [next] = values
+        .map((_, n) => n)
+        .filter(n => n !== best)
+        .sort((a, b) => values[b] - values[a]);
     const what = page.said === 'probability' ? '' : 'output ';
     const small = `${what}${this.text(values[best])}, then ${names[next]} with ${this.text(values[next])}`;
     return [names[best], small, `${names[best]}, ${small}`];

@@ -6,22 +6,50 @@ class Drawing {
   constructor(canvas, cursor, image, onChange, say) {
     const scale = Math.max(1, Math.round(SIDE / Math.max(image.width, image.height)));
     [canvas.width, canvas.height] = [image.width * scale, image.height * scale];
-    Object.assign(this, { canvas, cursor, image, onChange, say, items: [], erase: false, ink: '#ffffff', penDown: false });
+    Object.assign(this, {
+      canvas,
+      cursor,
+      image,
+      onChange,
+      say,
+      items: [],
+      erase: false,
+      ink: '#ffffff',
+      penDown: false,
+    });
     this.context = canvas.getContext('2d', { willReadFrequently: true });
     this.width = Math.round(canvas.width * image.pen);
     this.at = [canvas.width / 2, canvas.height / 2];
     this.paper();
-    for (const [type, action] of Object.entries({ pointerdown: 'down', pointermove: 'move', pointerup: 'up', pointercancel: 'up', keydown: 'key' })) {
+    for (const [type, action] of Object.entries({
+      pointerdown: 'down',
+      pointermove: 'move',
+      pointerup: 'up',
+      pointercancel: 'up',
+      keydown: 'key',
+    })) {
       canvas.addEventListener(type, event => this[action](event));
     }
-    canvas.addEventListener('blur', () => { this.lift(); cursor.hidden = true; });
+    canvas.addEventListener('blur', () => {
+      this.lift();
+      cursor.hidden = true;
+    });
   }
 
   // What is drawn, from 0 to 1, with the channels of the network.
   get picture() {
-    const { width, height } = this.canvas, { channels } = this.image;
+    const { width, height } = this.canvas,
+      { channels } = this.image;
     const pixels = this.context.getImageData(0, 0, width, height).data;
-    return { width, height, channels, data: Float64Array.from({ length: width * height * channels }, (_, i) => pixels[channels === 1 ? 4 * i : 4 * Math.floor(i / 3) + (i % 3)] / 255) };
+    return {
+      width,
+      height,
+      channels,
+      data: Float64Array.from(
+        { length: width * height * channels },
+        (_, i) => pixels[channels === 1 ? 4 * i : 4 * Math.floor(i / 3) + (i % 3)] / 255,
+      ),
+    };
   }
 
   get last() {
@@ -51,7 +79,8 @@ class Drawing {
 
   // A picture from 0 to 1, scaled to fill the area.
   show(picture, more) {
-    const { channels } = this.image, copy = document.createElement('canvas');
+    const { channels } = this.image,
+      copy = document.createElement('canvas');
     const value = (i, c) => 255 * picture.data[i * channels + (channels === 1 ? 0 : c)];
     paint(copy, picture.width, picture.height, i => [0, 1, 2].map(c => value(i, c)));
     this.add({ kind: 'picture', copy, ...more });
@@ -73,7 +102,8 @@ class Drawing {
   }
 
   fit(copy) {
-    const { width, height } = this.canvas, scale = Math.min(width / copy.width, height / copy.height);
+    const { width, height } = this.canvas,
+      scale = Math.min(width / copy.width, height / copy.height);
     const [w, h] = [copy.width * scale, copy.height * scale];
     this.context.imageSmoothingEnabled = scale < 1 || !Number.isInteger(scale);
     this.paper();
@@ -95,7 +125,8 @@ class Drawing {
   }
 
   segment({ colour, width, points }, n) {
-    const [x, y] = points[n], { context } = this;
+    const [x, y] = points[n],
+      { context } = this;
     context.fillStyle = context.strokeStyle = colour;
     context.lineWidth = width;
     context.beginPath();
@@ -160,7 +191,8 @@ class Drawing {
   }
 
   step(direction, count) {
-    const size = [this.canvas.width, this.canvas.height], unit = Math.max(...size) / 28;
+    const size = [this.canvas.width, this.canvas.height],
+      unit = Math.max(...size) / 28;
     this.at = this.at.map((value, n) => clipped(value + count * unit * direction[n], 0, size[n]));
     if (this.penDown) this.extend(this.at);
   }

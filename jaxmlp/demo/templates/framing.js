@@ -12,11 +12,16 @@ const INK = 0.1; // of the brightest: what is darker is no ink
 
 function framed(picture, shape, framing) {
   if (!(framing in FRAMINGS)) return resized(cropped(picture, ...middle(picture, shape)), shape.width, shape.height);
-  const { box, centre } = FRAMINGS[framing], blank = newPicture(shape.width, shape.height, picture.channels);
+  const { box, centre } = FRAMINGS[framing],
+    blank = newPicture(shape.width, shape.height, picture.channels);
   const [left, top, width, height] = boxOf(picture);
   if (!width) return blank;
   const scale = Math.min((box * shape.width) / width, (box * shape.height) / height);
-  const small = resized(cropped(picture, left, top, width, height), Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
+  const small = resized(
+    cropped(picture, left, top, width, height),
+    Math.max(1, Math.round(width * scale)),
+    Math.max(1, Math.round(height * scale)),
+  );
   let [x, y] = [Math.floor((shape.width - small.width) / 2), Math.floor((shape.height - small.height) / 2)];
   if (centre === 'mass') {
     const [across, down] = massOf(small);
@@ -27,7 +32,12 @@ function framed(picture, shape, framing) {
 }
 
 const within = (value, most) => Math.min(Math.max(value, 0), most);
-const newPicture = (width, height, channels) => ({ width, height, channels, data: new Float64Array(width * height * channels) });
+const newPicture = (width, height, channels) => ({
+  width,
+  height,
+  channels,
+  data: new Float64Array(width * height * channels),
+});
 
 // The smallest box around the ink: [left, top, width, height], all 0 where there is none.
 function boxOf({ width, height, channels, data }) {
@@ -37,7 +47,8 @@ function boxOf({ width, height, channels, data }) {
     for (let x = 0; x < width; x++) {
       let value = 0;
       for (let c = 0; c < channels; c++) value = Math.max(value, data[(y * width + x) * channels + c]);
-      if (value > least) [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)];
+      if (value > least)
+        [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)];
     }
   }
   return right < 0 ? [0, 0, 0, 0] : [left, top, right - left + 1, bottom - top + 1];
@@ -66,16 +77,23 @@ function middle({ width, height }, shape) {
 
 function cropped({ width, channels, data }, left, top, w, h) {
   const part = newPicture(w, h, channels);
-  for (let y = 0; y < h; y++) part.data.set(data.subarray(((top + y) * width + left) * channels, ((top + y) * width + left + w) * channels), y * w * channels);
+  for (let y = 0; y < h; y++)
+    part.data.set(
+      data.subarray(((top + y) * width + left) * channels, ((top + y) * width + left + w) * channels),
+      y * w * channels,
+    );
   return part;
 }
 
 // Each pixel is the mean of the area that it covers, first along rows, then along columns.
 function resized(picture, width, height) {
-  const narrow = newPicture(width, picture.height, picture.channels), result = newPicture(width, height, picture.channels);
+  const narrow = newPicture(width, picture.height, picture.channels),
+    result = newPicture(width, height, picture.channels);
   const c = picture.channels;
-  for (let y = 0; y < picture.height; y++) averaged(picture.data, y * picture.width * c, picture.width, c, narrow.data, y * width * c, width, c, c);
-  for (let x = 0; x < width; x++) averaged(narrow.data, x * c, picture.height, width * c, result.data, x * c, height, width * c, c);
+  for (let y = 0; y < picture.height; y++)
+    averaged(picture.data, y * picture.width * c, picture.width, c, narrow.data, y * width * c, width, c, c);
+  for (let x = 0; x < width; x++)
+    averaged(narrow.data, x * c, picture.height, width * c, result.data, x * c, height, width * c, c);
   return result;
 }
 
@@ -92,7 +110,11 @@ function averaged(from, start, length, stride, to, toStart, toLength, toStride, 
 }
 
 function pasted(onto, { width, height, channels, data }, left, top) {
-  for (let y = 0; y < height; y++) onto.data.set(data.subarray(y * width * channels, (y + 1) * width * channels), ((top + y) * onto.width + left) * channels);
+  for (let y = 0; y < height; y++)
+    onto.data.set(
+      data.subarray(y * width * channels, (y + 1) * width * channels),
+      ((top + y) * onto.width + left) * channels,
+    );
   return onto;
 }
 
@@ -100,10 +122,13 @@ function pasted(onto, { width, height, channels, data }, left, top) {
 // off. The ground is the median of the border. Pictures in colour stay as they are.
 function onBlack(picture) {
   if (picture.channels > 1) return picture;
-  const { width, height, data } = picture, border = [];
+  const { width, height, data } = picture,
+    border = [];
   for (let x = 0; x < width; x++) border.push(data[x], data[(height - 1) * width + x]);
   for (let y = 0; y < height; y++) border.push(data[y * width], data[(y + 1) * width - 1]);
-  const ground = border.sort((a, b) => a - b)[border.length >> 1], sign = ground > 0.5 ? -1 : 1;
-  const ink = data.map(value => Math.max(0, sign * (value - ground))), most = largest(ink);
+  const ground = border.sort((a, b) => a - b)[border.length >> 1],
+    sign = ground > 0.5 ? -1 : 1;
+  const ink = data.map(value => Math.max(0, sign * (value - ground))),
+    most = largest(ink);
   return { ...picture, data: most ? ink.map(value => value / most) : ink };
 }

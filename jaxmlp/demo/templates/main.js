@@ -15,7 +15,12 @@ function update() {
   answer.update(tape, k, chosen, source.blank);
   hidden.update(tape);
   source.show(v, gradient, tape, k);
-  byId('of').textContent = page.said === 'probability' ? `ln p(${page.names[k]})` : page.names.length > 1 || page.kind === 'classes' ? page.names[k] : page.target;
+  byId('of').textContent =
+    page.said === 'probability'
+      ? `ln p(${page.names[k]})`
+      : page.names.length > 1 || page.kind === 'classes'
+        ? page.names[k]
+        : page.target;
   byId('checked').textContent = '';
   byId('check').disabled = !largest(gradient.map(Math.abs));
 }
@@ -26,19 +31,27 @@ function changed() {
 }
 
 async function check() {
-  const run = ++checks, count = network.inputs, v = source.inputs();
+  const run = ++checks,
+    count = network.inputs,
+    v = source.inputs();
   byId('check').disabled = true;
-  const result = await network.check(v, k, source.steps(), done => { if (run === checks) byId('checked').textContent = `${done} of ${count} …`; });
+  const result = await network.check(v, k, source.steps(), done => {
+    if (run === checks) byId('checked').textContent = `${done} of ${count} …`;
+  });
   if (run !== checks) return null; // something else is shown by now
   const relative = result.worst / result.scale;
   const left = result.kinks ? ` ${result.kinks} inputs were left out: within the step a unit crosses its kink.` : '';
-  byId('checked').textContent = `${relative < 1e-5 ? 'They agree' : 'They do not agree'}: of ${count} derivatives the largest difference is ${relative.toExponential(1).replace('-', '−')} of the largest derivative, at ${source.place(result.at)}.${left}`;
+  byId('checked').textContent =
+    `${relative < 1e-5 ? 'They agree' : 'They do not agree'}: of ${count} derivatives the largest difference is ${relative.toExponential(1).replace('-', '−')} of the largest derivative, at ${source.place(result.at)}.${left}`;
   byId('check').disabled = false;
   source.mark(result.at);
   return result;
 }
 
-const answer = new Answer(page, which => { chosen = chosen === which ? null : which; changed(); });
+const answer = new Answer(page, which => {
+  chosen = chosen === which ? null : which;
+  changed();
+});
 const source = page.image ? new ImagePage(page, network, changed) : new TablePage(page, network, changed);
 const hidden = new HiddenUnits(network, { ...page, showWeights: weights => source.showWeights(weights) });
 byId('check').addEventListener('click', check);

@@ -19,20 +19,26 @@ function element(tag, attributes = {}, ...children) {
 // The colours of the theme, as [red, green, blue].
 function colours() {
   const style = getComputedStyle(document.documentElement);
-  return Object.fromEntries(['plus', 'minus', 'zero', 'ink'].map(name => [name, style.getPropertyValue(`--${name}`).trim().split(/\s+/).map(Number)]));
+  return Object.fromEntries(
+    ['plus', 'minus', 'zero', 'ink'].map(name => [
+      name,
+      style.getPropertyValue(`--${name}`).trim().split(/\s+/).map(Number),
+    ]),
+  );
 }
 
 const mixed = (from, to, share) => from.map((value, c) => value + share * (to[c] - value));
 const css = colour => `rgb(${colour.map(Math.round).join(' ')})`;
 
-// From -1 to 1: blue, nothing, orange. The root makes small numbers visible.
+// From -1 to 1: blue, nothing, orange.
 function diverging(value, { plus, minus, zero }) {
-  return mixed(zero, value < 0 ? minus : plus, Math.sqrt(clipped(Math.abs(value), 0, 1)));
+  return mixed(zero, value < 0 ? minus : plus, clipped(Math.abs(value), 0, 1) ** 0.8);
 }
 
 function paint(canvas, width, height, colourOf) {
   [canvas.width, canvas.height] = [width, height];
-  const context = canvas.getContext('2d'), pixels = context.createImageData(width, height);
+  const context = canvas.getContext('2d'),
+    pixels = context.createImageData(width, height);
   for (let i = 0; i < width * height; i++) pixels.data.set([...colourOf(i).map(Math.round), 255], 4 * i);
   context.putImageData(pixels, 0, 0);
 }
@@ -40,13 +46,19 @@ function paint(canvas, width, height, colourOf) {
 // The inputs of the network as a picture: black is `low`, white is `high`.
 function paintPixels(canvas, { width, height, channels, low, high }, v) {
   const grey = i => clipped((255 * (v[i] - low)) / (high - low), 0, 255);
-  paint(canvas, width, height, i => (channels === 1 ? [grey(i), grey(i), grey(i)] : [0, 1, 2].map(c => grey(3 * i + c))));
+  paint(canvas, width, height, i =>
+    channels === 1 ? [grey(i), grey(i), grey(i)] : [0, 1, 2].map(c => grey(3 * i + c)),
+  );
 }
 
 // Numbers of either sign, on a scale that ends at the largest; those of several channels are added.
 function paintSigned(canvas, { width, height, channels }, values) {
   const theme = colours();
-  const sums = Array.from({ length: width * height }, (_, i) => { let sum = 0; for (let c = 0; c < channels; c++) sum += values[i * channels + c]; return sum; });
+  const sums = Array.from({ length: width * height }, (_, i) => {
+    let sum = 0;
+    for (let c = 0; c < channels; c++) sum += values[i * channels + c];
+    return sum;
+  });
   const most = largest(sums.map(Math.abs));
   paint(canvas, width, height, i => diverging(most ? sums[i] / most : 0, theme));
 }

@@ -4,8 +4,10 @@ const MOST_SIDE = 640; // pixels; a larger picture is made smaller first
 
 // From a picture in any format of the browser to one with the channels of the network; what is transparent shows white.
 async function pictureOf(blob, { width, height, channels }) {
-  const bitmap = await createImageBitmap(blob), scale = Math.min(1, MOST_SIDE / Math.max(bitmap.width, bitmap.height));
-  const canvas = document.createElement('canvas'), context = canvas.getContext('2d', { willReadFrequently: true });
+  const bitmap = await createImageBitmap(blob),
+    scale = Math.min(1, MOST_SIDE / Math.max(bitmap.width, bitmap.height));
+  const canvas = document.createElement('canvas'),
+    context = canvas.getContext('2d', { willReadFrequently: true });
   [canvas.width, canvas.height] = [bitmap.width, bitmap.height].map(side => Math.max(1, Math.round(side * scale)));
   context.fillStyle = '#ffffff';
   context.fillRect(0, 0, canvas.width, canvas.height);
@@ -23,7 +25,9 @@ async function pictureOf(blob, { width, height, channels }) {
 // Light paper means dark ink: the network learnt light on black.
 function isOnPaper({ width, height, channels, data }) {
   if (channels > 1) return false;
-  const border = Array.from(data).filter((_, i) => i < width || i >= width * (height - 1) || i % width === 0 || i % width === width - 1);
+  const border = Array.from(data).filter(
+    (_, i) => i < width || i >= width * (height - 1) || i % width === 0 || i % width === width - 1,
+  );
   return border.sort((a, b) => a - b)[border.length >> 1] > 0.5;
 }
 
@@ -36,7 +40,7 @@ function listenForPictures(onBlob, area) {
   byId('open').addEventListener('click', () => byId('file').click());
   document.addEventListener('paste', event => {
     const file = first(event.clipboardData);
-    if (file) event.preventDefault(), onBlob(file);
+    if (file) (event.preventDefault(), onBlob(file));
   });
   area.addEventListener('dragover', event => event.preventDefault());
   area.addEventListener('drop', event => {

@@ -16,17 +16,24 @@ class TablePage {
     const importance = this.columns.map(column => this.importance(column));
     this.columns.forEach((column, n) => Object.assign(column, { importance: importance[n] }));
     const ordered = [...this.columns].sort((a, b) => b.importance - a.importance);
-    ordered.forEach((column, rank) => byId(rank < MOST_SHOWN ? 'columns' : 'others').append(this.control(column, onChange)));
+    ordered.forEach((column, rank) =>
+      byId(rank < MOST_SHOWN ? 'columns' : 'others').append(this.control(column, onChange)),
+    );
     byId('rest').hidden = ordered.length <= MOST_SHOWN;
-    byId('rest-title').textContent = `The other ${ordered.length - MOST_SHOWN} columns, less important; each at its median, or its most frequent category`;
-    byId('reset').addEventListener('click', () => { this.columns.forEach(column => this.set(column, column.typical)); onChange(); });
+    byId('rest-title').textContent =
+      `The other ${ordered.length - MOST_SHOWN} columns, less important; each at its median, or its most frequent category`;
+    byId('reset').addEventListener('click', () => {
+      this.columns.forEach(column => this.set(column, column.typical));
+      onChange();
+    });
   }
 
   // The inputs of the network: numbers, a 1 for a category, and a 1 where a value is missing.
   inputs(other = null, value = null) {
     const v = new Float64Array(this.network.inputs);
     for (const column of this.columns) {
-      const { first, categories, indicator, median } = column, now = column === other ? value : column.missing ? null : column.value;
+      const { first, categories, indicator, median } = column,
+        now = column === other ? value : column.missing ? null : column.value;
       if (!categories) v[first] = now ?? median;
       else if (now !== null) v[first + now] = 1;
       if (indicator && now === null) v[first + (categories?.length ?? 1)] = 1;
@@ -37,33 +44,62 @@ class TablePage {
   // What the outputs are over the range of a column, all others as they are now.
   along(column) {
     const { categories, low, high } = column;
-    const values = categories ? categories.map((_, n) => n) : Array.from({ length: POINTS }, (_, n) => low + (n * (high - low)) / (POINTS - 1));
+    const values = categories
+      ? categories.map((_, n) => n)
+      : Array.from({ length: POINTS }, (_, n) => low + (n * (high - low)) / (POINTS - 1));
     return values.map(value => this.network.forward(this.inputs(column, value)).values);
   }
 
   // How much any output changes over the range of a column.
   importance(column) {
     const rows = this.along(column);
-    return Math.max(...rows[0].map((_, k) => Math.max(...rows.map(row => row[k])) - Math.min(...rows.map(row => row[k]))));
+    return Math.max(
+      ...rows[0].map((_, k) => Math.max(...rows.map(row => row[k])) - Math.min(...rows.map(row => row[k]))),
+    );
   }
 
   control(column, onChange) {
-    const id = `column-${column.n}`, change = value => { this.set(column, value); onChange(); };
+    const id = `column-${column.n}`,
+      change = value => {
+        this.set(column, value);
+        onChange();
+      };
     const curve = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-    for (const [name, value] of Object.entries({ viewBox: `0 0 ${CURVE_WIDTH} ${CURVE_HEIGHT}`, class: 'curve', 'aria-hidden': 'true', preserveAspectRatio: 'none' })) curve.setAttribute(name, value);
-    const slope = element('span', { class: 'slope' }), head = element('div', { class: 'column-head' }, element('label', { for: id, text: column.name }));
+    for (const [name, value] of Object.entries({
+      viewBox: `0 0 ${CURVE_WIDTH} ${CURVE_HEIGHT}`,
+      class: 'curve',
+      'aria-hidden': 'true',
+      preserveAspectRatio: 'none',
+    }))
+      curve.setAttribute(name, value);
+    const slope = element('span', { class: 'slope' }),
+      head = element('div', { class: 'column-head' }, element('label', { for: id, text: column.name }));
     const parts = [head];
     if (column.categories) {
-      column.select = element('select', { id }, ...column.categories.map((name, n) => element('option', { value: n, text: name })));
+      column.select = element(
+        'select',
+        { id },
+        ...column.categories.map((name, n) => element('option', { value: n, text: name })),
+      );
       if (column.indicator) column.select.append(element('option', { value: '', text: '(missing)' }));
-      column.select.addEventListener('change', () => change(column.select.value === '' ? null : Number(column.select.value)));
+      column.select.addEventListener('change', () =>
+        change(column.select.value === '' ? null : Number(column.select.value)),
+      );
       head.append(column.select);
     } else {
       const step = column.whole ? 1 : Number(((column.high - column.low) / 200).toPrecision(1));
       column.field = element('input', { type: 'number', id, step: 'any', inputmode: 'decimal' });
-      column.slider = element('input', { type: 'range', 'aria-label': `${column.name}, slider`, min: column.low, max: column.high, step });
+      column.slider = element('input', {
+        type: 'range',
+        'aria-label': `${column.name}, slider`,
+        min: column.low,
+        max: column.high,
+        step,
+      });
       column.slider.addEventListener('input', () => change(Number(column.slider.value)));
-      column.field.addEventListener('change', () => change(Number.isFinite(column.field.valueAsNumber) ? column.field.valueAsNumber : column.typical));
+      column.field.addEventListener('change', () =>
+        change(Number.isFinite(column.field.valueAsNumber) ? column.field.valueAsNumber : column.typical),
+      );
       head.append(column.field);
       parts.push(column.slider);
       if (column.indicator) {
@@ -92,7 +128,11 @@ class TablePage {
   show(v, gradient, tape, k) {
     const shown = this.columns.filter(column => column.curve.checkVisibility?.() !== false);
     for (const column of shown) {
-      this.draw(column, this.along(column).map(values => values[k]), tape.values[k]);
+      this.draw(
+        column,
+        this.along(column).map(values => values[k]),
+        tape.values[k],
+      );
       const at = column.categories ? column.first + column.value : column.first;
       column.slope.textContent = column.missing ? 'missing' : `slope ${signed(gradient[at])}`;
     }
@@ -100,27 +140,47 @@ class TablePage {
 
   // The curve of the answer over the range of the column, with a mark at the value of now.
   draw({ curve, categories, low, high, value, missing }, answers, now) {
-    const [least, most] = this.page.said === 'probability' ? [0, 1] : [Math.min(...answers, now), Math.max(...answers, now)];
-    const y = answer => CURVE_HEIGHT - 4 - (most > least ? (answer - least) / (most - least) : 0.5) * (CURVE_HEIGHT - 8);
+    const [least, most] =
+      this.page.said === 'probability' ? [0, 1] : [Math.min(...answers, now), Math.max(...answers, now)];
+    const y = answer =>
+      CURVE_HEIGHT - 4 - (most > least ? (answer - least) / (most - least) : 0.5) * (CURVE_HEIGHT - 8);
     const x = share => 4 + clipped(share, 0, 1) * (CURVE_WIDTH - 8);
     const shapes = [];
     if (categories) {
       const wide = (CURVE_WIDTH - 8) / categories.length;
-      answers.forEach((answer, n) => shapes.push(['rect', { x: 4 + n * wide + 1, y: y(answer), width: Math.max(wide - 2, 1), height: CURVE_HEIGHT - 2 - y(answer), class: n === value && !missing ? 'now' : '' }]));
+      answers.forEach((answer, n) =>
+        shapes.push([
+          'rect',
+          {
+            x: 4 + n * wide + 1,
+            y: y(answer),
+            width: Math.max(wide - 2, 1),
+            height: CURVE_HEIGHT - 2 - y(answer),
+            class: n === value && !missing ? 'now' : '',
+          },
+        ]),
+      );
     } else {
-      shapes.push(['polyline', { points: answers.map((answer, n) => `${x(n / (POINTS - 1)).toFixed(1)},${y(answer).toFixed(1)}`).join(' ') }]);
-      if (!missing) shapes.push(['path', { d: `M${x((value - low) / (high - low || 1)).toFixed(1)} ${y(now).toFixed(1)}h0.01` }]);
+      shapes.push([
+        'polyline',
+        { points: answers.map((answer, n) => `${x(n / (POINTS - 1)).toFixed(1)},${y(answer).toFixed(1)}`).join(' ') },
+      ]);
+      if (!missing)
+        shapes.push(['path', { d: `M${x((value - low) / (high - low || 1)).toFixed(1)} ${y(now).toFixed(1)}h0.01` }]);
     }
-    curve.replaceChildren(...shapes.map(([tag, attributes]) => {
-      const shape = document.createElementNS('http://www.w3.org/2000/svg', tag);
-      Object.entries(attributes).forEach(([name, given]) => shape.setAttribute(name, given));
-      return shape;
-    }));
+    curve.replaceChildren(
+      ...shapes.map(([tag, attributes]) => {
+        const shape = document.createElementNS('http://www.w3.org/2000/svg', tag);
+        Object.entries(attributes).forEach(([name, given]) => shape.setAttribute(name, given));
+        return shape;
+      }),
+    );
   }
 
   steps() {
     const steps = new Float64Array(this.network.inputs).fill(1e-4);
-    for (const { first, categories, low, high } of this.columns) if (!categories) steps[first] = (high - low) / 1e4 || 1e-4;
+    for (const { first, categories, low, high } of this.columns)
+      if (!categories) steps[first] = (high - low) / 1e4 || 1e-4;
     return steps;
   }
 
@@ -133,13 +193,24 @@ class TablePage {
   mark() {}
 
   showWeights(weights) {
-    const most = largest(weights.map(Math.abs)), theme = colours();
-    const order = Array.from(weights.keys()).sort((a, b) => Math.abs(weights[b]) - Math.abs(weights[a])).slice(0, MOST_SHOWN);
-    byId('weights').replaceChildren(...order.map(i => {
-      const fill = element('span', { class: 'fill' });
-      fill.style.width = `${most ? (100 * Math.abs(weights[i])) / most : 0}%`;
-      fill.style.backgroundColor = css(weights[i] < 0 ? theme.minus : theme.plus);
-      return element('li', {}, element('span', { class: 'name', text: this.place(i) }), element('span', { class: 'track' }, fill), element('span', { class: 'value', text: signed(weights[i]) }));
-    }));
+    const most = largest(weights.map(Math.abs)),
+      theme = colours();
+    const order = Array.from(weights.keys())
+      .sort((a, b) => Math.abs(weights[b]) - Math.abs(weights[a]))
+      .slice(0, MOST_SHOWN);
+    byId('weights').replaceChildren(
+      ...order.map(i => {
+        const fill = element('span', { class: 'fill' });
+        fill.style.width = `${most ? (100 * Math.abs(weights[i])) / most : 0}%`;
+        fill.style.backgroundColor = css(weights[i] < 0 ? theme.minus : theme.plus);
+        return element(
+          'li',
+          {},
+          element('span', { class: 'name', text: this.place(i) }),
+          element('span', { class: 'track' }, fill),
+          element('span', { class: 'value', text: signed(weights[i]) }),
+        );
+      }),
+    );
   }
 }
