@@ -87,4 +87,4 @@ def _most_frequent(column: Column, values: Any) -> int:
     """The number of the most frequent category; the first where no data are at hand."""
     assert column.categories is not None
     counts = {} if values is None else {c["values"]: c["counts"] for c in values.value_counts().to_pylist()}
-    return max(range(len(column.categories)), key=lambda n: counts.get(column.categories[n], 0))
+    return int(np.argmax([counts.get(category, 0) for category in column.categories]))

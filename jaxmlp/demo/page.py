@@ -18,6 +18,7 @@ from jaxmlp.training.model import Model
 from jaxmlp.training.registering import replaced
 
 AUTO = "auto"
+NOTHING = Source()  # is known, of a model alone
 ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "arctan", "leaky_relu", "elu", "softplus", "silu", "gelu")
 OUTPUTS = {  # what the page makes of the logits under each loss, by its names
     "softmax_cross_entropy": "softmax",
@@ -68,13 +69,13 @@ def check(trained: Model, framing: str = AUTO) -> None:
         )
     if len(shape) > 1:
         images.check(shape)
-        return
-    if framing != AUTO:
-        raise UsageError(f"--framing {framing} is for images, and this network takes {shape[0]} columns: leave it out")
-    columns.check(trained.preparation)
+    elif framing != AUTO:
+        raise UsageError(f"--framing {framing} is for images, and this network takes columns: leave it out")
+    else:
+        columns.check(trained.preparation)
 
 
-def html(trained: Model, source: Source = Source(), examples: int = 0, framing: str = AUTO) -> str:
+def html(trained: Model, source: Source = NOTHING, examples: int = 0, framing: str = AUTO) -> str:
     """The page of a network that `check` has passed.
 
     Args:

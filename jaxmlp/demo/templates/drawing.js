@@ -38,18 +38,13 @@ class Drawing {
 
   // What is drawn, from 0 to 1, with the channels of the network.
   get picture() {
-    const { width, height } = this.canvas,
-      { channels } = this.image;
+    const { width, height } = this.canvas;
     const pixels = this.context.getImageData(0, 0, width, height).data;
-    return {
-      width,
-      height,
-      channels,
-      data: Float64Array.from(
-        { length: width * height * channels },
-        (_, i) => pixels[channels === 1 ? 4 * i : 4 * Math.floor(i / 3) + (i % 3)] / 255,
-      ),
-    };
+    const picture = newPicture(width, height, this.image.channels);
+    for (let i = 0; i < width * height; i++) {
+      for (let c = 0; c < picture.channels; c++) picture.data[i * picture.channels + c] = pixels[4 * i + c] / 255;
+    }
+    return picture;
   }
 
   get last() {

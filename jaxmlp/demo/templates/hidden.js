@@ -65,11 +65,11 @@ class HiddenUnits {
 
   update(tape) {
     this.tape = tape;
-    const theme = colours();
+    const ends = colours();
     this.layers.forEach((cells, n) => {
       const most = largest(tape.a[n].map(Math.abs));
       cells.forEach((cell, j) => {
-        cell.style.backgroundColor = css(diverging(most ? tape.a[n][j] / most : 0, theme));
+        cell.style.backgroundColor = css(diverging(most ? tape.a[n][j] / most : 0, ends));
       });
     });
     if (this.layers.length) this.describe();

@@ -16,16 +16,18 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-// The colours of the theme, as [red, green, blue].
+// The colours of the theme, as [red, green, blue]; read once, as reading them lays the page out anew.
+let theme = null;
+
 function colours() {
-  const style = getComputedStyle(document.documentElement);
-  return Object.fromEntries(
-    ['plus', 'minus', 'zero', 'ink'].map(name => [
-      name,
-      style.getPropertyValue(`--${name}`).trim().split(/\s+/).map(Number),
-    ]),
+  const style = theme ?? getComputedStyle(document.documentElement);
+  theme ??= Object.fromEntries(
+    ['plus', 'minus', 'zero'].map(name => [name, style.getPropertyValue(`--${name}`).trim().split(/\s+/).map(Number)]),
   );
+  return theme;
 }
+
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => (theme = null));
 
 const mixed = (from, to, share) => from.map((value, c) => value + share * (to[c] - value));
 const css = colour => `rgb(${colour.map(Math.round).join(' ')})`;
@@ -53,14 +55,14 @@ function paintPixels(canvas, { width, height, channels, low, high }, v) {
 
 // Numbers of either sign, on a scale that ends at the largest; those of several channels are added.
 function paintSigned(canvas, { width, height, channels }, values) {
-  const theme = colours();
+  const ends = colours();
   const sums = Array.from({ length: width * height }, (_, i) => {
     let sum = 0;
     for (let c = 0; c < channels; c++) sum += values[i * channels + c];
     return sum;
   });
   const most = largest(sums.map(Math.abs));
-  paint(canvas, width, height, i => diverging(most ? sums[i] / most : 0, theme));
+  paint(canvas, width, height, i => diverging(most ? sums[i] / most : 0, ends));
 }
 
 // Where in the list the largest of the numbers stands.

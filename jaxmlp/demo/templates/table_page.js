@@ -194,7 +194,7 @@ class TablePage {
 
   showWeights(weights) {
     const most = largest(weights.map(Math.abs)),
-      theme = colours();
+      ends = colours();
     const order = Array.from(weights.keys())
       .sort((a, b) => Math.abs(weights[b]) - Math.abs(weights[a]))
       .slice(0, MOST_SHOWN);
@@ -202,7 +202,7 @@ class TablePage {
       ...order.map(i => {
         const fill = element('span', { class: 'fill' });
         fill.style.width = `${most ? (100 * Math.abs(weights[i])) / most : 0}%`;
-        fill.style.backgroundColor = css(weights[i] < 0 ? theme.minus : theme.plus);
+        fill.style.backgroundColor = css(weights[i] < 0 ? ends.minus : ends.plus);
         return element(
           'li',
           {},
