@@ -2,14 +2,12 @@
 
 import shutil
 
-import numpy as np
 import pytest
 
 from jaxmlp.data.config import Data
 from jaxmlp.data.preparing import prepare
 from jaxmlp.data.sources import load_data
 from jaxmlp.demo import page as demo_page
-from jaxmlp.demo.source import Source
 from jaxmlp.spec import Hyper, Network, Spec, Training
 from jaxmlp.training.fitting import fit
 from jaxmlp.training.model import Model
@@ -45,6 +43,7 @@ def chromium():
 def tab(chromium):
     """A tab, its errors and its requests."""
     tab = chromium.new_page(viewport={"width": 1280, "height": 900})
+    tab.set_default_timeout(5000)
     tab.errors, tab.requests = [], []
     tab.on("pageerror", lambda error: tab.errors.append(str(error)))
     tab.on("console", lambda message: tab.errors.append(message.text) if message.type == "error" else None)

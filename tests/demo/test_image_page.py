@@ -57,7 +57,9 @@ def test_drawing_is_scaled_to_20_pixels_and_centred_by_its_mass(page):
     rows, columns = np.nonzero(pixels)
     assert np.ptp(rows) + 1 == 20
     assert np.ptp(columns) + 1 == 8  # of 39 by 100
-    assert [abs((pixels.sum(1 - axis) * np.arange(28)).sum() / pixels.sum() - 14) <= 0.5 for axis in (0, 1)] == [True] * 2
+    assert [abs((pixels.sum(1 - axis) * np.arange(28)).sum() / pixels.sum() - 14) <= 0.5 for axis in (0, 1)] == [
+        True
+    ] * 2
 
 
 def test_mouse_draws_and_the_first_stroke_replaces_the_greeting(opened, digits, dataset):
@@ -157,7 +159,9 @@ def test_unit_that_is_pointed_at_shows_its_weights(page, digits):
     page.locator(".unit").nth(0).focus()
     page.keyboard.press("ArrowRight")
     assert page.locator("#unit-title").text_content() == "Unit 2"
-    shown = page.evaluate("Array.from(document.getElementById('weights').getContext('2d').getImageData(0, 0, 28, 28).data)")
+    shown = page.evaluate(
+        "Array.from(document.getElementById('weights').getContext('2d').getImageData(0, 0, 28, 28).data)"
+    )
     colours, w = np.reshape(shown, (784, 4))[:, :3], np.asarray(digits.params[0].w)[:, 1]
     assert colours[np.argmax(w)].tolist() == [213, 94, 0]  # orange at the largest, if that is the largest by magnitude
     assert (colours[np.argmin(w)][2] > colours[np.argmin(w)][0]).all()  # blue at the least
