@@ -12,7 +12,7 @@ from jaxmlp.run.sealed import read_json
 
 
 class Source(NamedTuple):
-    """Of a run; of a model alone nothing is known."""
+    """Of a run; of a model alone nothing."""
 
     name: str = ""  # as in data.name
     data: Dataset | Table | None = None
@@ -30,7 +30,8 @@ class Source(NamedTuple):
             data = load_data(section)
             trained_on.check(run, data.crc32, data.origin)
         except JaxmlpError as error:
-            print(f"the page has no examples: {str(error).splitlines()[0]}", file=sys.stderr)
+            line = str(error).splitlines()[0]
+            print(f"no examples, and ranges by the normalisation: the data are not at hand ({line})", file=sys.stderr)
             return cls(section.name, None, summary)
         return cls(section.name, data, summary)
 
