@@ -135,7 +135,6 @@ def _content(trained: Model, source: Source, examples: int, framing: str) -> tup
         "activation": network.activation,
         "range": _range(trained, source),
         "target": "value" if len(names) > 1 or names == ["0"] else names[0],
-        "blank": text.get("hint", ""),
         "image": image,
         "columns": None if of_images else columns.content(preparation, source.data),
     }

@@ -50,7 +50,9 @@ class Answer {
       bar.button.setAttribute('aria-pressed', String(chosen === bar.k));
       bar.button.classList.toggle('best', bar.k === k);
     }
-    const [big, small, sentence] = blank ? ['–', page.blank, page.blank] : this.verdict(tape, k);
+    const [big, small, sentence] = blank
+      ? ['–', 'Nothing is there yet', 'Nothing is there yet']
+      : this.verdict(tape, k);
     byId('verdict').textContent = big;
     byId('verdict').classList.toggle('long', big.length > 3);
     byId('certainty').textContent = small;

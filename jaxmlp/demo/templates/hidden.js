@@ -26,7 +26,7 @@ class HiddenUnits {
       { class: 'units', role: 'group', 'aria-label': `${name}, ${count} units; arrow keys go from one to the next` },
       ...cells,
     );
-    group.style.setProperty('--cell', `${count <= 64 ? 44 : count <= 256 ? 36 : 24}px`);
+    group.style.setProperty('--cell', `${count <= 64 ? 44 : count <= 256 ? 32 : 24}px`);
     group.addEventListener('keydown', event => this.key(event, cells));
     this.layers.push(cells);
     const which = most < count ? `the first ${most} of ${count}` : count;

@@ -24,6 +24,8 @@ class ImagePage {
     });
     this.tools();
     listenForPictures(blob => this.open(blob), byId('easel'));
+    if (page.image.examples.some(({ label }) => label.length > 4))
+      byId('examples').style.setProperty('--thumb', '68px');
     page.image.examples.forEach((example, n) => byId('examples').append(this.example(example, n)));
     if (page.image.examples.length) this.put(page.image.examples[0], { greeting: true });
   }
