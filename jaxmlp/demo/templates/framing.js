@@ -2,8 +2,8 @@
 // from 0 (black) to 1 (white), row by row.
 
 // How the pictures of a data set were made from scans: the box that the ink fills, as a share of the picture, and what is put
-// in the centre. scikit-learn's digits stand upright, as high as the picture and at most 5.5 of its 8 columns wide: framed so,
-// 82 % of MNIST's test digits are read by a network that learnt them, and 57 % by the longer side alone.
+// in the centre. scikit-learn's digits stand upright, as high as the picture and at most 5.5 of its 8 columns wide: of 200 test
+// digits of MNIST a network that learnt them reads 166 if they are framed so, and 105 by the longer side alone.
 const FRAMINGS = {
   mnist: { box: 20 / 28, centre: 'mass' }, // 20 x 20 in 28 x 28, by the centre of mass
   digits: { box: 1, centre: 'box', upright: true, widest: 5.5 / 8, finer: 4 }, // bitmaps of 32 x 32, averaged
