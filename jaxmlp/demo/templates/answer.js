@@ -87,7 +87,11 @@ class Answer {
         .filter(n => n !== best)
         .sort((a, b) => values[b] - values[a]);
     const what = page.said === 'probability' ? '' : 'output ';
-    const small = `${what}${this.text(values[best])}, then ${names[next]} with ${this.text(values[next])}`;
+    const second =
+      page.said === 'probability' && values[next] < 0.0005
+        ? ''
+        : `, then ${names[next]} with ${this.text(values[next])}`;
+    const small = what + this.text(values[best]) + second;
     return [names[best], small, `${names[best]}, ${small}`];
   }
 }
