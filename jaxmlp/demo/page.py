@@ -131,7 +131,7 @@ def _content(trained: Model, source: Source, examples: int, framing: str) -> tup
         "network": description(trained),
         "names": names,
         "kind": preparation.kind,
-        "said": loss(network.loss).output_name,
+        "output_name": loss(network.loss).output_name,
         "activation": network.activation,
         "range": _range(trained, source),
         "target": "value" if len(names) > 1 or names == ["0"] else names[0],

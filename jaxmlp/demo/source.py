@@ -38,8 +38,7 @@ class Source(NamedTuple):
     @property
     def key(self) -> str:
         """The name of a set, whichever way it was found: mnist for tfds:mnist; of a path its last part."""
-        name = self.name.removeprefix("tfds:")
-        return name if name == self.name and "/" not in name else Path(name.split(":")[0]).name
+        return Path(self.name.removeprefix("tfds:").split(":")[0]).name
 
     def test_result(self, what: str) -> str:
         """The test result as a clause; empty where there is none. `what` is what an example is called."""

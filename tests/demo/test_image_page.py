@@ -71,6 +71,7 @@ def test_mouse_draws_and_the_first_stroke_replaces_the_greeting(opened, digits, 
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 240, steps=4)
     page.mouse.up()
+    page.evaluate("jaxmlp.update()")  # as the next frame would
     assert page.locator("#verdict").text_content() == "1"
     page.locator("#undo").click()  # the stroke, and then that the greeting is gone
     page.locator("#undo").click()
@@ -104,6 +105,18 @@ def test_image_file_is_read_as_predict_reads_it(page, digits, dataset, tmp_path,
     assert (seen == pixels.ravel().tolist()) == (side == 28)
 
 
+def test_photo_of_paper_with_shadow_and_noise_is_read(page, digits, dataset, tmp_path):
+    pixels = dataset.test_images[digits.predict(dataset.test_images) == dataset.test_labels][5]
+    ink = np.asarray(Image.fromarray(pixels).resize((200, 200), Image.Resampling.BICUBIC)).astype(float) / 255
+    paper = np.linspace(190, 225, 320)[None] + np.random.default_rng(0).normal(0, 6, (400, 320))
+    paper[150:350, 40:240] -= 150 * ink
+    Image.fromarray(paper.clip(0, 255).astype(np.uint8)).save(tmp_path / "photo.jpg")
+    page.locator("#file").set_input_files(tmp_path / "photo.jpg")
+    page.locator("#said:has-text('photo.jpg: 320 × 400 pixels, dark on light')").wait_for(state="attached")
+    page.evaluate("jaxmlp.update()")
+    assert page.locator("#verdict").text_content() == str(digits.predict(pixels[None])[0])
+
+
 def test_what_is_no_picture_costs_a_sentence(page, tmp_path):
     (tmp_path / "notes.png").write_text("no picture")
     page.locator("#file").set_input_files(tmp_path / "notes.png")
@@ -129,6 +142,9 @@ def test_keyboard_draws_erases_and_takes_back(page):
     assert page.evaluate(ink) < drawn
     page.keyboard.press("Control+z")
     assert page.evaluate(ink) == drawn
+    for key in ("Space", "Delete", "ArrowLeft"):  # what is cleared lifts the pen
+        page.keyboard.press(key)
+    assert page.evaluate(ink) == 0
     page.get_by_text("Pen", exact=True).click()
 
 
@@ -142,8 +158,8 @@ def test_gradient_follows_the_class_that_is_pressed_and_is_checked_on_a_click(pa
     page.locator(".example").nth(3).click()
     bar = page.locator(".bar").nth(8)
     bar.click()
-    assert bar.get_attribute("aria-pressed") == "true"
     page.evaluate("jaxmlp.update()")
+    assert bar.get_attribute("aria-pressed") == "true"
     assert page.locator("#of").text_content() == "ln p(8)"
     page.locator("#check").click()
     page.locator("#checked:has-text('They agree: of 784 derivatives')").wait_for()

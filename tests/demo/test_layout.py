@@ -110,6 +110,7 @@ def test_page_says_what_it_is_without_script(chromium, page):
     plain = context.new_page()
     plain.goto(page.url)
     assert "needs JavaScript" in plain.locator("noscript").inner_text()
+    assert not plain.locator("main").is_visible()
     context.close()
 
 

@@ -66,7 +66,7 @@ class Answer {
   }
 
   text(value) {
-    return this.page.said === 'probability' ? percent(value) : number(value);
+    return this.page.output_name === 'probability' ? percent(value) : number(value);
   }
 
   // [in large, below it, as a sentence]
@@ -86,9 +86,9 @@ class Answer {
         .map((_, n) => n)
         .filter(n => n !== best)
         .sort((a, b) => values[b] - values[a]);
-    const what = page.said === 'probability' ? '' : 'output ';
+    const what = page.output_name === 'probability' ? '' : 'output ';
     const second =
-      page.said === 'probability' && values[next] < 0.0005
+      page.output_name === 'probability' && values[next] < 0.0005
         ? ''
         : `, then ${names[next]} with ${this.text(values[next])}`;
     const small = what + this.text(values[best]) + second;

@@ -56,15 +56,14 @@ class Drawing {
   }
 
   add(item) {
-    this.stroke = null;
+    this.lift();
     this.items.push(item);
     this.replay();
   }
 
   undo() {
+    this.lift();
     this.items.pop();
-    this.stroke = null;
-    this.penDown = false;
     this.replay();
   }
 
@@ -106,6 +105,7 @@ class Drawing {
   }
 
   begin([x, y]) {
+    this.lift();
     if (this.last?.greeting && !this.erase) this.add({ kind: 'clear' });
     this.stroke = { kind: 'stroke', colour: this.erase ? '#000000' : this.ink, width: this.width, points: [[x, y]] };
     this.items.push(this.stroke);
@@ -141,8 +141,6 @@ class Drawing {
 
   down(event) {
     if (event.button || this.pointer !== undefined) return;
-    this.lift();
-    this.pointer = event.pointerId;
     this.cursor.hidden = true;
     try {
       this.canvas.setPointerCapture(event.pointerId);
@@ -150,23 +148,22 @@ class Drawing {
       // a pointer that a script made cannot be captured
     }
     this.begin(this.position(event));
+    this.pointer = event.pointerId;
   }
 
   move(event) {
     if (event.pointerId !== this.pointer) return;
     const points = event.getCoalescedEvents?.() ?? [];
-    for (const each of points.length ? points : [event]) this.extend(this.position(each));
+    for (const sample of points.length ? points : [event]) this.extend(this.position(sample));
   }
 
   up(event) {
-    if (event.pointerId !== this.pointer) return;
-    this.pointer = this.stroke = undefined;
+    if (event.pointerId === this.pointer) this.lift();
   }
 
   lift() {
-    if (!this.penDown) return;
     this.penDown = false;
-    this.stroke = null;
+    this.stroke = this.pointer = undefined;
   }
 
   key(event) {
@@ -193,9 +190,10 @@ class Drawing {
   }
 
   toggle() {
-    this.penDown = !this.penDown;
-    if (this.penDown) this.begin(this.at);
-    else this.stroke = null;
+    const down = !this.penDown;
+    this.lift();
+    if (down) this.begin(this.at);
+    this.penDown = down;
     const [x, y] = this.at.map((value, n) => Math.round((100 * value) / [this.canvas.width, this.canvas.height][n]));
     this.say(`${this.erase ? 'Eraser' : 'Pen'} ${this.penDown ? 'down' : 'up'} at ${x} % across, ${y} % down.`);
   }

@@ -137,17 +137,22 @@ function pasted(onto, { width, height, channels, data }, left, top) {
   return onto;
 }
 
-// Dark ink on light paper becomes light on black, with the paper at 0 and the ink at 1; of light ink only the ground is taken
-// off. The ground is the median of the border. Pictures in colour stay as they are.
-function onBlack(picture) {
+// The ground of a picture: the median of its border. Where it is light the network, which learnt light on black, is given the
+// inverse; a picture in colour stays as it is.
+function groundOf({ width, height, data }) {
+  const border = Array.from(data).filter((_, i) => i < width || i >= width * (height - 1) || (i + 1) % width < 2);
+  return border.sort((a, b) => a - b)[border.length >> 1];
+}
+
+const isOnPaper = picture => picture.channels === 1 && groundOf(picture) > 0.5;
+const inverted = picture => ({ ...picture, data: picture.data.map(value => 1 - value) });
+
+// The ground at 0 and the brightest ink at 1. Of strokes what is below a third is paper and shadow, above two thirds ink.
+function onBlack(picture, strokes) {
   if (picture.channels > 1) return picture;
-  const { width, height, data } = picture,
-    border = [];
-  for (let x = 0; x < width; x++) border.push(data[x], data[(height - 1) * width + x]);
-  for (let y = 0; y < height; y++) border.push(data[y * width], data[(y + 1) * width - 1]);
-  const ground = border.sort((a, b) => a - b)[border.length >> 1],
-    sign = ground > 0.5 ? -1 : 1;
-  const ink = data.map(value => Math.max(0, sign * (value - ground))),
-    most = largest(ink);
-  return { ...picture, data: most ? ink.map(value => value / most) : ink };
+  const light = isOnPaper(picture) ? inverted(picture) : picture;
+  const ground = groundOf(light);
+  const most = largest(light.data) - ground;
+  const level = value => clipped((value - ground) / (most || 1), 0, 1);
+  return { ...light, data: light.data.map(value => (strokes ? clipped(3 * level(value) - 1, 0, 1) : level(value))) };
 }

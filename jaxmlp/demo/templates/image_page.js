@@ -23,7 +23,7 @@ class ImagePage {
       onChange();
     });
     this.tools();
-    listenForPictures(blob => this.open(blob), byId('easel'));
+    listenForPictures(blob => this.open(blob));
     if (page.image.examples.some(({ label }) => label.length > 4))
       byId('examples').style.setProperty('--thumb', '68px');
     page.image.examples.forEach((example, n) => byId('examples').append(this.example(example, n)));
@@ -89,13 +89,9 @@ class ImagePage {
 
   async open(blob) {
     try {
-      const { picture, fits } = await pictureOf(blob, this.image),
-        turned = isOnPaper(picture);
-      const shown = fits
-        ? turned
-          ? { ...picture, data: picture.data.map(value => 1 - value) }
-          : picture
-        : onBlack(picture);
+      const { picture, fits } = await pictureOf(blob, this.image);
+      const [turned, strokes] = [isOnPaper(picture), ['mnist', 'digits'].includes(this.image.framing)];
+      const shown = fits ? (turned ? inverted(picture) : picture) : onBlack(picture, strokes);
       this.drawing.show(shown, { framed: !fits, raw: fits ? this.raw(shown.data) : null });
       this.say(
         `${blob.name ?? 'The picture'}: ${picture.width} × ${picture.height} pixels${turned ? ', dark on light, so inverted' : ''}.`,

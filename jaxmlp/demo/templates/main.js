@@ -1,5 +1,7 @@
 // From the content of the page to the live page: every change is one forward pass, and one backward pass by hand.
 
+byId('main').hidden = false;
+const CHECK = byId('check').textContent;
 const page = JSON.parse(byId('content').textContent);
 const network = new Network(page.network);
 let chosen = null; // the output that the gradient is taken of; null follows the prediction
@@ -16,12 +18,13 @@ function update() {
   hidden.update(tape);
   source.show(v, gradient, tape, k);
   byId('of').textContent =
-    page.said === 'probability'
+    page.output_name === 'probability'
       ? `ln p(${page.names[k]})`
       : page.names.length > 1 || page.kind === 'classes'
         ? page.names[k]
         : page.target;
   byId('checked').textContent = '';
+  byId('check').textContent = CHECK;
   byId('check').disabled = !largest(gradient.map(Math.abs));
 }
 
@@ -30,20 +33,27 @@ function changed() {
   due = true;
 }
 
+// A sentence about a check of so many derivatives.
+function verdictOf({ worst, scale, at, kinks }, count) {
+  const relative = worst / scale;
+  const left = kinks === 1 ? '1 was' : `${kinks} were`;
+  const why = kinks ? ` ${left} left out: within the step a unit crosses the kink of its activation.` : '';
+  if (kinks === count) return `There is nothing to compare.${why}`;
+  const share = `${relative.toExponential(1).replace('-', '−')} of the largest derivative`;
+  const agree = relative < 1e-5 ? 'They agree' : 'They do not agree';
+  return `${agree}: of ${count} derivatives the largest difference is ${share}, at ${source.place(at)}.${why}`;
+}
+
 async function check() {
   const run = ++checks,
     count = network.inputs,
     v = source.inputs();
-  byId('check').disabled = true;
   const result = await network.check(v, k, source.steps(), done => {
-    if (run === checks) byId('checked').textContent = `${done} of ${count} …`;
+    if (run === checks) byId('check').textContent = `Checked ${done} of ${count} …`;
   });
   if (run !== checks) return null; // something else is shown by now
-  const relative = result.worst / result.scale;
-  const left = result.kinks ? ` ${result.kinks} inputs were left out: within the step a unit crosses its kink.` : '';
-  byId('checked').textContent =
-    `${relative < 1e-5 ? 'They agree' : 'They do not agree'}: of ${count} derivatives the largest difference is ${relative.toExponential(1).replace('-', '−')} of the largest derivative, at ${source.place(result.at)}.${left}`;
-  byId('check').disabled = false;
+  byId('checked').textContent = verdictOf(result, count);
+  byId('check').textContent = CHECK;
   source.mark(result.at);
   return result;
 }

@@ -109,6 +109,7 @@ class Network {
     this.f = ACTIVATIONS[description.activation];
     this.g = ACTIVATIONS[description.output_activation];
     this.outputs = OUTPUTS[description.outputs];
+    this.weights = this.layers.reduce((sum, { w }) => sum + w.length, 0);
     this.inputs = this.layers[0].w.length / this.layers[0].b.length;
   }
 

@@ -22,16 +22,7 @@ async function pictureOf(blob, { width, height, channels }) {
   return { picture, fits: canvas.width === width && canvas.height === height };
 }
 
-// Light paper means dark ink: the network learnt light on black.
-function isOnPaper({ width, height, channels, data }) {
-  if (channels > 1) return false;
-  const border = Array.from(data).filter(
-    (_, i) => i < width || i >= width * (height - 1) || i % width === 0 || i % width === width - 1,
-  );
-  return border.sort((a, b) => a - b)[border.length >> 1] > 0.5;
-}
-
-function listenForPictures(onBlob, area) {
+function listenForPictures(onBlob) {
   const first = transfer => [...(transfer?.files ?? [])].find(file => file.type.startsWith('image/'));
   byId('file').addEventListener('change', event => {
     if (event.target.files[0]) onBlob(event.target.files[0]);
@@ -42,8 +33,8 @@ function listenForPictures(onBlob, area) {
     const file = first(event.clipboardData);
     if (file) (event.preventDefault(), onBlob(file));
   });
-  area.addEventListener('dragover', event => event.preventDefault());
-  area.addEventListener('drop', event => {
+  document.addEventListener('dragover', event => event.preventDefault());
+  document.addEventListener('drop', event => {
     event.preventDefault();
     if (first(event.dataTransfer)) onBlob(first(event.dataTransfer));
   });

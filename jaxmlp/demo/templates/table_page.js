@@ -1,7 +1,8 @@
 // The page of a network of columns: a control for each, the most important first; how the answer depends on it, and its slope.
 
 const MOST_SHOWN = 8; // columns; the others wait below
-const POINTS = 33; // of a curve
+const MOST_POINTS = 33; // of a curve
+const MOST_PRODUCTS = 2e9; // of weights, as all columns are run over once: some seconds
 const [CURVE_WIDTH, CURVE_HEIGHT] = [240, 40];
 
 class TablePage {
@@ -13,6 +14,8 @@ class TablePage {
       first += (column.categories?.length ?? 1) + column.indicator;
       return made;
     });
+    const passes = MOST_PRODUCTS / network.weights / this.columns.length;
+    this.points = clipped(Math.floor(passes), 3, MOST_POINTS);
     const importance = this.columns.map(column => this.importance(column));
     this.columns.forEach((column, n) => Object.assign(column, { importance: importance[n] }));
     const ordered = [...this.columns].sort((a, b) => b.importance - a.importance);
@@ -22,6 +25,7 @@ class TablePage {
     byId('rest').hidden = ordered.length <= MOST_SHOWN;
     byId('rest-title').textContent =
       `The other ${ordered.length - MOST_SHOWN} columns, less important; each at its median, or its most frequent category`;
+    byId('rest').addEventListener('toggle', onChange);
     byId('reset').addEventListener('click', () => {
       this.columns.forEach(column => this.set(column, column.typical));
       onChange();
@@ -46,7 +50,7 @@ class TablePage {
     const { categories, low, high } = column;
     const values = categories
       ? categories.map((_, n) => n)
-      : Array.from({ length: POINTS }, (_, n) => low + (n * (high - low)) / (POINTS - 1));
+      : Array.from({ length: this.points }, (_, n) => low + (n * (high - low)) / (this.points - 1));
     return values.map(value => this.network.forward(this.inputs(column, value)).values);
   }
 
@@ -141,7 +145,7 @@ class TablePage {
   // The curve of the answer over the range of the column, with a mark at the value of now.
   draw({ curve, categories, low, high, value, missing }, answers, now) {
     const [least, most] =
-      this.page.said === 'probability' ? [0, 1] : [Math.min(...answers, now), Math.max(...answers, now)];
+      this.page.output_name === 'probability' ? [0, 1] : [Math.min(...answers, now), Math.max(...answers, now)];
     const y = answer =>
       CURVE_HEIGHT - 4 - (most > least ? (answer - least) / (most - least) : 0.5) * (CURVE_HEIGHT - 8);
     const x = share => 4 + clipped(share, 0, 1) * (CURVE_WIDTH - 8);
@@ -163,7 +167,11 @@ class TablePage {
     } else {
       shapes.push([
         'polyline',
-        { points: answers.map((answer, n) => `${x(n / (POINTS - 1)).toFixed(1)},${y(answer).toFixed(1)}`).join(' ') },
+        {
+          points: answers
+            .map((answer, n) => `${x(n / (this.points - 1)).toFixed(1)},${y(answer).toFixed(1)}`)
+            .join(' '),
+        },
       ]);
       if (!missing)
         shapes.push(['path', { d: `M${x((value - low) / (high - low || 1)).toFixed(1)} ${y(now).toFixed(1)}h0.01` }]);
