@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from jaxmlp.data.sources import Dataset, load_data
 from jaxmlp.data.tables import Table
 from jaxmlp.errors import JaxmlpError
-from jaxmlp.run import directory, trained_on
+from jaxmlp.run import directory, own
 from jaxmlp.run.sealed import read_json
 
 
@@ -23,12 +23,12 @@ class Source(NamedTuple):
         """Of a run directory, or of a model alone. Data that cannot be had cost a line on standard error."""
         if not run.is_dir() or not (run / directory.CONFIG).exists():
             return cls()
-        section, summary = trained_on.section(run), read_json(run / directory.SUMMARY, directory.identity_of(run))
+        section, summary = own.data_keys(run), read_json(run / directory.SUMMARY, directory.identity_of(run))
         if not read:
             return cls(section.name, None, summary)
         try:
             data = load_data(section)
-            trained_on.check(run, data.crc32, data.origin)
+            own.check_begun_with(run, data)
         except JaxmlpError as error:
             line = str(error).splitlines()[0]
             print(f"no examples, and ranges by the normalisation: the data are not at hand ({line})", file=sys.stderr)

@@ -13,12 +13,10 @@ from jaxmlp.cli import parsing
 from jaxmlp.errors import UsageError, printable
 from jaxmlp.evaluate.metrics import metrics
 from jaxmlp.nn.losses import CLASSES, loss
-from jaxmlp.run import directory, model, trained_on
+from jaxmlp.run import directory, model, own
 from jaxmlp.run.answers import Answers
-from jaxmlp.run.config import Experiment
 from jaxmlp.run.examples import ENDS, NPZ, Truth, is_table, read_truth
 from jaxmlp.run.sealed import finite
-from jaxmlp.spec import Network
 from jaxmlp.training.model import Model
 
 TITLES = {
@@ -96,11 +94,7 @@ def _own(run: Path, trained: Model) -> tuple[str, Any, Truth]:
     """Where the test examples of a run are from, and these. Raises UsageError and RunError where they cannot be told."""
     if not run.is_dir():
         raise UsageError(f"{run} is a file, which has no test examples with it: give FILE, or the directory of the run")
-    from jaxmlp.run.runner import read_data
-
-    with directory.data_of(run):
-        data = read_data(Experiment(trained_on.section(run), network=Network(loss=trained.spec.network.loss)))
-    trained_on.check(run, data.crc32, data.origin)
+    data = own.read_again(run, trained.spec.network.loss)
     test = data.splits.test
     weights = None if test.weights is None else np.asarray(test.weights)
     return f"test examples of {data.origin}", test.x, Truth(np.asarray(test.targets), weights)
@@ -112,7 +106,7 @@ def _of_file(command: Evaluate, trained: Model) -> tuple[str, Any, Truth]:
     target: str | tuple[str, ...] = command.target
     weight = ""
     if command.run.is_dir() and (command.run / directory.CONFIG).exists():
-        data = trained_on.section(command.run)
+        data = own.data_keys(command.run)
         target, weight = target or data.target, data.weight
     if not target and command.file.suffix.lower() != NPZ:
         raise UsageError(f"--target is missing: {command.run} does not say which columns of {command.file} it learnt")
