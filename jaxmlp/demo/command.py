@@ -20,8 +20,7 @@ ENDS = (".html", ".htm")
 
 @dataclass(frozen=True)
 class Demo:
-    """Make one HTML page of a trained network, which runs in it: draw for a network of images, or move the columns of a
-    table. The page asks no other machine for anything."""
+    """Make one HTML page of a trained network, which runs in it: draw for it, or move the columns of a table."""
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """A run directory, or its model.safetensors."""
@@ -30,7 +29,7 @@ class Demo:
     examples: Annotated[int, Ge(0)] = 12
     """Test images to put into the page, with their labels. With 0 no data are read."""
     framing: str = page.AUTO
-    """How what is drawn is placed in the picture; auto goes by the data of the run."""
+    """How what is drawn is placed in the picture: mnist, digits, fashion or none; auto goes by the data of the run."""
 
 
 COMMAND = parsing.Command(

@@ -34,10 +34,10 @@ def untrained(shape=(8, 8), classes=tuple(range(10)), normalise="per_image", hid
 
 @pytest.fixture
 def run(tmp_path):
-    """A run directory of the digits of 8 x 8 pixels, as far as the page reads it."""
+    """A run directory of MNIST's digits, as far as the page reads it."""
     path = tmp_path / "run"
-    directory.create(path, Experiment(Data("digits")), overwrite=False)
-    model.save(path, untrained())
+    directory.create(path, Experiment(Data("mnist5k")), overwrite=False)
+    model.save(path, untrained((28, 28)))
     write_json(path / directory.SUMMARY, {"test": {"correct": 320, "count": 359}})
     return path
 
@@ -50,12 +50,12 @@ def made(capsys, *arguments):
 
 
 def test_run_becomes_a_page_with_examples_and_its_test_result(run, tmp_path, capsys):
-    text, said = made(capsys, run, "--out", tmp_path / "digits.html")
+    text, said = made(capsys, run, "--out", tmp_path / "page.html")
     assert said == ""
     assert "89.14 % of 359 test images right" in text
     assert text.count('"pixels": ') == 12
-    assert '"framing": "digits"' in text
-    assert '"high": 16.0, "whole": true' in text
+    assert '"framing": "mnist"' in text
+    assert '"high": 255.0, "whole": true' in text
 
 
 def test_model_alone_becomes_a_page_without_examples(tmp_path, monkeypatch, capsys):
@@ -70,17 +70,17 @@ def test_model_alone_becomes_a_page_without_examples(tmp_path, monkeypatch, caps
 
 @pytest.mark.parametrize(
     ("name", "way"),
-    [("gone.npz", "is neither a known name nor an existing path"), ("digits", "was trained on other data than")],
+    [("gone.npz", "is neither a known name nor an existing path"), ("mnist5k", "was trained on other data than")],
 )
 def test_data_that_are_not_those_of_the_run_cost_a_line(run, tmp_path, capsys, name, way):
     config = run / directory.CONFIG
-    config.write_text(config.read_text().replace('"digits"', f'"{name}"'))
-    if name == "digits":
+    config.write_text(config.read_text().replace('"mnist5k"', f'"{name}"'))
+    if name == "mnist5k":
         identity = {"keys": {}, "data": "00000000"}
         write_json(run / directory.ENVIRONMENT, {"identity": identity})
         (run / directory.SUMMARY).unlink()
-        model.save(run, untrained(), directory.identity_of(run))
-    text, said = made(capsys, run, "--out", tmp_path / "digits.html")
+        model.save(run, untrained((28, 28)), directory.identity_of(run))
+    text, said = made(capsys, run, "--out", tmp_path / "page.html")
     assert '"examples": []' in text
     assert said.startswith("no examples, and ranges by the normalisation: the data are not at hand (")
     assert way in said
@@ -89,7 +89,7 @@ def test_data_that_are_not_those_of_the_run_cost_a_line(run, tmp_path, capsys, n
 
 def test_no_data_are_read_where_no_examples_are_wanted(run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("jaxmlp.demo.source.load_data", lambda _: pytest.fail("data are read"))
-    text, _ = made(capsys, run, "--out", tmp_path / "digits.html", "--examples", 0)
+    text, _ = made(capsys, run, "--out", tmp_path / "page.html", "--examples", 0)
     assert '"examples": []' in text
 
 
@@ -155,6 +155,12 @@ def test_names_of_classes_cannot_end_the_script(tmp_path):
 
 def test_page_of_784_128_10_is_below_a_megabyte_and_a_half():
     assert len(page.html(untrained((28, 28), hidden=(128,)))) < 700_000
+
+
+def test_digits_of_8_by_8_pixels_have_whole_numbers_up_to_16():
+    text = page.html(untrained())
+    assert '"framing": "digits"' in text
+    assert '"high": 16.0, "whole": true' in text
 
 
 def test_classes_of_fashion_mnist_have_names(tmp_path):
