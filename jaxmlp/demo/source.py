@@ -30,7 +30,7 @@ class Source(NamedTuple):
             data = load_data(section)
             own.check_begun_with(run, data)
         except JaxmlpError as error:
-            line = str(error).splitlines()[0]
+            line = str(error).splitlines()[0].removesuffix(". Tried:")
             print(f"no examples, and ranges by the normalisation: the data are not at hand ({line})", file=sys.stderr)
             return cls(section.name, None, summary)
         return cls(section.name, data, summary)

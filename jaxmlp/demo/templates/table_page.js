@@ -5,6 +5,13 @@ const MOST_POINTS = 33; // of a curve
 const MOST_PRODUCTS = 2e9; // of weights, as all columns are run over once: some seconds
 const [CURVE_WIDTH, CURVE_HEIGHT] = [240, 40];
 
+// An element of SVG.
+function drawn(tag, attributes) {
+  const made = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
+
 class TablePage {
   constructor(page, network, onChange) {
     Object.assign(this, { page, network, blank: false });
@@ -62,59 +69,49 @@ class TablePage {
     );
   }
 
+  // The label and the control of a column, its curve and its slope.
   control(column, onChange) {
-    const id = `column-${column.n}`,
-      change = value => {
-        this.set(column, value);
-        onChange();
-      };
-    const curve = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-    for (const [name, value] of Object.entries({
+    const id = `column-${column.n}`;
+    const change = value => {
+      this.set(column, value);
+      onChange();
+    };
+    const head = element('div', { class: 'column-head' }, element('label', { for: id, text: column.name }));
+    const parts = column.categories ? this.choice(column, id, head, change) : this.slider(column, id, head, change);
+    column.curve = drawn('svg', {
       viewBox: `0 0 ${CURVE_WIDTH} ${CURVE_HEIGHT}`,
       class: 'curve',
       'aria-hidden': 'true',
-      preserveAspectRatio: 'none',
-    }))
-      curve.setAttribute(name, value);
-    const slope = element('span', { class: 'slope' }),
-      head = element('div', { class: 'column-head' }, element('label', { for: id, text: column.name }));
-    const parts = [head];
-    if (column.categories) {
-      column.select = element(
-        'select',
-        { id },
-        ...column.categories.map((name, n) => element('option', { value: n, text: name })),
-      );
-      if (column.indicator) column.select.append(element('option', { value: '', text: '(missing)' }));
-      column.select.addEventListener('change', () =>
-        change(column.select.value === '' ? null : Number(column.select.value)),
-      );
-      head.append(column.select);
-    } else {
-      const step = column.whole ? 1 : Number(((column.high - column.low) / 200).toPrecision(1));
-      column.field = element('input', { type: 'number', id, step: 'any', inputmode: 'decimal' });
-      column.slider = element('input', {
-        type: 'range',
-        'aria-label': `${column.name}, slider`,
-        min: column.low,
-        max: column.high,
-        step,
-      });
-      column.slider.addEventListener('input', () => change(Number(column.slider.value)));
-      column.field.addEventListener('change', () =>
-        change(Number.isFinite(column.field.valueAsNumber) ? column.field.valueAsNumber : column.typical),
-      );
-      head.append(column.field);
-      parts.push(column.slider);
-      if (column.indicator) {
-        column.box = element('input', { type: 'checkbox', id: `${id}-missing` });
-        column.box.addEventListener('change', () => change(column.box.checked ? null : column.value));
-        parts.push(element('label', { class: 'missing', for: `${id}-missing` }, column.box, ' missing'));
-      }
-    }
-    Object.assign(column, { curve, slope });
+    });
+    column.curve.setAttribute('preserveAspectRatio', 'none');
+    column.slope = element('span', { class: 'slope' });
     this.set(column, column.typical);
-    return element('div', { class: 'column' }, ...parts, curve, slope);
+    return element('div', { class: 'column' }, head, ...parts, column.curve, column.slope);
+  }
+
+  choice(column, id, head, change) {
+    const options = column.categories.map((name, n) => element('option', { value: n, text: name }));
+    if (column.indicator) options.push(element('option', { value: '', text: '(missing)' }));
+    column.select = element('select', { id }, ...options);
+    column.select.addEventListener('change', ({ target }) => change(target.value === '' ? null : Number(target.value)));
+    head.append(column.select);
+    return [];
+  }
+
+  slider(column, id, head, change) {
+    const { name, low, high, whole, typical } = column;
+    const step = whole ? 1 : Number(((high - low) / 200).toPrecision(1));
+    column.field = element('input', { type: 'number', id, step: 'any', inputmode: 'decimal' });
+    column.slider = element('input', { type: 'range', 'aria-label': `${name}, slider`, min: low, max: high, step });
+    column.slider.addEventListener('input', ({ target }) => change(Number(target.value)));
+    column.field.addEventListener('change', ({ target: { valueAsNumber } }) =>
+      change(Number.isFinite(valueAsNumber) ? valueAsNumber : typical),
+    );
+    head.append(column.field);
+    if (!column.indicator) return [column.slider];
+    column.box = element('input', { type: 'checkbox', id: `${id}-missing`, 'aria-label': `${name} missing` });
+    column.box.addEventListener('change', ({ target }) => change(target.checked ? null : column.value));
+    return [column.slider, element('label', { class: 'missing', for: `${id}-missing` }, column.box, ' missing')];
   }
 
   // A value, or null for a missing one.
@@ -176,13 +173,7 @@ class TablePage {
       if (!missing)
         shapes.push(['path', { d: `M${x((value - low) / (high - low || 1)).toFixed(1)} ${y(now).toFixed(1)}h0.01` }]);
     }
-    curve.replaceChildren(
-      ...shapes.map(([tag, attributes]) => {
-        const shape = document.createElementNS('http://www.w3.org/2000/svg', tag);
-        Object.entries(attributes).forEach(([name, given]) => shape.setAttribute(name, given));
-        return shape;
-      }),
-    );
+    curve.replaceChildren(...shapes.map(([tag, attributes]) => drawn(tag, attributes)));
   }
 
   steps() {
