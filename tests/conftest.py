@@ -100,6 +100,8 @@ def without_pictures(monkeypatch):
     """Runs and sweeps draw nothing: pictures take longer than the rest of a small run."""
     monkeypatch.setattr("jaxmlp.run.pictures.draw", lambda *_: None)
     monkeypatch.setattr("jaxmlp.run.pictures.picture_names", lambda _: [])
+    monkeypatch.setattr("jaxmlp.run.page.write", lambda *_: None)
+    monkeypatch.setattr("jaxmlp.run.page.is_whole", lambda _: True)
     monkeypatch.setattr("jaxmlp.plots.sweep_pictures", lambda *_: {})
 
 

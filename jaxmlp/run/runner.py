@@ -18,9 +18,9 @@ from jaxmlp.errors import JaxmlpError, RunError
 from jaxmlp.files import flush, make_directory, remove
 from jaxmlp.grid.results import COLUMNS, epochs_of, history_of
 from jaxmlp.nn.losses import CLASSES, VALUES, loss
-from jaxmlp.run import ahead, checkpoints, directory, environment, metrics, model, pictures
+from jaxmlp.run import ahead, checkpoints, directory, environment, metrics, model, page, pictures
 from jaxmlp.run.config import Experiment
-from jaxmlp.run.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, PLOTS, SUMMARY
+from jaxmlp.run.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, PAGE, PLOTS, SUMMARY
 from jaxmlp.run.identity import Identity
 from jaxmlp.run.sealed import write_json
 from jaxmlp.spec import Hyper, Spec, Splits
@@ -142,8 +142,17 @@ def _run(
     summary["seconds"]["compile"] = program.compile_seconds
     summary["seconds"]["total"] = data.seconds + time.perf_counter() - started
     write_json(path / SUMMARY, summary, identity)
-    pictures.draw(path / PLOTS, trained, epochs, summary["best_epoch"], splits, callbacks)
+    show(path, trained, epochs, summary, splits, callbacks)
     return Outcome(summary, int(state.epoch))
+
+
+def show(
+    path: Path, trained: Model, epochs: list[Epoch], summary: dict[str, Any], splits: Splits, callbacks: Callbacks
+) -> None:
+    """Draw the pictures of a run that is written, and its page."""
+    tested = pictures.Tested.of(trained, splits)
+    curves = pictures.draw(path / PLOTS, trained, epochs, summary["best_epoch"], tested, callbacks)
+    page.write(path, trained, epochs, summary, tested, [len(split.x) for split in splits], curves, callbacks)
 
 
 def spec_of(experiment: Experiment, splits: Splits, preparation: Preparation) -> Spec:
@@ -231,7 +240,7 @@ def write_model(
 
 
 def missing(path: Path, summary: dict[str, Any]) -> str | None:
-    """What a run that has ended lacks, or has damaged: metrics, model or a picture; None where all is there."""
+    """What a run that has ended lacks, or has damaged: metrics, model, page or a picture; None where all is there."""
     if not (path / ENVIRONMENT).exists():
         return f"{path / ENVIRONMENT} is missing"
     if summary.get("metrics_sha256") not in (None, metrics.digest(path)):
@@ -244,6 +253,7 @@ def missing(path: Path, summary: dict[str, Any]) -> str | None:
         return str(error).split(";")[0]
     names = [path / PLOTS / name for name in pictures.picture_names(trained)]
     absent = [name for name in names if not pictures.is_whole(name)]
+    absent += [] if page.is_whole(path) else [path / PAGE]
     return f"{absent[0]} is missing or damaged" if absent else None
 
 

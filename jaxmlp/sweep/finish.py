@@ -153,5 +153,5 @@ def write_best(
         trained, summary = runner.write_model(group.spec, hyper, path, state, epochs, splits, data.preparation, run)
     summary["stop_reason"] = result.status
     write_json(path / SUMMARY, summary, run)
-    pictures.draw(path / PLOTS, trained, epochs, summary["best_epoch"], splits, callbacks)
+    runner.show(path, trained, epochs, summary, splits, callbacks)
     return summary
