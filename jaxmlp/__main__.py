@@ -9,6 +9,7 @@ COMMANDS = {
     "train": "train a network; writes a run directory with its weights, metrics and pictures",
     "predict": "predict with a trained network: rows of tables, or images",
     "evaluate": "measure a trained network: accuracy, F1, ROC AUC, R2 and more",
+    "runs": "list runs, show one, or test whether several differ",
     "sweep": "train a grid of hyperparameters and seeds as one program",
     "gradcheck": "check gradients three ways: derived by hand, automatic, numerical",
     "perceptron": "train one layer example by example, by the delta rule",

@@ -59,8 +59,8 @@ def calibration(bins: Sequence[Bin], what: str = "prediction") -> Picture:
     above.vlines(sure, [low for low, _ in ends], [high for _, high in ends], color=TRAIN, alpha=0.35, lw=3)
     (points,) = above.plot(sure, shares, "o-", color=TRAIN, ms=6, lw=1.5, label="measured, with 95 % interval (Wilson)")
     texts = [
-        f"probability {part.low:g} to {part.high:g}: {count(part.count, what)}, on average {100 * part.confidence:.1f} % sure,"
-        f" {100 * share:.1f} % right ({100 * low:.1f} to {100 * high:.1f} %)"
+        f"probability {part.low:g} to {part.high:g}: {count(part.count, what)}, {100 * share:.1f} % right"
+        f" ({100 * low:.1f} to {100 * high:.1f} %), on average {100 * part.confidence:.1f} % sure"
         for part, share, (low, high) in zip(bins, shares, ends, strict=True)
     ]
     if bins:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxmlp import display, files, plots
 from jaxmlp.nn.losses import CLASSES, LABELS, loss
 from jaxmlp.plots import page as pages
-from jaxmlp.run import directory, pictures, rates
+from jaxmlp.run import directory, model, pictures, rates
 from jaxmlp.run.directory import CONFIG, ENVIRONMENT, PAGE, PLOTS
 from jaxmlp.run.pictures import Tested
 from jaxmlp.run.sealed import read_json
@@ -43,7 +43,7 @@ def write(
     summary: dict[str, Any],
     tested: Tested,
     sizes: Sequence[int],
-    curves: plots.Picture | None,
+    curves: "plots.Picture | None",
     callbacks: Callbacks,
 ) -> None:
     """Write run.html into a run directory that is whole but for it: a page that cannot be written is a message.
@@ -77,7 +77,7 @@ def _rendered(
     summary: dict[str, Any],
     tested: Tested,
     sizes: Sequence[int],
-    curves: plots.Picture | None,
+    curves: "plots.Picture | None",
 ) -> str:
     tree, environment = directory.saved_tree(path), read_json(path / ENVIRONMENT) or {}
     preparation, rows = trained.preparation, [epoch.to_json() for epoch in epochs]
@@ -108,7 +108,7 @@ def _rendered(
 
 
 def drawings(
-    trained: Model, rows: Sequence[dict[str, Any]], best_epoch: int, tested: Tested, curves: plots.Picture | None
+    trained: Model, rows: Sequence[dict[str, Any]], best_epoch: int, tested: Tested, curves: "plots.Picture | None"
 ) -> dict[str, tuple[str, str]]:
     """The pictures that have notes: as <svg>, with a caption."""
     drawn = {}
@@ -165,6 +165,14 @@ def facts(summary: dict[str, Any]) -> dict[str, str]:
         "compiling": f"{seconds['compile']:,.1f} s",
         "examples a second": f"{summary['examples_per_second']:,.0f}",
     }
+
+
+def commands_of(path: Path, tree: dict[str, Any], summary: dict[str, Any]) -> dict[str, str]:
+    """As `commands`, for a run directory as it lies there; of one that has not ended only how to go on with it."""
+    if not summary:
+        return {"Go on with it:": typed("train", "--out", short_path(path), "--resume")}
+    preparation = model.load(path).preparation
+    return commands(path, tree, summary, preparation.input_shape if preparation.columns is None else None)
 
 
 def commands(path: Path, tree: dict[str, Any], summary: dict[str, Any], shape: Sequence[int] | None) -> dict[str, str]:

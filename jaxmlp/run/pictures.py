@@ -49,7 +49,7 @@ class Tested(NamedTuple):
 
 def draw(
     path: Path, trained: Model, epochs: list[Epoch], best_epoch: int, tested: Tested, callbacks: Callbacks
-) -> plots.Picture | None:
+) -> "plots.Picture | None":
     """The pictures of a run, on its test examples; returns the curves, if they are drawn, as its page has them too.
 
     Curves. Of classes the confusion matrix; of values predicted over target, and residuals; of label sets what is found
