@@ -50,6 +50,7 @@ def overlaid_curves(configurations: Runs) -> Picture:
             measure_axis(panel, values[np.isfinite(values)])
         end = "" if measure == "loss" else score_axis(panel, score, values)
         panel.set(title=("loss" if measure == "loss" else score.title).capitalize() + end, xlabel="epoch")
+        panel.set_xlim(0.5, max(map(len, drawn)) + 0.5)
         whole_numbers(panel.xaxis)
     figure.head(f"Validation loss and {score.title} of each epoch")
     return figure

@@ -175,7 +175,7 @@ def _print_table(rows: Sequence[dict[str, str]], *, heads: bool = True) -> None:
     shown = [head for head in rows[0] if any(row[head] for row in rows)]
     drawn = Table(show_header=heads)
     for head in shown:
-        drawn.add_column(head, overflow="fold")
+        drawn.add_column(head, overflow="fold", no_wrap=head == "when")
     for row in rows:
         drawn.add_row(*(escape(printable(row[head])) for head in shown))
     console.print(drawn)

@@ -61,7 +61,7 @@ def conclusions(comparison: Comparison) -> list[str]:
         differ = [test for test in pairs if test.corrected < LEVEL]
         what = "pairs of networks of the same seed" if comparison.over_seeds else "pairs of networks"
         lines.append(
-            f"Of {len(pairs):,} {what}, {len(differ):,} differ in which test examples they get right"
+            f"Of {len(pairs):,} {what}, {len(differ) or 'none'} differ in how many of the same test examples they get right"
             f" (McNemar's exact test, p below {LEVEL} after Holm's correction)"
         )
     lines += [f"No test: {reason}" for reason in comparison.obstacles[:MOST_OBSTACLES]]

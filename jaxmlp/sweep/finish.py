@@ -11,7 +11,7 @@ from jaxmlp import files, plots
 from jaxmlp.errors import RunError
 from jaxmlp.grid.journal import Best
 from jaxmlp.grid.results import TrialResult, epochs_of
-from jaxmlp.run import directory, environment, metrics, pictures, runner
+from jaxmlp.run import config, directory, environment, metrics, pictures, runner
 from jaxmlp.run.directory import CONFIG, ENVIRONMENT, PLOTS, SUMMARY
 from jaxmlp.run.identity import Identity
 from jaxmlp.run.sealed import read_json, write_json
@@ -88,7 +88,7 @@ def finish(
             picture().save(path / PLOTS / f"{name}.png")
             drawn.append(f"{name}.png")
     with pictures.drawing(path / store.PAGE, callbacks):
-        page.write(path, summary, rows, axes, drawn)
+        page.write(path, summary, rows, axes, drawn, lambda trial: config.write(sweep.trials[trial].experiment))
     return summary
 
 

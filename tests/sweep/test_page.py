@@ -75,7 +75,7 @@ def page(tmp_path):
         (tmp_path / "plots").mkdir(exist_ok=True)
         for name in pictures:
             (tmp_path / "plots" / name).write_bytes(PNG)
-        sweep_page.write(tmp_path, summary_of(rows, best, **more), rows, axes, pictures)
+        sweep_page.write(tmp_path, summary_of(rows, best, **more), rows, axes, pictures, lambda trial: f"of = {trial}")
         raw = (tmp_path / "sweep.html").read_text()
         text = html.unescape(re.sub(r"<[^>]+>", " ", re.sub(r"<style>.*?</style>", "", raw, flags=re.DOTALL)))
         return " ".join(text.split()), raw
