@@ -73,10 +73,10 @@ def calibration(bins: Sequence[Bin], what: str = "prediction") -> Picture:
             f"{part.count:,}", (middle, part.count), (0, 2), textcoords="offset points", ha="center", fontsize=8
         )
     above.set(ylim=(-0.02, 1.02), xlim=(-0.02, 1.02), ylabel="right")
-    below.set(xlabel="probability", yscale="log" if len(bins) > 1 else "linear", ylabel=f"{what}s")
+    most = max((part.count for part in bins), default=1)
+    below.set(xlabel="probability", ylabel=f"{what}s", yscale="log", ylim=(0.6, most * max(most, 2) ** 0.3))
     below.set_yticks([])
     below.minorticks_off()
-    below.margins(y=0.3)
     per_cent(above.yaxis)
     per_cent(below.xaxis)
     error = f", expected calibration error {100 * calibration_error(bins):.2f} %" if bins else ""

@@ -33,7 +33,7 @@ def overlaid_curves(configurations: Runs) -> Picture:
     for panel, measure in zip(figure.subplots(1, 2), ("loss", score.name), strict=True):
         drawn = [np.empty(0)]
         for (name, runs), colour, style in zip(configurations.items(), *_styles(), strict=False):
-            curves = {run: numbers([line["validation"][measure] for line in lines]) for run, lines in runs.items()}
+            curves = {run: numbers([line["validation"].get(measure) for line in lines]) for run, lines in runs.items()}
             drawn += curves.values()
             several, label = len(curves) > 1, short(name, 60)
             for run, curve in curves.items():
@@ -50,7 +50,7 @@ def overlaid_curves(configurations: Runs) -> Picture:
             measure_axis(panel, values[np.isfinite(values)])
         end = "" if measure == "loss" else score_axis(panel, score, values)
         panel.set(title=("loss" if measure == "loss" else score.title).capitalize() + end, xlabel="epoch")
-        panel.set_xlim(0.5, max(map(len, drawn)) + 0.5)
+        panel.set_xlim(0.5, max(1, *map(len, drawn)) + 0.5)
         whole_numbers(panel.xaxis)
     figure.head(f"Validation loss and {score.title} of each epoch")
     return figure
@@ -71,7 +71,7 @@ def result_intervals(configurations: Mapping[str, Mapping[str, Mapping[str, Any]
     figure = Picture(8, 0.26 * len(rows) + 1.5)
     axes = figure.subplots()
     for at, (run, result, colour) in enumerate(reversed(rows)):
-        (value,) = numbers([result[score.name]])
+        (value,) = numbers([result.get(score.name)])
         text = f"{run}: {score.text(value)}"
         if "correct" in result:
             low, high = accuracy_interval(result["correct"], result["count"])

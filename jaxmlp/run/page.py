@@ -168,9 +168,7 @@ def facts(summary: dict[str, Any]) -> dict[str, str]:
 
 
 def commands_of(path: Path, tree: dict[str, Any], summary: dict[str, Any]) -> dict[str, str]:
-    """As `commands`, for a run directory as it lies there; of one that has not ended only how to go on with it."""
-    if not summary:
-        return {"Go on with it:": typed("train", "--out", short_path(path), "--resume")}
+    """As `commands`, for a run that has ended as its directory lies there. Raises RunError where it has no model."""
     preparation = model.load(path).preparation
     return commands(path, tree, summary, preparation.input_shape if preparation.columns is None else None)
 

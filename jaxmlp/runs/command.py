@@ -19,7 +19,7 @@ from jaxmlp.runs import comparison, records, table, words
 from jaxmlp.runs.records import RUN, SWEEP, Record
 from jaxmlp.sweep import page as sweep_page
 from jaxmlp.sweep.store import PAGE as SWEEP_PAGE
-from jaxmlp.text import short_path
+from jaxmlp.text import short_path, typed
 
 ACTIONS = ("ls", "show", "compare")
 PAGE = Path("compare.html")
@@ -61,7 +61,9 @@ def main(arguments: list[str]) -> int:
     found = records.find(paths)
     if action == "ls":
         return _list([records.read(path) for path in found], as_json=command.json)
-    if len(found) != 1 or not paths:
+    if not paths:
+        raise UsageError("show takes one run: say which")
+    if len(found) != 1:
         raise UsageError(f"show takes one run, and {len(found)} are given; to list several take ls")
     return _show(records.read(found[0]), as_json=command.json)
 
@@ -123,6 +125,8 @@ def _commands(record: Record) -> dict[str, str]:
         return sweep_page.commands(record.path, record.summary["best_trial"] or None, dict(record.tree))
     if record.kind != RUN or not record.tree:
         return {}
+    if record.state != records.ENDED:
+        return {"Go on with it, or write again what is missing:": typed("train", "--out", record.name, "--resume")}
     return run_page.commands_of(record.path, dict(record.tree), dict(record.summary))
 
 

@@ -15,6 +15,7 @@ from jaxmlp.sweep.store import BEST
 from jaxmlp.text import count, typed
 
 MOST_TESTS = 1000  # of pairs of runs
+ALL = "all runs"  # what the only configuration is called
 
 
 class Configuration(NamedTuple):
@@ -30,7 +31,7 @@ class Configuration(NamedTuple):
 
     def over_seeds(self, split: str, measure: str) -> SeedStatistics | None:
         """Of a measure of summary.json; None where a run has no finite one."""
-        values = [run.summary[split][measure] for run in self.runs]
+        values = [run.summary[split].get(measure) for run in self.runs]
         return None if any(value is None for value in values) else SeedStatistics.of(values)
 
 
@@ -111,7 +112,7 @@ def grouped(runs: Sequence[Record]) -> list[Configuration]:
     for run in runs:
         groups.setdefault(repr(sorted(_without_seed(run).items())), []).append(run)
     keys = differing([_without_seed(group[0]) for group in groups.values()])
-    return [Configuration(values_of(group[0].keys, keys) or group[0].name, group) for group in groups.values()]
+    return [Configuration(values_of(group[0].keys, keys) or ALL, group) for group in groups.values()]
 
 
 def values_of(config: Mapping[str, Any], keys: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from jaxmlp.plots.values import label, last
 from jaxmlp.runs import table
 from jaxmlp.runs.comparison import Comparison, Configuration
 from jaxmlp.runs.words import conclusions, of_pair, of_seeds, probability
+from jaxmlp.scores import R2
 from jaxmlp.text import count, typed
 
 TEMPLATE = "compare.html"
@@ -24,7 +25,7 @@ def write(path: Path, compared: Comparison) -> None:
     page = templates.get_template(TEMPLATE).render(
         title=f"{count(len(compared.runs), 'run')} compared",
         several=len(configurations) < len(compared.runs),
-        compared=compared,
+        counted=any(run.interval for run in compared.runs),
         conclusions=conclusions(compared),
         rows=[_row(compared, run, row) for run, row in zip(compared.runs, table.rows(compared.runs), strict=True)],
         configurations=[_configuration_cells(compared, configuration) for configuration in configurations],
@@ -41,25 +42,22 @@ def write(path: Path, compared: Comparison) -> None:
 
 def _figures(compared: Comparison) -> dict[str, tuple[str, str]]:
     """The pictures as <svg>, each with its caption."""
-    named = [(c.name, {run.name: run for run in c.runs}) for c in compared.configurations]
     several = len(compared.configurations) < len(compared.runs)
-    curves = plots.overlaid_curves(
-        {name: {run: compared.curves[run] for run in runs} for name, runs in named}
-        if several
-        else {run: {run: compared.curves[run]} for _, runs in named for run in runs}
+    named = {
+        name: configuration.runs for name, configuration in zip(_heads(compared), compared.configurations, strict=True)
+    }
+    curves = {name: {run.name: compared.curves[run.name] for run in runs} for name, runs in named.items()}
+    results = {name: {run.name: dict(run.test or {}) for run in runs} for name, runs in named.items()}
+    lines = (
+        "A colour for each configuration; runs thin, means over seeds thick." if several else "A colour for each run."
     )
-    results = {name: {run: dict(record.test or {}) for run, record in runs.items()} for name, runs in named}
+    interval = " The interval is of another draw of test examples, not of another seed."
     captions = {
-        "Curves": "A colour for each configuration; "
-        + ("runs thin, means over seeds thick. " if several else "")
-        + "Rest the pointer on a point for its values.",
-        "Test results": "Each is of one network on its test examples: the interval is how far another draw of as many test"
-        " examples may lie from it, and knows nothing of the seed.",
+        "Curves": f"{lines} Rest the pointer on a point for its values.",
+        "Test results": "Each is of one network on its test examples."
+        + interval * any(run.interval is not None for run in compared.runs),
     }
-    drawn = {
-        "Curves": curves,
-        "Test results": plots.result_intervals(results),
-    }
+    drawn = {"Curves": plots.overlaid_curves(curves), "Test results": plots.result_intervals(results)}
     return {
         name: (plots.inlined(picture, f"{name}: {captions[name]}"), captions[name]) for name, picture in drawn.items()
     }
@@ -74,7 +72,10 @@ def _row(compared: Comparison, run: Any, row: dict[str, str]) -> dict[str, Any]:
         "network": (row["network"], None),
         "rule": (row["rule"], None),
         "seed": (str(run.tree["seed"]), run.tree["seed"]),
-        f"test {compared.score.title}": (row["test (95 %)"], test.get(compared.score.name)),
+        f"test {compared.score.title}": (
+            row["test (95 %)"].removeprefix(f"{R2.title} "),
+            test.get(compared.score.name),
+        ),
         "test loss": _number(test["loss"]),
         "validation loss": _number(summary["validation"]["loss"]),
         "epochs": (row["epochs"], run.epochs),
@@ -92,13 +93,11 @@ def _configuration_cells(compared: Comparison, configuration: Configuration) -> 
     score, runs = compared.score, configuration.runs
     cells: dict[str, tuple[str, Any]] = {"seeds": (f"{len(runs)}", len(runs))}
     for split in ("test", "validation"):
-        if any(score.name not in run.summary[split] for run in runs):
-            continue
         for measure in (score.name, "loss"):
             over = configuration.over_seeds(split, measure)
             head = f"{split} {score.title if measure == score.name else 'loss'}"
             if over is None:
-                cells[head] = ("not finite", None)
+                cells[head] = ("–", None)
                 continue
             std = over.std if len(runs) > 1 else None
             text = score.pair(over.mean, std) if measure == score.name else _spread(over.mean, std)
@@ -139,8 +138,8 @@ def _value(keys: dict[str, Any], key: str) -> str:
 
 
 def pair_rows(compared: Comparison) -> list[dict[str, str]]:
-    """McNemar's tests as rows."""
-    return [
+    """McNemar's tests as rows; the corrected p-values are left out where there is one test, as they are the same."""
+    rows = [
         {
             "first": test.first.name,
             "second": test.second.name,
@@ -152,6 +151,9 @@ def pair_rows(compared: Comparison) -> list[dict[str, str]]:
         }
         for test in compared.pairs
     ]
+    if len(rows) == 1:
+        del rows[0]["p after Holm"]
+    return rows
 
 
 def to_json(compared: Comparison) -> dict[str, Any]:
@@ -162,11 +164,7 @@ def to_json(compared: Comparison) -> dict[str, Any]:
             {
                 "name": configuration.name,
                 "runs": [run.name for run in configuration.runs],
-                "test": {
-                    measure: _statistics(configuration, measure)
-                    for measure in (compared.score.name, "loss")
-                    if all(measure in run.summary["test"] for run in configuration.runs)
-                },
+                "test": {measure: _statistics(configuration, measure) for measure in (compared.score.name, "loss")},
             }
             for configuration in compared.configurations
         ],

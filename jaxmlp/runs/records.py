@@ -3,10 +3,11 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from jaxmlp.errors import JaxmlpError, UsageError, line_of, nearest
+from jaxmlp.errors import JaxmlpError, UsageError, line_of
 from jaxmlp.fields import flat
 from jaxmlp.plots.values import comparable
 from jaxmlp.reading import read_toml
@@ -82,7 +83,8 @@ def _absent(folder: Path, *, given: bool) -> str:
     known = [str(path) for path in _below(ROOT, DEEPEST)] if ROOT.is_dir() else []
     if str(ROOT / folder) in known:
         return f"{folder} does not exist; did you mean {ROOT / folder}?"
-    return f"{folder} does not exist" + (f"; {nearest(str(folder), known[:20])}" if known else "")
+    close = get_close_matches(str(folder), known, n=1)
+    return f"{folder} does not exist" + (f"; did you mean {close[0]}?" if close else "")
 
 
 def _is_begun(folder: Path) -> bool:
@@ -113,6 +115,8 @@ def read(path: Path) -> Record:
 
 
 def _read(path: Path) -> Record:
+    if not (path / CONFIG).exists():
+        raise UsageError(f"{CONFIG} is missing")
     tree, when = read_toml(path / CONFIG), _changed(path)
     kind = SWEEP if {"grid", "sample"} & tree.keys() else PERCEPTRON if "online" in tree else RUN
     identity = directory.identity_of(path)

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxmlp.plots.values import label, short
+from jaxmlp.plots.values import label, last, short
 from jaxmlp.runs.comparison import values_of
 from jaxmlp.runs.records import ENDED, PERCEPTRON, RUN, SWEEP, Record, differing
 from jaxmlp.scores import score_of
+from jaxmlp.text import count
 
 SHOWN = {  # keys that have a column of their own
     *("data.name", "data.dir", "network.hidden", "network.activation", "training.optimizer", "hyper.learning_rate"),
@@ -33,8 +34,10 @@ def rule(record: Record) -> str:
     """The update rule and its learning rate; of a sweep its axes."""
     tree = record.tree
     if record.kind == SWEEP:
-        axes = [*tree.get("grid", {}), *tree.get("sample", {}).get("space", {})]
-        return "over " + ", ".join(axes) if axes else "over seeds"
+        grid = tree.get("grid", {})
+        axes = [last(key) for key in (*grid, *tree.get("sample", {}).get("space", {})) if key != "seeds"]
+        seeds = grid.get("seeds", 1)
+        return "over " + ", ".join([*axes, *([count(seeds, "seed")] if seeds != 1 else [])])
     if record.kind == PERCEPTRON:
         return f"delta rule {label(tree['online'].get('learning_rate'))}"
     optimizer, rate = tree.get("training", {}).get("optimizer", ""), tree.get("hyper", {}).get("learning_rate")

@@ -109,6 +109,7 @@ def uninterrupted(npz, tmp_path_factory):
     def train(case, max_epochs=EPOCHS):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(runner.pictures, "draw", lambda *_: None)
+            patch.setattr(runner.page, "write", lambda *_: None)
             out = tmp_path_factory.mktemp("whole") / "run"
             go(experiment_of(npz, case, max_epochs=max_epochs), out)
             return run_of(out)
