@@ -178,6 +178,4 @@ def _changed(path: Path) -> float:
 def differing(trees: Sequence[Mapping[str, Any]]) -> list[str]:
     """The dotted keys whose values differ among configs, in the order of a file; a key that is not there is a value."""
     all_keys = list(dict.fromkeys(key for tree in trees for key in tree))
-    return [
-        key for key in all_keys if len({repr(comparable(tree[key])) if key in tree else None for tree in trees}) > 1
-    ]
+    return [key for key in all_keys if len({comparable(tree[key]) if key in tree else ... for tree in trees}) > 1]

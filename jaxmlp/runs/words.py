@@ -44,11 +44,7 @@ def of_seeds(test: SeedTest, score: Score, tests: int) -> str:
 
 def _p(p: float, corrected: float, tests: int) -> str:
     text = f"p {'' if p < 1e-4 else '= '}{probability(p)}"
-    if tests == 1:
-        return text
-    return (
-        f"{text}, {'' if corrected < 1e-4 else '= '}{probability(corrected)} after Holm's correction for {tests} tests"
-    )
+    return text if tests == 1 else f"{text}, after Holm's correction for {tests:,} tests {probability(corrected)}"
 
 
 def conclusions(comparison: Comparison) -> list[str]:
@@ -61,9 +57,13 @@ def conclusions(comparison: Comparison) -> list[str]:
         differ = [test for test in pairs if test.corrected < LEVEL]
         what = "pairs of networks of the same seed" if comparison.over_seeds else "pairs of networks"
         lines.append(
-            f"Of {len(pairs):,} {what}, {len(differ) or 'none'} differ in how many of the same test examples they get right"
+            f"Of {len(pairs):,} {what}, {_how_many(len(differ))} in how many of the same test examples they get right"
             f" (McNemar's exact test, p below {LEVEL} after Holm's correction)"
         )
     lines += [f"No test: {reason}" for reason in comparison.obstacles[:MOST_OBSTACLES]]
     more = len(comparison.obstacles) - MOST_OBSTACLES
     return [*lines, f"No test of {count(more, 'pair')} more, for such reasons"] if more > 0 else lines
+
+
+def _how_many(differ: int) -> str:
+    return "none differs" if not differ else f"{differ:,} differ{'s' * (differ == 1)}"
