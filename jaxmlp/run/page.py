@@ -13,6 +13,7 @@ from jaxmlp.run import directory, model, pictures, rates
 from jaxmlp.run.directory import CONFIG, ENVIRONMENT, PAGE, PLOTS
 from jaxmlp.run.pictures import Tested
 from jaxmlp.run.sealed import read_json
+from jaxmlp.spec import Splits
 from jaxmlp.statistics import accuracy_interval
 from jaxmlp.text import count, duration, short_path, typed
 from jaxmlp.training.callbacks import Callbacks
@@ -34,6 +35,15 @@ ENDS = {
     "diverged": "diverged: a loss was no longer finite",
     "pruned": "pruned: worse than other trials of its sweep",
 }
+
+
+def show(
+    path: Path, trained: Model, epochs: list[Epoch], summary: dict[str, Any], splits: Splits, callbacks: Callbacks
+) -> None:
+    """Draw the pictures of a run directory that is whole but for them, and write its page."""
+    tested = pictures.Tested.of(trained, splits)
+    curves = pictures.draw(path / PLOTS, trained, epochs, summary["best_epoch"], tested, callbacks)
+    write(path, trained, epochs, summary, tested, [len(split.x) for split in splits], curves, callbacks)
 
 
 def write(

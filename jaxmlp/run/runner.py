@@ -142,17 +142,8 @@ def _run(
     summary["seconds"]["compile"] = program.compile_seconds
     summary["seconds"]["total"] = data.seconds + time.perf_counter() - started
     write_json(path / SUMMARY, summary, identity)
-    show(path, trained, epochs, summary, splits, callbacks)
+    page.show(path, trained, epochs, summary, splits, callbacks)
     return Outcome(summary, int(state.epoch))
-
-
-def show(
-    path: Path, trained: Model, epochs: list[Epoch], summary: dict[str, Any], splits: Splits, callbacks: Callbacks
-) -> None:
-    """Draw the pictures of a run that is written, and its page."""
-    tested = pictures.Tested.of(trained, splits)
-    curves = pictures.draw(path / PLOTS, trained, epochs, summary["best_epoch"], tested, callbacks)
-    page.write(path, trained, epochs, summary, tested, [len(split.x) for split in splits], curves, callbacks)
 
 
 def spec_of(experiment: Experiment, splits: Splits, preparation: Preparation) -> Spec:
