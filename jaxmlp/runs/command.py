@@ -23,7 +23,7 @@ from jaxmlp.text import short_path, typed
 
 ACTIONS = ("ls", "show", "compare")
 PAGE = Path("compare.html")
-MOST_PAIRS = 10  # that are printed
+MOST_PAIRS, MOST_COLUMNS = 10, 6  # that are printed
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,8 @@ def _compare(command: Runs, paths: Sequence[Path]) -> int:
     _print_table(table.rows(compared.runs))
     if len(compared.configurations) < len(compared.runs):
         _print_table(page.configuration_rows(compared))
+    if compared.keys and len(compared.configurations) <= MOST_COLUMNS:
+        _print_table(page.key_columns(compared))
     if pairs := page.pair_rows(compared):
         _print_table(pairs[:MOST_PAIRS])
         if len(pairs) > MOST_PAIRS:
@@ -179,7 +181,7 @@ def _print_table(rows: Sequence[dict[str, str]], *, heads: bool = True) -> None:
     shown = [head for head in rows[0] if any(row[head] for row in rows)]
     drawn = Table(show_header=heads)
     for head in shown:
-        drawn.add_column(head, overflow="fold", no_wrap=head == "when")
+        drawn.add_column(escape(printable(head)), overflow="fold", no_wrap=head == "when")
     for row in rows:
         drawn.add_row(*(escape(printable(row[head])) for head in shown))
     console.print(drawn)

@@ -6,6 +6,7 @@ from typing import Any
 import tomli_w
 
 from jaxmlp import files, plots
+from jaxmlp.errors import printable
 from jaxmlp.plots import page as pages
 from jaxmlp.plots.values import label, last
 from jaxmlp.runs import table
@@ -44,10 +45,11 @@ def _figures(compared: Comparison) -> dict[str, tuple[str, str]]:
     """The pictures as <svg>, each with its caption."""
     several = len(compared.configurations) < len(compared.runs)
     named = {
-        name: configuration.runs for name, configuration in zip(_heads(compared), compared.configurations, strict=True)
+        printable(name): {printable(run.name): run for run in configuration.runs}
+        for name, configuration in zip(_heads(compared), compared.configurations, strict=True)
     }
-    curves = {name: {run.name: compared.curves[run.name] for run in runs} for name, runs in named.items()}
-    results = {name: {run.name: dict(run.test or {}) for run in runs} for name, runs in named.items()}
+    curves = {name: {title: compared.curves[run.name] for title, run in runs.items()} for name, runs in named.items()}
+    results = {name: {title: dict(run.test or {}) for title, run in runs.items()} for name, runs in named.items()}
     lines = (
         "A colour for each configuration; runs thin, means over seeds thick." if several else "A colour for each run."
     )
@@ -131,6 +133,11 @@ def key_rows(compared: Comparison) -> list[dict[str, Any]]:
         values = [list(dict.fromkeys(_value(run.keys, key) for run in c.runs)) for c in compared.configurations]
         rows.append({"key": key, "values": [", ".join(texts) for texts in values]})
     return rows
+
+
+def key_columns(compared: Comparison) -> list[dict[str, str]]:
+    """The keys that differ, side by side, for the terminal."""
+    return [{"key": row["key"]} | dict(zip(_heads(compared), row["values"], strict=True)) for row in key_rows(compared)]
 
 
 def _value(keys: dict[str, Any], key: str) -> str:

@@ -74,6 +74,14 @@ def test_configurations_are_compared_and_the_page_says_so(here, tmp_path, capsys
     assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', raw.replace("xlink:href", "href")) == []
 
 
+def test_a_run_with_a_strange_name_is_compared(here, tmp_path, capsys):
+    strange = tmp_path / "a\x01<b>\n$x$"
+    shutil.copytree("runs/a0", strange)
+    assert command.main(["compare", "runs/b0", str(strange), "--out", str(tmp_path / "p.html")]) == 0
+    assert "<b>" not in (tmp_path / "p.html").read_text()
+    assert "\x01" not in capsys.readouterr().out
+
+
 def test_two_runs_are_compared_as_json(here, tmp_path, capsys):
     assert command.main(["compare", "runs/a0", "runs/b1", "--out", str(tmp_path / "p.html"), "--json"]) == 0
     compared = strict_json(capsys.readouterr().out)
