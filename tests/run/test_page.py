@@ -15,6 +15,7 @@ from jaxmlp.run.config import Experiment
 from jaxmlp.spec import Network
 from jaxmlp.training.callbacks import Callbacks
 
+pytestmark = pytest.mark.usefixtures("drawn_pages")
 LOSSES = {"classes": "softmax_cross_entropy", "labels": "sigmoid_cross_entropy", "values": "squared_error"}
 TARGETS = {"classes": "colour", "labels": "sport,politics", "values": "price,weight"}
 
@@ -60,7 +61,7 @@ def text_of(out):
 
 
 @pytest.fixture(scope="module")
-def pages(table, tmp_path_factory):
+def pages(table, tmp_path_factory, drawn_pages):
     """Of each kind of targets the run directory with its page, the summary, and what was said."""
     folder, found = tmp_path_factory.mktemp("pages"), {}
     for kind in LOSSES:
