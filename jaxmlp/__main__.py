@@ -11,6 +11,7 @@ COMMANDS = {
     "evaluate": "measure a trained network: accuracy, F1, ROC AUC, R2 and more",
     "export": "write a trained network for ONNX, StableHLO, NumPy or PyTorch",
     "demo": "make one web page of a trained network: draw for it, or move its columns",
+    "runs": "list runs, show one, or test whether several differ",
     "sweep": "train a grid of hyperparameters and seeds as one program",
     "gradcheck": "check gradients three ways: derived by hand, automatic, numerical",
     "perceptron": "train one layer example by example, by the delta rule",

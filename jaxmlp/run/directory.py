@@ -9,6 +9,7 @@ summary.json         how it ended (runner.py)
 plots/               pictures (pictures.py)
 README.md            the model card (card.py)
 export/              the network as files for other programs, where `jaxmlp export` has put some
+run.html             a page with all of it (page.py)
 .lock                held by the process that writes; .holder.json says which it is (lock.py)
 """
 
@@ -33,7 +34,7 @@ from jaxmlp.run.sealed import WAY_OUT, read_json
 from jaxmlp.training.schedules import schedule
 
 CONFIG, ENVIRONMENT, METRICS, SUMMARY = "config.toml", "environment.json", "metrics.jsonl", "summary.json"
-CHECKPOINTS, PLOTS, CARD, EXPORT = "checkpoints", "plots", "README.md", "export"
+CHECKPOINTS, PLOTS, PAGE, CARD, EXPORT = "checkpoints", "plots", "run.html", "README.md", "export"
 NO_CONFIG = "bring it back from a copy, or begin anew with --overwrite"
 CURVES, CONFUSION, WEIGHTS, MISTAKES = "curves.png", "confusion.png", "weights.png", "mistakes.png"
 PREDICTED, LABEL_RATES = "predicted.png", "labels.png"
@@ -77,7 +78,7 @@ RUN = RunKind(
     table="hyper",
     tables=frozenset(field.name for field in fields(Experiment)),
     patterns=(
-        *(CONFIG, ENVIRONMENT, METRICS, SUMMARY, "model.safetensors", CHECKPOINTS, PLOTS, *lock.FILES),
+        *(CONFIG, ENVIRONMENT, METRICS, SUMMARY, "model.safetensors", CHECKPOINTS, PLOTS, PAGE, *lock.FILES),
         *(f"{PLOTS}/{picture}" for picture in PICTURES),
         *(CARD, EXPORT, *(f"{EXPORT}/{name}" for name in EXPORTED)),
         f"{CHECKPOINTS}/epoch-*.safetensors",

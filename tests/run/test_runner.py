@@ -109,6 +109,7 @@ def uninterrupted(npz, tmp_path_factory):
     def train(case, max_epochs=EPOCHS):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(runner.pictures, "draw", lambda *_: None)
+            patch.setattr(runner.page, "write", lambda *_: None)
             out = tmp_path_factory.mktemp("whole") / "run"
             go(experiment_of(npz, case, max_epochs=max_epochs), out)
             return run_of(out)
@@ -117,7 +118,7 @@ def uninterrupted(npz, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def whole(npz, tmp_path_factory):
+def whole(npz, tmp_path_factory, drawn_pages):
     """A run with all its files."""
     out = tmp_path_factory.mktemp("whole") / "run"
     outcome, callbacks = go(experiment_of(npz), out)
@@ -137,6 +138,7 @@ def test_a_run_leaves_all_its_files_and_no_others(whole):
     assert directory.check_new(out, overwrite=True)  # it knows them all as its own
     for picture in (out / "plots").iterdir():
         assert picture.read_bytes().startswith(b"\x89PNG")
+    assert (out / "run.html").read_text().count("<svg") == 3  # curves, calibration, learning rate
 
 
 def test_the_summary_says_how_it_ended(whole):
