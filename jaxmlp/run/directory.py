@@ -7,6 +7,7 @@ checkpoints/         the state of training (checkpoints.py)
 model.safetensors    the best weights, with what it takes to predict (model.py)
 summary.json         how it ended (runner.py)
 plots/               pictures (pictures.py)
+tensorboard/ wandb/ mlflow/   what --track writes (jaxmlp/tracking)
 .lock                held by the process that writes; .holder.json says which it is (lock.py)
 """
 
@@ -28,6 +29,7 @@ from jaxmlp.run import config, lock
 from jaxmlp.run.config import AnyExperiment, Experiment
 from jaxmlp.run.identity import Identity
 from jaxmlp.run.sealed import WAY_OUT, read_json
+from jaxmlp.tracking import names as tracking
 from jaxmlp.training.schedules import schedule
 
 CONFIG, ENVIRONMENT, METRICS, SUMMARY = "config.toml", "environment.json", "metrics.jsonl", "summary.json"
@@ -76,7 +78,7 @@ RUN = RunKind(
     patterns=(
         *(CONFIG, ENVIRONMENT, METRICS, SUMMARY, "model.safetensors", CHECKPOINTS, PLOTS, *lock.FILES),
         *(f"{PLOTS}/{picture}" for picture in PICTURES),
-        f"{CHECKPOINTS}/epoch-*.safetensors",
+        *(f"{CHECKPOINTS}/epoch-*.safetensors", *tracking.PATTERNS),
     ),
 )
 
