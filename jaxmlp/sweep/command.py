@@ -31,8 +31,8 @@ class SweepCommand(Experiment):
     """Train every trial of a grid, packed into few programs on all devices; leave a table, pictures and the best run."""
 
     config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="CONFIG.toml")] = None
-    """A TOML file with a [grid], such as configs/sweeps/halving.toml; [sample] draws configurations instead of taking the
-    product, [prune] stops the worse ones early. Flags override its keys."""
+    """A TOML file with a [grid], such as configs/sweeps/halving.toml; [sample] draws from it, [prune] ends the worse
+    early."""
     grid: Annotated[tuple[str, ...], tyro.conf.arg(metavar="LINE...")] = field(default=())
     """Axes as in [grid]: 'learning_rate = [0.03, 0.1]' 'l2 = {low = 1e-5, high = 1e-2, scale = "log", count = 4}'."""
     seeds: int | None = None
@@ -56,7 +56,7 @@ class SweepCommand(Experiment):
     device: Device = "auto"
     """What to train on; auto takes the fastest there is."""
     track: tuple[str, ...] = ()
-    """Write it for tensorboard, wandb or mlflow too, in a folder of --out. Not kept: --resume takes it anew."""
+    """Write it for tensorboard, wandb or mlflow too, below --out."""
     quiet: bool = False
     """Print nothing but errors."""
     checkpoint_seconds: Annotated[float, Gt(0)] = CHECKPOINT_SECONDS

@@ -78,10 +78,11 @@ class TensorBoard(Tracker):
 
         infos = []
         for name, listed in axes.items():
-            of_numbers, options = _are_numbers(listed), sorted({str(value) for value in listed})
+            of_numbers = _are_numbers(listed)
+            options = {str(value) for value in values.hyperparameters(dict(enumerate(listed))).values()}
             info = api.HParamInfo(name=name, type=api.DATA_TYPE_FLOAT64 if of_numbers else api.DATA_TYPE_STRING)
             if not of_numbers:
-                info.domain_discrete.extend(options)
+                info.domain_discrete.extend(sorted(options))
             infos.append(info)
         metrics = [
             api.MetricInfo(name=api.MetricName(tag=f"final/{name}"), display_name=name.replace("_", " "))
@@ -93,10 +94,14 @@ class TensorBoard(Tracker):
 
 
 def _add(writer: Any, numbers: values.Numbers, epoch: int) -> None:
-    """Scalars in groups: train_loss is loss/train."""
+    """Scalars of an epoch as one event, in groups: train_loss is loss/train."""
+    summary = import_module("tensorboardX.proto.summary_pb2").Summary
+    scalars = []
     for name, number in numbers.items():
         part, _, metric = name.partition("_")
-        writer.add_scalar(f"{metric}/{part}" if part in ("train", "validation") else name, number, epoch)
+        tag = f"{metric}/{part}" if part in values.SPLITS else name
+        scalars.append(summary.Value(tag=tag, simple_value=number))
+    writer.file_writer.add_summary(summary(value=scalars), epoch)
 
 
 def _write_session(writer: Any, hyper: Mapping[str, Any], numbers: values.Numbers, epoch: int, began: float) -> None:
@@ -109,8 +114,7 @@ def _write_session(writer: Any, hyper: Mapping[str, Any], numbers: values.Number
         else:
             start.hparams[name].number_value = value
     _add_summary(writer, _plugin_data("session_start_info", session_start_info=start))
-    for name, number in numbers.items():
-        writer.add_scalar(f"final/{name}", number, epoch)
+    _add(writer, {f"final/{name}": number for name, number in numbers.items()}, epoch)
     end = plugin.SessionEndInfo(status=api.STATUS_SUCCESS, end_time_secs=time.time())
     _add_summary(writer, _plugin_data("session_end_info", session_end_info=end))
 

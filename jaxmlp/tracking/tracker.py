@@ -76,6 +76,9 @@ class Tracker(Callbacks):
     def end(self, run: RunEnd) -> None:
         """Write how the run or grid ended, and close it."""
 
+    def abandon(self) -> None:
+        """Leave nothing behind for which this process would wait at its end: the library does not answer."""
+
     def on_run_begin(self, run: RunBegin) -> None:
         """Begin to write, with what an earlier session did and the tracker has not yet."""
         self._writer = Writer(self.name, self.say, self.patience)
@@ -96,9 +99,12 @@ class Tracker(Callbacks):
     def on_run_end(self, run: RunEnd) -> None:
         """Have the end written, and wait until all is."""
         if self._writer is not None:
-            self._writer.put(self.end, run)
-            self._writer.finish()
-            self.has_failed, self._writer = self._writer.has_failed, None
+            writer, self._writer = self._writer, None
+            writer.put(self.end, run)
+            writer.finish()
+            self.has_failed = writer.has_failed
+            if writer.is_stuck:
+                self.abandon()
 
     def _begin(self, run: RunBegin) -> None:
         self.ledger = Ledger(self.folder, goes_on=run.resumed)

@@ -46,7 +46,7 @@ def of_summary(summary: Mapping[str, Any]) -> Numbers:
     return _of_parts(measured) | _finite({name: summary.get(name) for name in ("best_epoch", "epochs_run")})
 
 
-def hyperparameters(values: Mapping[str, Any]) -> dict[str, str | bool | int | float]:
+def hyperparameters(values: Mapping[Any, Any]) -> dict[str, str | bool | int | float]:
     """Values as trackers take them: lists and tuples as text, such as `[128, 64]`; without those that are None."""
     plain = {}
     for name, value in values.items():

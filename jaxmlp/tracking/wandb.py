@@ -3,8 +3,10 @@
 Offline, unless WANDB_MODE says otherwise or WANDB_API_KEY is set; `wandb sync` sends later what is in the folder.
 """
 
+import contextlib
 import os
 import secrets
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,6 +71,16 @@ class WeightsAndBiases(Tracker):
                     return
         self.run.finish(exit_code=int(run.status == "failed"))
 
+    def abandon(self) -> None:
+        """End the service of W&B, which this process would wait for at its end."""
+        import psutil
+
+        for process in psutil.Process().children():
+            with contextlib.suppress(psutil.Error):
+                if "wandb-core" in process.name():
+                    process.kill()
+        threading.Thread(target=_forget, daemon=True).start()
+
     def _init(self, run: str, title: str, config: Mapping[str, Any], kind: str) -> Any:
         """Begin a run beside those that are open, silently, without a look at the machine or the repository."""
         import wandb
@@ -89,3 +101,11 @@ class WeightsAndBiases(Tracker):
             project=os.environ.get("WANDB_PROJECT", "jaxmlp"),
             settings=wandb.Settings(mode=mode, init_timeout=CONNECT_SECONDS, **quiet, **unseen),
         )
+
+
+def _forget() -> None:
+    """Have W&B not look for its service at the end of the process."""
+    import wandb
+
+    with contextlib.suppress(Exception):  # the service is gone, and says so
+        wandb.teardown(exit_code=1)

@@ -31,6 +31,11 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name=f"jaxmlp-{name}", daemon=True)
         self._thread.start()
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a call has not come back, once all is written that will be."""
+        return self.has_failed and self._thread.is_alive()
+
     def put(self, write: Callable[[Any], None], event: Any) -> None:
         """Have `write(event)` called; nothing, once it has failed."""
         while not self._failed() and self._calls.qsize() >= MOST:

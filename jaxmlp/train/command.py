@@ -39,7 +39,7 @@ class Train(Experiment):
     data_parallel: bool = False
     """Split every minibatch over all devices; the result is the same to rounding."""
     track: tuple[str, ...] = ()
-    """Write it for tensorboard, wandb or mlflow too, in a folder of --out. Not kept: --resume takes it anew."""
+    """Write it for tensorboard, wandb or mlflow too, below --out."""
     quiet: bool = False
     """Print nothing but errors."""
     checkpoint_seconds: Annotated[float, Gt(0)] = 5.0
