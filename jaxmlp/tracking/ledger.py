@@ -19,7 +19,10 @@ class Ledger:
         folder.mkdir(parents=True, exist_ok=True)
         if not goes_on:
             self.path.unlink(missing_ok=True)
-        for line in self.path.read_text().splitlines() if self.path.exists() else []:
+        lines, _, cut = self.path.read_text().rpartition("\n") if self.path.exists() else ("", "", "")
+        if cut:  # by a kill
+            self._add("")
+        for line in lines.splitlines():
             kind, _, value = line.partition(" ")
             if kind == "id":
                 self.id = value

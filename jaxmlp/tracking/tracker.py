@@ -17,7 +17,7 @@ from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
 from jaxmlp.training.events import RunBegin, RunEnd, TrialEnd
 
-PATIENCE = 30.0  # seconds that one event may take
+PATIENCE = 60.0  # seconds that one event may take; the first of MLflow makes a database, 2 s on a quiet machine
 
 
 def to_stderr(line: str) -> None:

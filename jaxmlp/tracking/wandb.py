@@ -15,7 +15,7 @@ from jaxmlp.tracking.tracker import Tracker
 from jaxmlp.training.epochs import Epoch
 from jaxmlp.training.events import RunBegin, RunEnd, TrialEnd
 
-CONNECT_SECONDS = 20.0  # below the patience of a tracker
+CONNECT_SECONDS = 30.0  # below the patience of a tracker
 
 
 class WeightsAndBiases(Tracker):
