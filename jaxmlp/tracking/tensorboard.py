@@ -1,6 +1,5 @@
 """TensorBoard: event files with scalars, pictures, and the table of its HPARAMS view; no TensorFlow is needed."""
 
-import secrets
 import shutil
 import time
 from collections.abc import Mapping
@@ -38,7 +37,7 @@ class TensorBoard(Tracker):
         from tensorboardX import SummaryWriter
 
         self.run, self.began, self.described = run, time.time(), False
-        session = f".{secrets.token_hex(4)}"  # else two sessions of one second have one file
+        session = f".{time.time_ns()}"  # else two sessions of one second have one file; readers go by the names
         purge = None if run.resumed else 0  # what an earlier run has left in the folder is not shown
         self.writer = SummaryWriter(str(self.folder), purge_step=purge, filename_suffix=session)
         self.writer.add_text("config", "\n".join(f"    {key} = {value}" for key, value in run.config.items()))
