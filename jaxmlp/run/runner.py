@@ -23,7 +23,7 @@ from jaxmlp.run.config import Experiment
 from jaxmlp.run.directory import CHECKPOINTS, ENVIRONMENT, METRICS, PLOTS, SUMMARY
 from jaxmlp.run.identity import Identity
 from jaxmlp.run.resuming import resume
-from jaxmlp.run.sealed import write_json
+from jaxmlp.run.sealed import read_json, write_json
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.text import count
 from jaxmlp.training import fitting
@@ -127,7 +127,7 @@ def _run(
     state, epochs = resume(path, state, spec, splits, identity, callbacks, begun=begun)
     environment.write(path, now)  # what refuses to go on has not written it
     remove(path / SUMMARY)  # it is of fewer epochs
-    callbacks.on_run_begin(begin_of(experiment, data, path, epochs, resumed=begun))
+    callbacks.on_run_begin(_begin_of(experiment, data.origin_and_sizes(), path, epochs, resumed=begun))
     program, state = fitting.compile_epoch(spec, hyper, key, splits, state, placement, callbacks)
     saved, stop = time.monotonic(), False
     for done in fitting.train(program, state, callbacks):
@@ -151,9 +151,16 @@ def _run(
     return Outcome(summary, int(state.epoch))
 
 
-def begin_of(experiment: Experiment, data: Loaded, path: Path, epochs: Sequence[Epoch], *, resumed: bool) -> RunBegin:
-    """How a run begins, or goes on after some epochs."""
-    return RunBegin(dict(flat(config.tree(experiment))), data.origin_and_sizes(), path, resumed, tuple(epochs))
+def tell(experiment: Experiment, path: Path, summary: dict[str, Any], callbacks: Callbacks) -> None:
+    """Have callbacks see a run that has ended, from its files."""
+    origin = (read_json(path / ENVIRONMENT) or {})["data"]["origin"]
+    epochs = [Epoch.from_json(line) for line in metrics.read(path)]
+    callbacks.on_run_begin(_begin_of(experiment, origin, path, epochs, resumed=True))
+    callbacks.on_run_end(RunEnd("finished", summary, path))
+
+
+def _begin_of(experiment: Experiment, data: str, path: Path, epochs: Sequence[Epoch], *, resumed: bool) -> RunBegin:
+    return RunBegin(dict(flat(config.tree(experiment))), data, path, resumed, tuple(epochs))
 
 
 def spec_of(experiment: Experiment, splits: Splits, preparation: Preparation) -> Spec:

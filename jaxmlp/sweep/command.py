@@ -22,7 +22,7 @@ from jaxmlp.sweep.ending import print_end, print_end_again, split_warning
 from jaxmlp.sweep.options import CHECKPOINT_SECONDS, Options
 from jaxmlp.sweep.progress import SweepBar
 from jaxmlp.text import count, short_path, typed
-from jaxmlp.tracking.names import check_names, say_where, trackers
+from jaxmlp.tracking.names import behind, check_names, say_where, trackers
 from jaxmlp.training.callbacks import Together
 
 
@@ -188,6 +188,12 @@ def _train(command: SweepCommand, sweep: Sweep, held: contextlib.ExitStack, bar:
         if line := directory.moved(out, sweep.experiment):
             bar.on_message(line)
     if out is not None and resumed and (code := print_end_again(bar, out, sweep)) is not None:
+        if names := behind(command.track, out):
+            from jaxmlp.sweep.runner import tell
+
+            tracked = trackers(names, out, bar.on_message)
+            tell(sweep, out, Together(tracked))
+            say_where(tracked, bar.on_message)
         return code
     cluster = None
     if command.engine == "ray":

@@ -16,6 +16,7 @@ from jaxmlp.grid.sizing import Devices
 from jaxmlp.grid.units import Group, cut
 from jaxmlp.run import config as run_config
 from jaxmlp.run import environment
+from jaxmlp.run.directory import ENVIRONMENT
 from jaxmlp.run.identity import Identity
 from jaxmlp.run.sealed import read_json, write_json
 from jaxmlp.sweep import finish, logs, store
@@ -28,7 +29,7 @@ from jaxmlp.sweep.recorder import Recorder
 from jaxmlp.sweep.store import GROUPS
 from jaxmlp.text import count as count_of
 from jaxmlp.training.callbacks import Callbacks, ending
-from jaxmlp.training.events import RunBegin, RunEnd
+from jaxmlp.training.events import RunBegin, RunEnd, TrialEnd
 
 
 class Outcome(NamedTuple):
@@ -96,7 +97,7 @@ def _run(
     terms = _terms(groups, path, decide, options, identity)
     environment.write(path, now)
     journal = _journal(path, groups, identity, callbacks)
-    callbacks.on_run_begin(_begin_of(sweep, groups, path, resumed=begun))
+    callbacks.on_run_begin(_begin_of(sweep, groups[0].data().origin_and_sizes(), path, resumed=begun))
     if packed_anew:
         journal.forget_all()
     of_workers = unit_groups(sweep, groups, terms)
@@ -133,11 +134,21 @@ def _run(
     return Outcome(summary, len(tally.rows), tally.epochs)
 
 
-def _begin_of(sweep: Sweep, groups: Sequence[SweepGroup], path: Path, *, resumed: bool) -> RunBegin:
+def tell(sweep: Sweep, path: Path, callbacks: Callbacks) -> None:
+    """Have callbacks see a sweep that has ended, from its files."""
+    origin = (read_json(path / ENVIRONMENT) or {})["data"]["origin"]
+    callbacks.on_run_begin(_begin_of(sweep, origin, path, resumed=True))
+    curves = store.curves(path)
+    for row in store.results(path):
+        callbacks.on_trial_end(TrialEnd(row, curves[row["trial"]]))
+    callbacks.on_run_end(RunEnd("finished", store.ended(path), path))
+
+
+def _begin_of(sweep: Sweep, data: str, path: Path, *, resumed: bool) -> RunBegin:
     """How a sweep begins: what all trials have in common, and the values of each axis."""
     axes = {**sweep.trials.grid.axes, "seed": sweep.trials.grid.seeds}
     config = {key: value for key, value in flat(run_config.tree(sweep.experiment)) if key not in axes}
-    return RunBegin(config, groups[0].data().origin_and_sizes(), path, resumed, axes=axes)
+    return RunBegin(config, data, path, resumed, axes=axes)
 
 
 def _journal(path: Path, groups: Sequence[SweepGroup], run: Identity, callbacks: Callbacks) -> SweepJournal:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-FILE = "written.txt"
+FILE, END = "written.txt", "end"
 
 
 class Ledger:
@@ -16,6 +16,7 @@ class Ledger:
     def __init__(self, folder: Path, *, goes_on: bool) -> None:
         self.path, self.id, self.epoch = folder / FILE, "", 0
         self.trials: set[int] = set()
+        self.has_ended = False  # and nothing came after
         folder.mkdir(parents=True, exist_ok=True)
         if not goes_on:
             self.path.unlink(missing_ok=True)
@@ -23,6 +24,7 @@ class Ledger:
         if cut:  # by a kill
             self._add("")
         for line in lines.splitlines():
+            self.has_ended = line == END
             kind, _, value = line.partition(" ")
             if kind == "id":
                 self.id = value
@@ -45,6 +47,11 @@ class Ledger:
         """A trial is written."""
         self.trials.add(trial)
         self._add(f"trial {trial}")
+
+    def add_end(self) -> None:
+        """All that there is has been written."""
+        self.has_ended = True
+        self._add(END)
 
     def _add(self, line: str) -> None:
         with self.path.open("a") as file:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from jaxmlp.errors import UsageError, unknown
+from jaxmlp.tracking.ledger import Ledger
 
 if TYPE_CHECKING:
     from jaxmlp.tracking.tracker import Tracker
@@ -57,6 +58,11 @@ def trackers(names: Sequence[str], path: Path, say: Callable[[str], None]) -> "l
     """Trackers of the run or sweep in `path`, each in a folder of its own there."""
     modules = {name: import_module(f"jaxmlp.tracking.{name}") for name in names}
     return [getattr(module, TRACKERS[name].kind)(path / name, say) for name, module in modules.items()]
+
+
+def behind(names: Sequence[str], path: Path) -> list[str]:
+    """Those of the trackers that have not written the end of the run or sweep in `path`, which has ended."""
+    return [name for name in names if not Ledger(path / name, goes_on=True).has_ended]
 
 
 def say_where(tracked: "Sequence[Tracker]", say: Callable[[str], None]) -> None:

@@ -100,7 +100,7 @@ class Tracker(Callbacks):
         """Have the end written, and wait until all is."""
         if self._writer is not None:
             writer, self._writer = self._writer, None
-            writer.put(self.end, run)
+            writer.put(self._end, run)
             writer.finish()
             self.has_failed = writer.has_failed
             if writer.is_stuck:
@@ -109,6 +109,11 @@ class Tracker(Callbacks):
     def _begin(self, run: RunBegin) -> None:
         self.ledger = Ledger(self.folder, goes_on=run.resumed)
         self.begin(run)
+
+    def _end(self, run: RunEnd) -> None:
+        self.end(run)
+        if run.status == "finished":
+            self.ledger.add_end()
 
     def _epoch(self, epoch: Epoch) -> None:
         if epoch.epoch > self.ledger.epoch:

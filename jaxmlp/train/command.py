@@ -17,7 +17,7 @@ from jaxmlp.errors import RunError, UsageError
 from jaxmlp.run import config, directory, lock
 from jaxmlp.run.config import Experiment
 from jaxmlp.text import short_path, typed
-from jaxmlp.tracking.names import check_names, say_where, trackers
+from jaxmlp.tracking.names import behind, check_names, say_where, trackers
 from jaxmlp.training.callbacks import Together
 from jaxmlp.training.epochs import Measured
 
@@ -106,14 +106,18 @@ def _train(command: Train, experiment: Experiment, held: contextlib.ExitStack, b
             bar.on_message(line)
         summary = directory.ended(out, experiment)
         if summary is not None:
-            from jaxmlp.run.runner import losses, missing
+            from jaxmlp.run.runner import losses, missing, tell
 
             absent = missing(out, summary)
             if absent is None:
                 for line in losses(out, summary):
                     bar.on_message(line)
                 bar.on_message(f"this run had already ended ({summary['stop_reason']}); nothing was changed")
-                return _end(bar, out, summary)
+                code, tracked = _end(bar, out, summary), trackers(behind(command.track, out), out, bar.on_message)
+                if tracked:
+                    tell(experiment, out, summary, Together(tracked))
+                    say_where(tracked, bar.on_message)
+                return code
             bar.on_message(f"this run had already ended, but {absent}: writing it again")
     bar.on_message(f"device: {choose_device(command.device)}")
 

@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from helpers import json_lines, run_of, save_clouds, signalling
+from helpers import contents, json_lines, run_of, save_clouds, signalling
 
 from jaxmlp.sweep import command as sweep
 from jaxmlp.tracking import TensorBoard
@@ -47,6 +47,11 @@ def test_a_run_has_the_numbers_of_its_files_and_goes_on_after_a_stop(tmp_path, s
             assert found[f"{metric}/{split}"] == pytest.approx(numbers, rel=1e-6)
     assert train.main([*small, *track, "--overwrite", "--quiet"]) == 0
     assert scalars(out / "tensorboard") == found
+    before = contents(out)
+    assert train.main([*track, "--resume", "--quiet"]) == 0
+    assert contents(out).keys() == before.keys()  # all was written
+    assert train.main(["--out", str(plain), "--resume", "--quiet", "--track", "tensorboard"]) == 0
+    assert scalars(plain / "tensorboard") == found  # of a run that had ended without
 
 
 def test_a_sweep_has_the_numbers_of_its_table(tmp_path, small):
@@ -58,8 +63,11 @@ def test_a_sweep_has_the_numbers_of_its_table(tmp_path, small):
         for name in ("validation_loss", "validation_accuracy", "train_loss"):
             final = found[f"final/best_{name}"]
             assert final == pytest.approx({row["best_epoch"]: row[name]}, rel=1e-6)
+    tracked = scalars(out / "tensorboard" / "trial-000001")
     assert sweep.main([*small, *grid, "--overwrite"]) == 0
     assert not (out / "tensorboard").exists()
+    assert sweep.main(["--out", str(out), "--resume", "--quiet", "--track", "tensorboard"]) == 0
+    assert scalars(out / "tensorboard" / "trial-000001") == tracked  # of a sweep that had ended without
 
 
 def test_a_tracker_that_fails_costs_a_line_and_not_the_run(tmp_path, small, monkeypatch, capsys):

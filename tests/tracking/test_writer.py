@@ -145,3 +145,14 @@ def test_a_ledger_passes_over_a_line_that_was_cut(tmp_path):
     assert (again.id, again.epoch, again.trials) == ("abc", 1, {7})
     again.add_epoch(2)
     assert Ledger(tmp_path, goes_on=True).epoch == 2
+
+
+def test_a_ledger_has_ended_until_something_is_added(tmp_path):
+    ledger = Ledger(tmp_path, goes_on=False)
+    ledger.add_epoch(1)
+    ledger.add_end()
+    again = Ledger(tmp_path, goes_on=True)
+    assert again.has_ended
+    again.add_epoch(2)
+    assert not Ledger(tmp_path, goes_on=True).has_ended
+    assert not Ledger(tmp_path / "other", goes_on=True).has_ended
