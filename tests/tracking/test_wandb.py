@@ -32,7 +32,10 @@ def read(file):
     """The run, the config, the history and the summary, and the files of its artifacts."""
     from wandb.proto.wandb_internal_pb2 import Record
 
-    records = [Record.FromString(content) for content in contents(file)]
+    until = time.monotonic() + 10  # its service writes the last records a moment after `finish`
+    records = []
+    while not any(record.HasField("exit") for record in records) and time.monotonic() < until:
+        records = [Record.FromString(content) for content in contents(file)]
     config, history, summary, runs, artifacts = {}, [], {}, [], []
     for record in records:
         kind = record.WhichOneof("record_type")
@@ -56,7 +59,7 @@ def test_runs_and_sweeps_are_written_offline_and_go_on(run, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     folder = run.path / "wandb"
     run.go(WeightsAndBiases(folder), 1, 2, status="stopped")
-    time.sleep(1 - time.time() % 1)  # the library names the folder of a session by the second
+    time.sleep(1 - time.time() % 1)  # the library calls the folder of a session by the second
     run.go(WeightsAndBiases(folder), 2, 3, done=(1,))
     first, second = (read(file) for file in sorted(folder.glob("offline-run-*/*.wandb")))
     assert first[0].run_id == second[0].run_id
