@@ -44,8 +44,14 @@ class Writer:
             self._calls.put((write, event))
 
     def finish(self) -> None:
-        """Wait until all is written, as long as each call ends in time."""
+        """Wait until all is written, as long as each call ends in time, and Ctrl-C is not pressed."""
         self._calls.put(None)
+        try:
+            self._wait()
+        except KeyboardInterrupt:  # not raised: the run has ended, and has a result
+            self._leave_out("Ctrl-C")
+
+    def _wait(self) -> None:
         began, said = time.monotonic(), False
         while self._thread.is_alive() and not self._failed():
             self._thread.join(PAUSE)
@@ -66,9 +72,12 @@ class Writer:
             why = f"no answer for {self.patience:g} s"
         else:
             return False
+        self._leave_out(why)
+        return True
+
+    def _leave_out(self, why: str) -> None:
         self.has_failed = True
         self.say(f"{self.name} is left out from here on ({why}); the run itself goes on")
-        return True
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None and not self.has_failed:

@@ -57,6 +57,20 @@ def test_one_that_is_slow_is_waited_for_and_says_how_much_is_left(monkeypatch):
     assert not writer.has_failed
 
 
+def test_a_wait_at_the_end_is_ended_by_ctrl_c_and_nothing_is_raised(monkeypatch):
+    def press(_):
+        raise KeyboardInterrupt
+
+    said, blocked = [], threading.Event()
+    writer = Writer("it", said.append, patience=60.0)
+    writer.put(lambda _: blocked.wait(60), 1)
+    monkeypatch.setattr(writer._thread, "join", press)
+    writer.finish()
+    assert said == ["it is left out from here on (Ctrl-C); the run itself goes on"]
+    assert writer.is_stuck
+    blocked.set()
+
+
 def test_training_waits_where_very_much_is_left(monkeypatch):
     monkeypatch.setattr("jaxmlp.tracking.writer.MOST", 2)
     most, go = [], threading.Event()
