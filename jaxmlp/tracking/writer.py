@@ -33,8 +33,8 @@ class Writer:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether a call has not come back, once all is written that will be."""
-        return self.has_failed and self._thread.is_alive()
+        """Whether a call has not come back, though nothing waits for it any more."""
+        return self.has_failed and self._error is None and self._thread.is_alive()
 
     def put(self, write: Callable[[Any], None], event: Any) -> None:
         """Have `write(event)` called; nothing, once it has failed."""
