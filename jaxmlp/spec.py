@@ -61,6 +61,9 @@ class Training:
     """How the L1 penalty moves the weights; proximal is a soft threshold, and gives exact zeros; none leaves it out."""
     matmul_precision: str = "highest"
     """Of matrix products. On a CPU all are float32; the default of accelerators is less."""
+    compute_dtype: str = "full"
+    """Of the operands of matrix products in training: full, or bfloat16, whose products are summed in float32. Evaluated and
+    predicted is in full."""
     dtype: str = "float32"
     """Of weights, hyperparameters and metrics: float32 or float64."""
 

@@ -53,13 +53,16 @@ fitting.compiled_begin = jax.jit(fitting.begin, static_argnums=0)  # at FLAGS, l
 gc.freeze()
 gc.set_threshold(50_000, 20, 50)
 
+jax.config.update("jax_enable_compilation_cache", False)  # each program is another one
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
 def pytest_collection_modifyitems(items):
     """The longest first: then no worker is left with one of them at the end."""
-    items.sort(key=lambda item: not re.search(r"test_(notebooks|users_flags|sweep_kills|kills|ray)", item.nodeid))
+    items.sort(
+        key=lambda item: not re.search(r"test_(notebooks|battery|ray|users_flags|sweep_kills|kills)", item.nodeid)
+    )
 
 
 @pytest.fixture(autouse=True)

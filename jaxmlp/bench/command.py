@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 
 from jaxmlp import files
-from jaxmlp.bench import entries, modes, programs
+from jaxmlp.bench import accelerator, entries, modes, programs
 from jaxmlp.bench.entries import PARTS, PEERS
 from jaxmlp.bench.programs import PROGRAM_PARTS
 from jaxmlp.bench.task import PRESETS, Task
@@ -28,20 +28,21 @@ class Bench:
     """Measure how long an epoch takes, beside other libraries and beside what the machine can do."""
 
     preset: str = "report"
-    """What is trained: report (784-128-10), digits (64-32-10), wide, deep, or table (32 columns)."""
+    """What is trained: report (784-128-10), digits (64-32-10), wide, deep, or table (32 columns); or accelerator, which
+    measures a gpu in four minutes: a network and grids in each precision, and a sweep of 1,000 trials."""
     peers: tuple[str, ...] = tuple(PEERS)
     """Other libraries, or none; those that are not installed are left out."""
     parts: tuple[str, ...] = PARTS
     """What is measured. An epoch of each network: limits (of the machine), run, grid. Whole programs, for the presets report
     and digits: process (a training), target (the time to an accuracy), search (the time to the best of 64)."""
     rounds: Annotated[int, Ge(1)] = 7
-    """Rounds in which all take turns; medians are shown."""
+    """Rounds in which all take turns, 3 of the preset accelerator; medians are shown."""
     examples: Annotated[int, Ge(1)] | None = None
     """Training examples, instead of those of the preset."""
     trials: Annotated[int, Ge(1)] | None = None
     """Trials of the grid, instead of those of the preset."""
-    device: Literal["cpu", "gpu"] = "cpu"
-    """What all compute on; on a gpu, NumPy and scikit-learn are left out."""
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    """What all compute on: the cpu, of the preset accelerator a gpu. On a gpu, NumPy and scikit-learn are left out."""
     growth: bool = False
     """Instead: how the seconds of our training grow with epochs, examples, width, depth, batch and trials."""
     shares: bool = False
@@ -79,21 +80,27 @@ def main(arguments: list[str]) -> int:
             ("--growth", "our own training and grid") if command.growth else ("--shares", "our training and PyTorch's")
         )
         raise UsageError(f"{flag} measures {measures}: leave out --peers and --parts")
+    on_accelerator = command.preset == accelerator.PRESET
+    if unread := sorted({"peers", "parts", "growth", "shares", "plot"} & given) if on_accelerator else []:
+        raise UsageError(f"--{unread[0]} is not read by --preset {command.preset}: leave it out")
     _check_file("--json", command.json)
     _check_file("--plot", command.plot, PICTURES)
     signals.set_last_line("nothing was measured to its end, and no file written")
-    plan = modes.Plan(command.preset, task, command.rounds, command.parts, wanted)
+    rounds = accelerator.ROUNDS if on_accelerator and "rounds" not in given else command.rounds
+    plan = modes.Plan(command.preset, task, rounds, command.parts, wanted)
     mode = modes.compare
     if command.growth or command.shares:
         mode = modes.grow if command.growth else modes.map_shares
     elif whole:
         mode = modes.run_programs
+    elif on_accelerator:
+        mode = modes.accelerate
     with Lines(quiet=command.quiet) as lines:
         measured = mode(plan, lines)
     signals.set_last_line()
     if command.json is not None:
         files.write_atomically(command.json, json.dumps(finite(measured.tree), indent=2, allow_nan=False) + "\n")
-    if command.plot is not None:
+    if command.plot is not None and measured.picture is not None:
         measured.picture().save(command.plot)
     for failure in measured.failures:
         print(f"error: {failure}", file=sys.stderr)
@@ -122,7 +129,8 @@ def _task(command: Bench) -> Task:
     """The preset, with the sizes that were given. UsageError for an unknown preset."""
     task = entry_of("--preset", command.preset, PRESETS)
     examples, trials = command.examples or task.examples, command.trials or task.trials
-    return replace(task, examples=examples, trials=trials, device=command.device)
+    device = task.device if command.device == "auto" else command.device
+    return replace(task, examples=examples, trials=trials, device=device)
 
 
 def _check_file(flag: str, path: Path | None, ends: tuple[str, ...] = ()) -> None:

@@ -41,6 +41,7 @@ class Entry(NamedTuple):
     source: str  # module below jaxmlp.bench, function, and its argument where it takes one
     peer: str = ""  # "": our own
     a_process_a_core: bool = False  # as many as cores, each with one thread at a network of its own
+    xla_flags: str = ""  # of its process, beside the user's
 
     def make(self, task: Task) -> Contestant:
         """Read the data and build the network, in the process of the entry."""
@@ -53,8 +54,9 @@ LIMIT, FLOOR, RUN, GRID = "large product", "product floor", "jaxmlp, autodiff", 
 ENTRIES = (
     Entry(LIMIT, "limits", "limits:large_product"),
     Entry(FLOOR, "limits", "limits:product_floor"),
-    Entry(RUN, "run", "own:single:autodiff"),
-    Entry("jaxmlp, delta rule", "run", "own:single:delta_rule"),
+    Entry(RUN, "run", "own:single:gradient=autodiff"),
+    Entry("jaxmlp, delta rule", "run", "own:single:gradient=delta_rule"),
+    Entry("jaxmlp, bfloat16", "run", "own:single:gradient=delta_rule:compute_dtype=bfloat16"),
     Entry("NumPy by hand", "run", "peers.by_numpy:by_hand", "numpy"),
     Entry("scikit-learn", "run", "peers.by_sklearn:classifier", "sklearn"),
     Entry("PyTorch, hand-tuned", "run", "peers.by_torch:by_hand", "torch"),
@@ -63,18 +65,32 @@ ENTRIES = (
     Entry("Flax NNX", "run", "peers.by_flax:loop", "flax"),
     Entry("Equinox", "run", "peers.by_equinox:loop", "equinox"),
     Entry("skorch", "run", "peers.by_skorch:classifier", "skorch"),
-    Entry(GRID, "grid", "own:grid:autodiff"),
-    Entry("jaxmlp grid, delta rule", "grid", "own:grid:delta_rule"),
+    Entry(GRID, "grid", "own:grid:gradient=autodiff"),
+    Entry("jaxmlp grid, delta rule", "grid", "own:grid:gradient=delta_rule"),
+    Entry("jaxmlp grid, bfloat16", "grid", "own:grid:gradient=delta_rule:compute_dtype=bfloat16"),
     Entry("NumPy, one a core", "grid", "peers.by_numpy:by_hand", "numpy", True),
     Entry("scikit-learn, one a core", "grid", "peers.by_sklearn:classifier", "sklearn", True),
     Entry("PyTorch, one a core", "grid", "peers.by_torch:eager", "torch", True),
     Entry("PyTorch, torch.func", "grid", "peers.by_torch:ensemble", "torch"),
 )
+DEFAULT_LIMIT, ROUNDED_LIMIT = "large product, default precision", "large product, bfloat16"
+ON_ACCELERATORS = (  # beside those above, by `--preset accelerator`
+    Entry(DEFAULT_LIMIT, "limits", "limits:large_product_at:default"),
+    Entry(ROUNDED_LIMIT, "limits", "limits:large_product_at:bfloat16"),
+    Entry("jaxmlp, default precision", "run", "own:single:gradient=delta_rule:matmul_precision=default"),
+    Entry(
+        "jaxmlp, no command buffers",
+        "run",
+        "own:single:gradient=autodiff",
+        xla_flags="--xla_gpu_enable_command_buffer=",
+    ),
+    Entry("PyTorch, CUDA graphs", "run", "peers.by_torch:graphs", "torch"),
+)
 
 
 def entry_called(name: str) -> Entry:
     """The entry of this name."""
-    return next(entry for entry in ENTRIES if entry.name == name)
+    return next(entry for entry in (*ENTRIES, *ON_ACCELERATORS) if entry.name == name)
 
 
 def chosen(parts: Iterable[str], peers: Iterable[str], device: str = "cpu") -> tuple[Entry, ...]:

@@ -1,10 +1,12 @@
 """What the machine can do: its large matrix product, and the products of an epoch with nothing around them."""
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from jaxmlp.bench.task import Contestant, Task
 
@@ -13,12 +15,22 @@ WIDTHS = (1024, 2048, 4096)  # of the large product: the first that takes as man
 
 def large_product(task: Task) -> Contestant:
     """A square matrix product; worth the epochs that have as many operations."""
+    return _square(task, jnp.float32, "highest")
+
+
+def large_product_at(how: str) -> Callable[[Task], Contestant]:
+    """The same of bfloat16 operands with sums in float32, or at the platform's default precision."""
+    dtype = jnp.bfloat16 if how == "bfloat16" else jnp.float32
+    return partial(_square, dtype=dtype, precision="default")
+
+
+def _square(task: Task, dtype: DTypeLike, precision: str) -> Contestant:
     n = next((n for n in WIDTHS if 2 * n**3 >= task.epochs * task.flops), WIDTHS[-1])
-    a = jnp.ones((n, n), jnp.float32)
-    multiply = jax.jit(lambda a: jnp.matmul(a, a, precision="highest"))
+    a = jnp.ones((n, n), dtype)
+    multiply = jax.jit(partial(jnp.matmul, precision=precision, preferred_element_type=jnp.float32))
 
     def run() -> None:
-        jax.block_until_ready(multiply(a))
+        jax.block_until_ready(multiply(a, a))
 
     return Contestant(run, 2 * n**3 / task.flops)
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from jaxmlp.bench.entries import Entry
 from jaxmlp.bench.task import Task
-from jaxmlp.cli.devices import cores
+from jaxmlp.cli.machine import cores
 from jaxmlp.errors import JaxmlpError, printable, shortened
 
 SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # they slow NumPy down where they are set
@@ -37,6 +37,7 @@ class Measurement(NamedTuple):
     loss: float | None = None  # None: nothing is learnt
     first_seconds: float | None = None  # of the first run, with reading the data, building and compiling
     peak_bytes: int | None = None  # of all its processes
+    device_peak_bytes: int | None = None  # of the device's memory, where it has its own
     device: str = ""  # its kind, where JAX is used
     failure: str = ""
 
@@ -123,7 +124,8 @@ def _environment(job: Job) -> dict[str, str]:
         "JAX_PLATFORMS": "cuda" if job.task.device == "gpu" else "cpu",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     }
-    return environment() | one_thread | platform | {"KERAS_BACKEND": "jax"}
+    flags = " ".join(filter(None, [os.environ.get("XLA_FLAGS", ""), job.entry.xla_flags]))
+    return environment() | one_thread | platform | {"KERAS_BACKEND": "jax", "XLA_FLAGS": flags}
 
 
 class _Processes:
@@ -148,6 +150,7 @@ class _Processes:
             "first_seconds": self._first_seconds,
             "device": self._device,
             "peak_bytes": sum(answer["peak_bytes"] for answer in answers),
+            "device_peak_bytes": answers[0]["device_peak_bytes"],
         }
 
     def _answers(self, request: str = "") -> list[dict[str, Any]]:

@@ -1,11 +1,12 @@
-"""The four ways to measure: entries in turn, whole programs, the growth over sizes, and shares over batch and width."""
+"""The ways to measure: entries in turn, whole programs, growth over sizes, shares over batch and width, an accelerator."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jaxmlp.bench import entries, growth, programs, reached, running, shares, table
+from jaxmlp.bench import accelerator, entries, growth, programs, reached, running, shares, table
 from jaxmlp.bench.entries import Entry
 from jaxmlp.bench.machine import where_and_when
 from jaxmlp.bench.measuring import Job, Measurement, measure
@@ -31,7 +32,7 @@ class Measured(NamedTuple):
     """What was measured, for files, and what failed."""
 
     tree: dict[str, Any]
-    picture: Callable[[], "Picture"]
+    picture: Callable[[], "Picture"] | None  # None: there is none
     failures: list[str]
 
 
@@ -102,6 +103,33 @@ def grow(plan: Plan, lines: Lines) -> Measured:
         return chart.growth(grown)
 
     return Measured(growth.to_json(grown, plan.preset, task, plan.rounds), picture, failures)
+
+
+def accelerate(plan: Plan, lines: Lines) -> Measured:
+    """One network in all precisions, grids of it, and a sweep as a whole program, as far as the time goes."""
+    task, rows, failures, left, limits = plan.task, [], [], [], {}
+    accelerator.check_device(task.device)
+    lines.on_message(_about(plan.preset, task, ()))
+    end, run = time.monotonic() + accelerator.SECONDS, None
+    for jobs in accelerator.groups(task):
+        if time.monotonic() > end:
+            left += [job.label for job in jobs]
+            continue
+        measurements = measure(jobs, plan.rounds, partial(_show, lines))
+        failures += _failures(jobs, measurements)
+        rows += accelerator.rows(jobs, measurements, limits)
+    if time.monotonic() > end:
+        left.append("jaxmlp sweep")
+    else:
+        _show(lines, "jaxmlp sweep", 0, 1)
+        run = accelerator.sweep(task.device)
+        failures += [f"jaxmlp sweep failed: {run.failure}"] if run.failure else []
+    lines.clear()
+    accelerator.show(rows, run, lines.console)
+    if left:
+        lines.on_message(f"no time for: {', '.join(left)}")
+
+    return Measured(accelerator.to_json(rows, run, left, task, plan.rounds), None, failures)
 
 
 def map_shares(plan: Plan, lines: Lines) -> Measured:

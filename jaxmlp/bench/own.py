@@ -1,7 +1,8 @@
 """Our own entries: one network, trained as `fit` does, and a grid, trained as `jaxmlp sweep` does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,18 +21,22 @@ from jaxmlp.nn.network import Layer, Params
 from jaxmlp.training.fitting import compiled_advance, compiled_begin, traced
 
 
-def single(gradient: str) -> Callable[[Task], Contestant]:
-    """One network, its gradient computed in this way."""
-    return partial(_single, gradient)
+def single(*training: str) -> Callable[[Task], Contestant]:
+    """One network; `training` are fields of `Training` as `name=value`, such as `gradient=delta_rule`."""
+    return partial(_single, _fields(training))
 
 
-def grid(gradient: str) -> Callable[[Task], Contestant]:
+def grid(*training: str) -> Callable[[Task], Contestant]:
     """All trials of the grid, packed."""
-    return partial(_grid, gradient)
+    return partial(_grid, _fields(training))
 
 
-def _single(gradient: str, task: Task) -> Contestant:
-    spec, splits, key = _spec(task, gradient), jax.device_put(_splits(task)), jax.random.key(0)
+def _fields(training: Sequence[str]) -> dict[str, Any]:
+    return dict(field.split("=") for field in training)
+
+
+def _single(training: dict[str, Any], task: Task) -> Contestant:
+    spec, splits, key = _spec(task, training), jax.device_put(_splits(task)), jax.random.key(0)
     hyper = traced(spec, _hyper(task, task.learning_rate))
     params = tuple(Layer(jnp.asarray(w), jnp.asarray(b)) for w, b in task.weights())
     first = compiled_begin(spec, hyper, key)._replace(params=params, best_params=params)
@@ -45,11 +50,14 @@ def _single(gradient: str, task: Task) -> Contestant:
     return Contestant(run, task.epochs)
 
 
-def _grid(gradient: str, task: Task) -> Contestant:
-    spec, splits = _spec(task, gradient), _splits(task)
+def _grid(training: dict[str, Any], task: Task) -> Contestant:
+    spec, splits = _spec(task, training), _splits(task)
     trials = [Trial(_hyper(task, rate), 0) for rate in task.learning_rates()]
     devices = local_workers(task.trials)
-    probe = sizing.probe(spec, splits, devices, task.trials, seeds=1)
+    if task.device == "cpu":
+        chunk, seconds, *_ = sizing.probe(spec, splits, devices, task.trials, seeds=1)
+    else:  # to compile for each chunk takes longer than it may save
+        chunk, seconds = min(task.trials, sizing.guessed_chunk(spec, devices[0].platform)), None
     first: dict[int, Weights] = {}  # the weights of trial 0
 
     def record(result: TrialResult) -> Record:
@@ -59,7 +67,7 @@ def _grid(gradient: str, task: Task) -> Contestant:
 
     group = Group(
         spec,
-        sizing.packing_for(spec, task.examples, devices[0], task.trials, chunk=probe.chunk, seconds=probe.seconds),
+        sizing.packing_for(spec, task.examples, devices[0], task.trials, chunk=chunk, seconds=seconds),
         numbers=range(task.trials),
         trial=trials.__getitem__,
         seed=lambda _: 0,
@@ -77,9 +85,9 @@ def _grid(gradient: str, task: Task) -> Contestant:
     return Contestant(run, task.epochs * task.trials)
 
 
-def _spec(task: Task, gradient: str) -> Spec:
-    training = Training(batch_size=task.batch, max_epochs=task.epochs, gradient=gradient)
-    return Spec(Network(task.hidden), training, task.inputs, task.outputs)
+def _spec(task: Task, training: dict[str, Any]) -> Spec:
+    of_task = Training(batch_size=task.batch, max_epochs=task.epochs, **training)
+    return Spec(Network(task.hidden), of_task, task.inputs, task.outputs)
 
 
 def _hyper(task: Task, learning_rate: float) -> Hyper:

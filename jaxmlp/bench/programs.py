@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 from jaxmlp.bench.task import Task
-from jaxmlp.cli.devices import cores
+from jaxmlp.cli.machine import cores
 from jaxmlp.errors import UsageError
 
 ProgramPart = Literal["process", "target", "search"]
@@ -41,12 +41,14 @@ class Program(NamedTuple):
     module: str  # below jaxmlp.bench.scripts
     peer: str = ""
     halve: bool = True
+    compiled: bool = False  # whether its programs were compiled by an earlier run, as those of ours are kept
 
 
 ALL = "jaxmlp, all trials to their end"
 OURS = {"process": "jaxmlp train", "target": "jaxmlp", "search": "jaxmlp, halving"}
 PROGRAMS = (
     Program(OURS["process"], "process", "train_with_jaxmlp"),
+    Program("jaxmlp train, again", "process", "train_with_jaxmlp", compiled=True),
     Program("scikit-learn", "process", "train_with_sklearn", "sklearn"),
     Program("PyTorch", "process", "train_with_torch", "torch"),
     Program(OURS["target"], "target", "fit_with_jaxmlp"),

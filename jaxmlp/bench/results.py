@@ -79,5 +79,6 @@ class Results(NamedTuple):
             "loss_is_off": self.off(measurement),
             "first_seconds": measurement.first_seconds,
             "peak_bytes": measurement.peak_bytes,
+            "device_peak_bytes": measurement.device_peak_bytes,
             "device": measurement.device,
         }

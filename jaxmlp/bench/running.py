@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,6 +62,7 @@ def measure(programs: Sequence[Program], preset: str, task: Task, rounds: int, s
     failures: dict[Program, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         data = write_examples(SETS[preset][0], Path(folder) / "data.npz")
+        places = {True: {"JAX_COMPILATION_CACHE_DIR": folder}, False: {"JAX_ENABLE_COMPILATION_CACHE": "false"}}
         for turn in range(rounds):
             for number, program in enumerate(programs):
                 if program in failures:
@@ -69,7 +70,10 @@ def measure(programs: Sequence[Program], preset: str, task: Task, rounds: int, s
                 done, steps = turn * len(programs) + number, rounds * len(programs)
                 say(f"round {turn + 1} of {rounds}, {program.name} ({program.part})", done, steps)
                 goal = json.dumps(asdict(goal_of(program, preset, task, str(data))))
-                result = run([sys.executable, "-m", f"jaxmlp.bench.scripts.{program.module}", goal])
+                words = [sys.executable, "-m", f"jaxmlp.bench.scripts.{program.module}", goal]
+                if program.compiled and turn == 0:
+                    run(words, places[True])
+                result = run(words, places[program.compiled])
                 if isinstance(result, str):
                     failures[program] = result
                 else:
@@ -95,13 +99,16 @@ def write_examples(name: str, path: Path) -> Path:
     return path
 
 
-def run(words: Sequence[str]) -> Run | str:
-    """Run a program to its end; the last line of its standard error, if it fails. What it started is ended with it."""
+def run(words: Sequence[str], more: Mapping[str, str] | None = None) -> Run | str:
+    """Run a program to its end; the last line of its standard error, if it fails. What it started is ended with it.
+
+    `more` are variables of its environment.
+    """
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True}
     lines: list[Line] = []
     with tempfile.TemporaryFile("w+") as errors:
         started = time.perf_counter()
-        with subprocess.Popen(words, env=environment(), stderr=errors, **pipes) as process:
+        with subprocess.Popen(words, env=environment() | dict(more or {}), stderr=errors, **pipes) as process:
             memory = _Memory(process.pid)
 
             def read() -> None:

@@ -91,5 +91,6 @@ PRESETS = {
     "digits": Task(64, (32,), 10, examples=1_150, batch=32, epochs=20, trials=1_000),
     "wide": Task(784, (1_024,), 10, examples=12_000, batch=128, epochs=1, trials=8),
     "deep": Task(784, (256, 256, 256, 256), 10, examples=12_000, batch=128, epochs=1, trials=16),
+    "accelerator": Task(784, (128,), 10, examples=48_000, batch=128, epochs=2, trials=4_096, device="gpu"),
     "table": Task(32, (64, 64), 2, examples=100_000, batch=256, epochs=2, trials=64),
 }

@@ -16,7 +16,7 @@ from typing import Any
 from jaxmlp import xla_flags
 from jaxmlp.bench.entries import entry_called
 from jaxmlp.bench.task import Task
-from jaxmlp.cli.devices import peak_bytes
+from jaxmlp.cli.machine import peak_bytes
 
 
 def main(name: str, task_json: str) -> None:
@@ -42,13 +42,24 @@ def main(name: str, task_json: str) -> None:
         started = time.perf_counter()
         weights = contestant.run()
         answer({"seconds": time.perf_counter() - started})
-    peak = peak_bytes()  # before the loss, which takes memory of its own
-    answer({"loss": None if weights is None else task.loss(weights), "peak_bytes": peak})
+    peaks = {
+        "peak_bytes": peak_bytes(),
+        "device_peak_bytes": _device_peak_bytes(),
+    }  # before the loss, which takes its own
+    answer({"loss": None if weights is None else task.loss(weights)} | peaks)
 
 
 def _device() -> str:
     """The kind of device that JAX computes on, where it is used: cpu, or NVIDIA H100."""
     return sys.modules["jax"].devices()[0].device_kind if "jax" in sys.modules else ""
+
+
+def _device_peak_bytes() -> int | None:
+    """The most memory that was taken on the device; None where it has none of its own."""
+    if "torch" in sys.modules and sys.modules["torch"].cuda.is_available():
+        return sys.modules["torch"].cuda.max_memory_allocated()
+    stats = sys.modules["jax"].devices()[0].memory_stats() if "jax" in sys.modules else None
+    return stats.get("peak_bytes_in_use") if stats else None
 
 
 def _read(requests: "SimpleQueue[str]") -> None:

@@ -101,7 +101,7 @@ class CheckCallbacks(Callbacks):
 def check_gradients(experiment: Experiment, options: Options, callbacks: CheckCallbacks | None = None) -> Findings:
     """Compare the three routes on the initial weights of an experiment, and some random training examples.
 
-    The comparison runs in float64, the epochs in the dtype of the training. Raises DataError where there are no data.
+    The comparison runs in float64, the epochs as the training says. Raises DataError where there are no data.
     """
     callbacks = callbacks or CheckCallbacks()
     data = read_data(experiment)
@@ -109,7 +109,7 @@ def check_gradients(experiment: Experiment, options: Options, callbacks: CheckCa
     spec = spec_of(experiment, splits, data.preparation)
     count = min(options.examples, len(splits.train.x))
     drawn = np.random.default_rng(experiment.seed).choice(len(splits.train.x), count, replace=False)
-    in_float32 = replace(spec, training=replace(spec.training, dtype="float32"))
+    in_float32 = replace(spec, training=replace(spec.training, dtype="float32", compute_dtype="full"))
     single = initial_problem(in_float32, experiment, splits, drawn)
     with jax.enable_x64(True):
         problem = in_float64(single, experiment)

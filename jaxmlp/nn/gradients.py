@@ -25,6 +25,7 @@ from jaxmlp.errors import entry
 from jaxmlp.nn import losses
 from jaxmlp.nn.activations import Activation, activation
 from jaxmlp.nn.network import Layer, Params, record
+from jaxmlp.nn.products import product, summed_products
 from jaxmlp.spec import Examples, Hyper, Spec
 
 
@@ -60,18 +61,17 @@ def by_delta_rule(spec: Spec, hyper: Hyper, params: Params, batch: Examples, key
         so backward is delta_l = (delta_{l+1} @ w_{l+1}.T) * mask_l * f'(z_l)
         and dE/dw_l = a_{l-1}.T @ delta_l + penalty', dE/db_l = sum_n delta_l
     """
-    precision = spec.training.matmul_precision
     f = activation(spec.network.activation)
     logits, tape = record(spec, hyper, params, batch.x, key)
     loss, output_activation, targets = _at_the_output(spec, hyper, batch, logits)
     delta = loss.delta(logits, targets, output_activation, hyper) * _mean_weights(batch, logits)[:, None]  # [N, K]
     grads = []
     for index in reversed(range(len(params))):
-        dw = _summed_products(tape.inputs[index], delta, precision, hidden=index > 0)
+        dw = summed_products(spec.training, tape.inputs[index], delta, hidden=index > 0)
         db = jnp.sum(delta, axis=0)  # [O]
         grads.append(Layer(dw + losses.penalty_gradient(params[index].w, *_penalties(spec, hyper, dw)), db))
         if index > 0:
-            delta = jnp.matmul(delta, params[index].w.T, precision=precision)  # [N, I]
+            delta = product(spec.training, delta, params[index].w.T)  # [N, I]
             mask = tape.masks[index - 1]
             if mask is not None:
                 delta = delta * mask
@@ -189,21 +189,6 @@ def penalty_term(spec: Spec, hyper: Hyper, params: Params) -> Float[Array, ""]:
     """The part of the objective that no example enters: the penalties of all weight matrices."""
     penalties = [losses.penalty(layer.w, *_penalties(spec, hyper, layer.w)) for layer in params]
     return sum(penalties[1:], penalties[0])
-
-
-def _summed_products(
-    a: Float[Array, "N I"], delta: Float[Array, "N O"], precision: str, *, hidden: bool
-) -> Float[Array, "I O"]:
-    """a.T @ delta, the sum over the examples of their outer products.
-
-    In float64 the transposed operand is an array of its own, of hidden units the narrower one: XLA's products on CPUs take
-    up to twice as long where they transpose it themselves.
-    """
-    if delta.dtype != np.float64:
-        return jnp.matmul(a.T, delta, precision=precision)
-    if hidden and delta.shape[1] < a.shape[1]:
-        return jnp.matmul(jax.lax.optimization_barrier(delta.T), a, precision=precision).T
-    return jnp.matmul(jax.lax.optimization_barrier(a.T), delta, precision=precision)
 
 
 def _at_the_output(

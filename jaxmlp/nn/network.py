@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ from jaxmlp import display
 from jaxmlp.errors import UsageError, entry
 from jaxmlp.nn.activations import activation
 from jaxmlp.nn.losses import CLASSES, loss
+from jaxmlp.nn.products import product
 from jaxmlp.spec import Hyper, Network, Spec
 
 
@@ -114,14 +116,15 @@ def record(
 
 
 def forward(spec: Spec, params: Params, x: Float[Array, "N D"]) -> Float[Array, "N K"]:
-    """The logits: pre-activations z of the output layer, as the network is used, without dropout.
+    """The logits: pre-activations z of the output layer, as the network is used: without dropout, in full precision.
 
     Raises UsageError for weights or examples of other shapes than the spec says.
     """
     check_shapes(spec, params)
     if len(x.shape) != 2 or x.shape[1] != spec.inputs:
         raise UsageError(f"x has the shape {list(x.shape)}; accepted is [examples, {spec.inputs}], as spec.inputs says")
-    return record(spec, Hyper(), params, x, None)[0]
+    in_full = replace(spec, training=replace(spec.training, compute_dtype="full"))
+    return record(in_full, Hyper(), params, x, None)[0]
 
 
 def check_shapes(spec: Spec, params: Params) -> None:
@@ -167,4 +170,4 @@ def dropout_mask(key: Key[Array, ""], hyper: Hyper, a: Activations) -> Activatio
 
 
 def _affine(spec: Spec, a: Activations, layer: Layer) -> Activations:
-    return jnp.matmul(a, layer.w, precision=spec.training.matmul_precision) + layer.b[None, :]
+    return product(spec.training, a, layer.w) + layer.b[None, :]

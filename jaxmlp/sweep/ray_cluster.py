@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jaxmlp.cli.devices import Device, cores
+from jaxmlp.cli.devices import Device
+from jaxmlp.cli.machine import cores
 from jaxmlp.errors import JaxmlpError, UsageError, line_of
 from jaxmlp.text import count
 

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxmlp import files
-from jaxmlp.cli.devices import Device, choose_device, processor
+from jaxmlp.cli.devices import Device, choose_device
+from jaxmlp.cli.machine import processor
 from jaxmlp.errors import JaxmlpError
 from jaxmlp.grid.executors import Failed, Stopped
 from jaxmlp.grid.progress import rank_of

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from jaxmlp.cli.devices import peak_bytes
+from jaxmlp.cli.machine import peak_bytes
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.fields import flat
 from jaxmlp.grid.driver import Driver

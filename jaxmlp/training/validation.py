@@ -13,6 +13,7 @@ from jaxmlp.nn.activations import ACTIVATIONS, activation
 from jaxmlp.nn.gradients import GRADIENTS
 from jaxmlp.nn.losses import CLASSES, L1_STEPS, LABELS, LOSSES, VALUES, kind_of_targets
 from jaxmlp.nn.network import INITS
+from jaxmlp.nn.products import COMPUTE_DTYPES
 from jaxmlp.spec import Examples, Hyper, Network, Spec, Splits, Training
 from jaxmlp.training.optimizers import OPTIMIZERS, effective_rate, optimizer
 from jaxmlp.training.schedules import SCHEDULES, schedule
@@ -43,6 +44,7 @@ NAMES: dict[str, Collection[str]] = {  # that a key accepts
     "training.l1_step": L1_STEPS,
     "training.matmul_precision": PRECISIONS,
     "training.penalty_to": PENALTY_TO,
+    "training.compute_dtype": COMPUTE_DTYPES,
     "training.dtype": DTYPES,
 }
 
@@ -81,6 +83,11 @@ def check_together(network: Network, training: Training) -> None:
     """Raise UsageError for a field that the others make meaningless."""
     if training.l1_step == "proximal":
         effective_rate(training.optimizer)
+    if training.compute_dtype == "bfloat16" and training.dtype != "float32":
+        raise UsageError(
+            f"training.compute_dtype is bfloat16, and training.dtype {training.dtype}: the sums of such products are"
+            " float32; leave out the one or the other"
+        )
     if not LOSSES[network.loss].reads_output_activation and network.output_activation != "identity":
         others = ", ".join(name for name, loss in LOSSES.items() if loss.reads_output_activation)
         raise UsageError(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxmlp.bench.entries import ENTRIES, FLOOR, GRID, LIMIT, RUN
+from jaxmlp.bench.entries import FLOOR, GRID, LIMIT, RUN, entry_called
 from jaxmlp.bench.measuring import Measurement
 from jaxmlp.bench.results import Results
 from jaxmlp.bench.task import PRESETS, Task
@@ -17,7 +17,7 @@ def small():
 
 def made_up(name, loss=0.3, seconds=None):
     """A measurement of three rounds whose median is known."""
-    entry = next(entry for entry in ENTRIES if entry.name == name)
+    entry = entry_called(name)
     middle = SECONDS[name] if seconds is None else seconds
     loss = None if entry.part == "limits" else loss
     return Measurement(entry, [1.2 * middle, middle, 0.9 * middle], loss, first_seconds=2.0, peak_bytes=10**9)

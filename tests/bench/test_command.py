@@ -7,9 +7,10 @@ from bench.conftest import made_up
 from helpers import command as words
 from helpers import end_of, refused, start, strict_json, users_environment
 
-from jaxmlp.bench import command, entries, modes, running
-from jaxmlp.bench.entries import GRID, RUN
+from jaxmlp.bench import accelerator, command, entries, modes, running
+from jaxmlp.bench.entries import GRID, LIMIT, RUN
 from jaxmlp.bench.measuring import Measurement
+from jaxmlp.errors import JaxmlpError
 
 
 @pytest.fixture
@@ -39,10 +40,12 @@ def measured(monkeypatch):
         ("--parts search --preset wide", ["--preset wide has made-up data", "report, digits"]),
         ("--parts target --trials 3", ["--trials is not read by --parts target: leave it out"]),
         ("--rounds 0", ["--rounds", "0", "at least 1"]),
-        ("--device tpu", ["--device 'tpu' is unknown; did you mean", "cpu"]),
+        ("--device tpu", ["--device 'tpu' is unknown; did you mean", "gpu"]),
         ("--growth --peers torch", ["--growth measures our own training and grid: leave out --peers and --parts"]),
         ("--shares --parts run", ["--shares measures our training and PyTorch's: leave out --peers and --parts"]),
         ("--shares --growth", ["--growth and --shares are two measurements"]),
+        ("--preset accelerator --peers torch", ["--peers is not read by --preset accelerator: leave it out"]),
+        ("--preset accelerator --plot a.png", ["--plot is not read by --preset accelerator"]),
         ("--json no/such/folder/b.json", ["--json no/such/folder/b.json: no/such/folder is no folder"]),
         ("--json .", ["--json .: . is a folder"]),
         ("--plot b.pdf", ["--plot b.pdf ends in '.pdf'; accepted is .png or .svg"]),
@@ -66,7 +69,7 @@ def test_sizes_are_those_of_the_preset_unless_given(measured):
 def test_peers_that_are_not_installed_are_named_with_what_brings_them(measured, capsys):
     assert command.main(["--parts", "run", "--peers", "numpy", "keras", "flax"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "report: 784-128-10, 48,000 examples, batch 128; 3 entries"
+    assert lines[0] == "report: 784-128-10, 48,000 examples, batch 128; 4 entries"
     assert lines[1] == "not installed: keras, flax; pip install keras flax"
 
 
@@ -107,7 +110,7 @@ def test_shares_are_a_table_and_a_map_over_batch_and_width(measured, capsys, tmp
 
 
 def test_programs_are_run_and_one_that_fails_costs_a_line(monkeypatch, capsys, tmp_path):
-    def run(words):
+    def run(words, more=None):
         return "boom" if "sklearn" in words[2] else running.Run(2.0, 10**8, [running.Line(1.5, {"test_accuracy": 0.9})])
 
     monkeypatch.setattr(running, "run", run)
@@ -117,10 +120,60 @@ def test_programs_are_run_and_one_that_fails_costs_a_line(monkeypatch, capsys, t
     assert command.main(flags.split()) == 1
     captured = capsys.readouterr()
     assert captured.err == "error: scikit-learn failed: boom\n"
-    assert captured.out.splitlines()[0] == "digits: 64-32-10 on digits; 2 programs"
-    ours, theirs = strict_json((tmp_path / "p.json").read_text())["programs"]
-    assert (ours["seconds"], theirs["failure"]) == ([2.0, 2.0], "boom")
+    assert captured.out.splitlines()[0] == "digits: 64-32-10 on digits; 3 programs"
+    ours, again, theirs = strict_json((tmp_path / "p.json").read_text())["programs"]
+    assert (ours["seconds"], again["seconds"], theirs["failure"]) == ([2.0, 2.0], [2.0, 2.0], "boom")
     assert (tmp_path / "p.png").stat().st_size > 5_000
+
+
+def accelerated(folder, monkeypatch, flags=""):
+    """What the preset accelerator writes and says, of made-up numbers; its sweep takes 3 s."""
+    monkeypatch.setattr(accelerator, "check_device", lambda device: None)
+    monkeypatch.setattr(accelerator, "missing", lambda _: ["torch"])
+    monkeypatch.setattr(running, "run", lambda words, more=None: running.Run(3.0, 10**8, []))
+    assert command.main(f"--preset accelerator {flags} --json {folder}/a.json".split()) == 0
+    return strict_json((folder / "a.json").read_text())
+
+
+def test_an_accelerator_is_measured_in_each_precision_and_by_grids(measured, monkeypatch, capsys, tmp_path):
+    tree = accelerated(tmp_path, monkeypatch, "--trials 1000")
+    assert [task.device for task, _ in measured] == ["gpu"] * 4
+    assert {rounds for _, rounds in measured} == {accelerator.ROUNDS}
+    names = [row["name"] for row in tree["rows"]]
+    assert names[:3] == [LIMIT, accelerator.DEFAULT_LIMIT, accelerator.ROUNDED_LIMIT]
+    assert names[-2:] == ["jaxmlp grid, bfloat16, 64 trials", "jaxmlp grid, delta rule, 256 trials"]
+    assert {row["share_of_large_product"] for row in tree["rows"]} == {1.0}
+    assert tree["sweep"] == {"data": "mnist", "trials": 1_000, "epochs": 20, "seconds": 3.0, "failure": ""}
+    assert "1,000 trials x 20 epochs of mnist: 3.0 s" in capsys.readouterr().out
+
+
+def test_what_an_accelerator_has_no_time_for_is_named(measured, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(accelerator, "SECONDS", -1.0)
+    tree = accelerated(tmp_path, monkeypatch)
+    assert (measured, tree["rows"], tree["sweep"]) == ([], [], None)
+    assert tree["no_time_for"][-2:] == ["jaxmlp grid, delta rule, 4,096 trials", "jaxmlp sweep"]
+    assert "no time for: large product, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [
+        ("jaxmlp grid, bfloat16", accelerator.ROUNDED_LIMIT),
+        ("jaxmlp, default precision", accelerator.DEFAULT_LIMIT),
+        ("PyTorch, eager", LIMIT),
+    ],
+)
+def test_a_share_is_of_the_large_product_in_the_same_precision(name, limit):
+    assert accelerator.limit_of(name) == limit
+
+
+def test_without_the_device_nothing_is_measured():
+    refused(
+        ["--preset accelerator: JAX has no gpu here", "--device cpu"],
+        accelerator.check_device,
+        "gpu",
+        error=JaxmlpError,
+    )
 
 
 def test_it_measures_all_entries_and_they_come_to_one_loss(tmp_path):
@@ -130,7 +183,7 @@ def test_it_measures_all_entries_and_they_come_to_one_loss(tmp_path):
     assert (code, error) == (0, "")
     tree = strict_json((tmp_path / "b.json").read_text())
     found = {entry["name"]: entry for entry in tree["entries"]}
-    assert list(found) == [RUN, "jaxmlp, delta rule", "NumPy by hand"]
+    assert list(found) == [RUN, "jaxmlp, delta rule", "jaxmlp, bfloat16", "NumPy by hand"]
     assert GRID not in out
     assert not any(entry["loss_is_off"] for entry in found.values())
     assert (found[RUN]["device"], found["NumPy by hand"]["device"]) == ("cpu", "")

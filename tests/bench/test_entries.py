@@ -6,15 +6,27 @@ import pytest
 from helpers import refused
 
 from jaxmlp.bench import entries
-from jaxmlp.bench.entries import ENTRIES, PEERS, chosen, entry_called, how_to_install, missing, named_peers
+from jaxmlp.bench.entries import (
+    ENTRIES,
+    ON_ACCELERATORS,
+    PEERS,
+    chosen,
+    entry_called,
+    how_to_install,
+    missing,
+    named_peers,
+)
 
 
 def test_names_are_unique_and_every_peer_has_an_entry():
-    assert len({entry.name for entry in ENTRIES}) == len(ENTRIES)
+    names = [entry.name for entry in (*ENTRIES, *ON_ACCELERATORS)]
+    assert len(set(names)) == len(names)
     assert {entry.peer for entry in ENTRIES} <= {"", *PEERS}
 
 
-@pytest.mark.parametrize("entry", [entry for entry in ENTRIES if entry.peer in ("", "numpy", "sklearn")])
+@pytest.mark.parametrize(
+    "entry", [entry for entry in (*ENTRIES, *ON_ACCELERATORS) if entry.peer in ("", "numpy", "sklearn")]
+)
 def test_the_function_of_an_entry_is_there(entry):
     module, function, *_ = entry.source.split(":")
     assert callable(getattr(import_module(f"jaxmlp.bench.{module}"), function))
@@ -45,14 +57,20 @@ def test_an_unknown_peer_meets_the_known_ones(word, said):
 def test_only_the_parts_and_peers_that_are_asked_for_are_measured():
     names = [entry.name for entry in chosen(["limits", "run"], ["torch"])]
     assert names[:2] == ["large product", "product floor"]
-    assert names[2:] == ["jaxmlp, autodiff", "jaxmlp, delta rule", "PyTorch, hand-tuned", "PyTorch, eager"]
+    assert names[2:] == [
+        "jaxmlp, autodiff",
+        "jaxmlp, delta rule",
+        "jaxmlp, bfloat16",
+        "PyTorch, hand-tuned",
+        "PyTorch, eager",
+    ]
 
 
 def test_on_a_gpu_what_computes_on_cpus_only_is_left_out():
     names = [entry.name for entry in chosen(["run", "grid"], ["numpy", "sklearn", "torch"], "gpu")]
     assert names == [
-        *("jaxmlp, autodiff", "jaxmlp, delta rule", "PyTorch, hand-tuned", "PyTorch, eager"),
-        *("jaxmlp grid, autodiff", "jaxmlp grid, delta rule", "PyTorch, torch.func"),
+        *("jaxmlp, autodiff", "jaxmlp, delta rule", "jaxmlp, bfloat16", "PyTorch, hand-tuned", "PyTorch, eager"),
+        *("jaxmlp grid, autodiff", "jaxmlp grid, delta rule", "jaxmlp grid, bfloat16", "PyTorch, torch.func"),
     ]
 
 

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxmlp.bench import limits
 
@@ -22,8 +23,11 @@ def test_the_floor_does_the_products_of_every_hidden_layer(small):
         assert not np.array_equal(w, 1000 * first)
 
 
-def test_the_large_product_is_worth_as_many_epochs_as_it_has_operations(small, monkeypatch):
+@pytest.mark.parametrize(
+    "make", [limits.large_product, limits.large_product_at("default"), limits.large_product_at("bfloat16")]
+)
+def test_the_large_product_is_worth_as_many_epochs_as_it_has_operations(small, monkeypatch, make):
     monkeypatch.setattr(limits, "WIDTHS", (64,))
-    contestant = limits.large_product(small)
+    contestant = make(small)
     assert contestant.run() is None
     assert contestant.epochs * small.flops == 2 * 64**3

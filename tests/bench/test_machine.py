@@ -1,16 +1,16 @@
 """What a file of measurements says of the machine."""
 
 from jaxmlp.bench import machine
-from jaxmlp.cli import devices
+from jaxmlp.cli import machine as host
 
 
 def test_the_processor_is_named(monkeypatch, tmp_path):
     info = tmp_path / "cpuinfo"
     info.write_text("processor\t: 0\nmodel name\t: AMD EPYC: 9B14\nmodel name\t: other\n")
-    monkeypatch.setattr(devices, "CPUINFO", info)
+    monkeypatch.setattr(host, "CPUINFO", info)
     assert machine.machine()["processor"] == "AMD EPYC: 9B14"
-    monkeypatch.setattr(devices, "CPUINFO", tmp_path / "none")
-    assert devices.processor()
+    monkeypatch.setattr(host, "CPUINFO", tmp_path / "none")
+    assert host.processor()
 
 
 def test_versions_are_of_what_is_installed():

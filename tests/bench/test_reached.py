@@ -40,7 +40,7 @@ def outcomes():
 @pytest.mark.parametrize(
     ("part", "medians", "ratios"),
     [
-        ("process", [3, 5, 5], [1, 5 / 3, 5 / 3]),
+        ("process", [3, 3, 5, 5], [1, 1, 5 / 3, 5 / 3]),
         ("target", [3, 9, 9], [1, 3, 3]),
         ("search", [2, 2, None, 6], [1, 1, None, 3]),
     ],
@@ -72,7 +72,7 @@ def test_the_table_has_a_block_for_each_part(outcomes):
 
 
 def test_json_has_all_lines_and_what_failed(outcomes):
-    failed = Outcome(PROGRAMS[1], [], "boom")
+    failed = Outcome(PROGRAMS[2], [], "boom")
     tree = reached.to_json("report", [outcomes[0], failed])
     assert tree[0]["seconds"] == tree[0]["seconds_to_the_prompt"] == [2, 3, 4]
     assert tree[0]["lines"][0] == [{"seconds": 1.0, "reached": {"test_accuracy": 0.97}}]

@@ -57,9 +57,11 @@ def test_a_fifth_of_the_training_examples_is_for_validation(tmp_path):
 
 def test_one_that_fails_is_left_out_and_the_others_go_on(monkeypatch):
     taken = iter(["boom", running.Run(1.0, 10, []), running.Run(2.0, 10, [])])
-    monkeypatch.setattr(running, "run", lambda words: next(taken))
+    monkeypatch.setattr(running, "run", lambda *_: next(taken))
     steps = []
-    outcomes = running.measure(PROGRAMS[:2], "digits", PRESETS["digits"], 2, lambda *step: steps.append(step))
+    outcomes = running.measure(
+        [PROGRAMS[0], PROGRAMS[2]], "digits", PRESETS["digits"], 2, lambda *step: steps.append(step)
+    )
     assert outcomes[0] == (PROGRAMS[0], [], "boom")
     assert [run.seconds for run in outcomes[1].runs] == [1.0, 2.0]
     assert [step[0] for step in steps] == [
@@ -67,3 +69,13 @@ def test_one_that_fails_is_left_out_and_the_others_go_on(monkeypatch):
         "round 2 of 2, scikit-learn (process)",
     ]
     assert [step[1:] for step in steps] == [(0, 4), (1, 4), (3, 4)]
+
+
+def test_a_first_run_compiles_and_another_finds_what_was_compiled(monkeypatch):
+    environments = []
+    monkeypatch.setattr(running, "run", lambda _, more: environments.append(more) or running.Run(1.0, 10, []))
+    running.measure(PROGRAMS[:2], "digits", PRESETS["digits"], 1, lambda *_: None)
+    first, untimed, again = environments
+    assert first == {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    assert untimed == again
+    assert list(again) == ["JAX_COMPILATION_CACHE_DIR"]

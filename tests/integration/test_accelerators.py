@@ -21,6 +21,7 @@ SPECS = {
     "delta rule": Spec(Network((5, 4)), Training(batch_size=16, gradient="delta_rule"), 4, 3),
     "dropout, adam, clipped": Spec(Network((5,), dropout=True), Training(optimizer="adam", clip=True), 4, 3),
     "default precision": Spec(Network((5,)), Training(matmul_precision="default"), 4, 3),
+    "products in bfloat16": Spec(Network((5, 4)), Training(gradient="both", compute_dtype="bfloat16"), 4, 3),
     "an L1 penalty by soft thresholds": Spec(Network((5,)), Training(l1_step="proximal"), 4, 3),
 }
 every_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)

@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 SHORT = {"kills": 1, "powercut": 1, "overlaps": 1, "refusals": 2, "damage": 2, "inputs": 7}
 
 
+@pytest.mark.whole_programs
 @pytest.mark.skipif(sys.platform != "linux", reason="the layer reads /proc")
 def test_nothing_is_lost_and_nothing_wrong_in_silence(tmp_path):
     """All kinds in one process: it imports once, and every attack forks it."""

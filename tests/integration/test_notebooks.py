@@ -135,6 +135,7 @@ def test_is_committed_without_outputs(path):
     assert [cell.id for cell in cells if is_picture(cell)] == [cell.id for cell in drawing]
 
 
+@pytest.mark.whole_programs
 @every_notebook
 def test_runs_and_shows_its_pictures(path, run):
     notebook = run(shortened(nbformat.read(path, as_version=4), path.stem))

@@ -46,6 +46,7 @@ def ray_folder():
         assert left == []
 
 
+@pytest.mark.whole_programs
 def test_a_killed_worker_changes_no_bit(tmp_path, ray_folder):
     (tmp_path / "a.toml").write_text(SWEEP)
     data = save_clouds(tmp_path / "clouds.npz")

@@ -84,6 +84,8 @@ def test_a_file_sets_what_it_names_and_nothing_else(tmp_path):
         ("[training]\nstop_rule = 'never'", ["training.stop_rule", "no_improvement"]),
         ("[training]\ngradient = 'numerical'", ["training.gradient", "autodiff", "delta_rule", "both"]),
         ("[training]\nmatmul_precision = 'higest'", ["training.matmul_precision", "highest"]),
+        ("[training]\ncompute_dtype = 'bf16'", ["training.compute_dtype", "full, bfloat16"]),
+        ("[training]\ncompute_dtype = 'bfloat16'\ndtype = 'float64'", ["training.compute_dtype", "float64"]),
         ("[network]\nactivation = 'rely'", ["activation", "'rely'", "relu"]),
         ("[network]\nactivation = 'step'", ["step", "derivative"]),
         ("[network]\nloss = 'squared'", ["network.loss", "squared_error"]),

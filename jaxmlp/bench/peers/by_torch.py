@@ -57,6 +57,44 @@ def eager(task: Task) -> Contestant:
     return Contestant(run, task.epochs)
 
 
+def graphs(task: Task) -> Contestant:
+    """A step captured as a CUDA graph, which is replayed on a batch that is copied into its place. Of whole batches."""
+    x, labels = tensors(task)
+    model, first = network(task), network(task)
+    optimizer = torch.optim.SGD(model.parameters(), lr=task.step, momentum=task.momentum)
+    batch, targets = x[: task.batch].clone(), labels[: task.batch].clone()
+
+    def step() -> None:
+        cross_entropy(model(batch), targets).backward()
+        optimizer.step()
+
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            optimizer.zero_grad(set_to_none=True)
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    optimizer.zero_grad(set_to_none=True)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+
+    def run() -> Weights:
+        with torch.no_grad():
+            for part, begun in zip(model.parameters(), first.parameters(), strict=True):
+                part.copy_(begun)
+                optimizer.state[part]["momentum_buffer"].zero_()
+        for _ in range(task.epochs):
+            for rows in torch.randperm(task.examples, device=x.device).split(task.batch)[: task.examples // task.batch]:
+                torch.index_select(x, 0, rows, out=batch)
+                torch.index_select(labels, 0, rows, out=targets)
+                graph.replay()
+        return weights(model)
+
+    return Contestant(run, task.epochs)
+
+
 def by_hand(task: Task) -> Contestant:
     """The gradient derived by hand, its product added to the momentum in one call, and no graph."""
     x, labels = tensors(task)
