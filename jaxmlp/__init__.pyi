@@ -1,5 +1,6 @@
 from . import plots as plots
 from . import sklearn as sklearn
+from . import tracking as tracking
 from .data.arrays import splits_from as splits_from
 from .data.config import Data as Data
 from .data.preparing import Preparation as Preparation

@@ -39,13 +39,14 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> s
 def curves(title: str, lines: Mapping[str, Sequence[float]], best: int = 0) -> str:
     """Numbers over epochs as inline SVG: a line for each of at most two names, and a mark at epoch `best` of the last.
 
-    A number that is not finite leaves a gap.
+    A number that is not finite leaves a gap. Of more numbers than pixels, as many are drawn as there are pixels.
     """
     values = [value for line in lines.values() for value in line if math.isfinite(value)]
     if not values:
         return ""
     low, high = min(values), max(values)
     longest = max(map(len, lines.values()))
+    step = max(1, longest // WIDTH)
 
     def at(index: int, value: float) -> str:
         x = MARGIN + (WIDTH - 2 * MARGIN) * index / max(longest - 1, 1)
@@ -54,11 +55,12 @@ def curves(title: str, lines: Mapping[str, Sequence[float]], best: int = 0) -> s
 
     marks = []
     for line, colour in zip(lines.values(), COLOURS, strict=False):
-        points = [at(i, value) if math.isfinite(value) else "" for i, value in enumerate(line)]
+        drawn = [*range(0, len(line), step), *([len(line) - 1] if (len(line) - 1) % step else [])]
+        points = [at(i, line[i]) if math.isfinite(line[i]) else "" for i in drawn]
         for part in " ".join(point or "|" for point in points).split("|"):
             marks.append(f'<polyline points="{part.strip()}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
         if best and colour == COLOURS[len(lines) - 1]:
-            x, y = points[best - 1].split(",")
+            x, y = at(best - 1, line[best - 1]).split(",")
             marks.append(f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>')
     names = ", ".join(
         f'<span style="color:{colour}">{escape(name)}</span>' for name, colour in zip(lines, COLOURS, strict=False)

@@ -1,6 +1,7 @@
 """What results show of themselves: a few lines, however large they are; in notebooks a table and curves."""
 
 import math
+import re
 import xml.etree.ElementTree as ET
 
 import jax
@@ -118,3 +119,12 @@ def test_curves_without_a_finite_value_are_left_out():
 
 def test_text_is_escaped():
     assert "<b>" not in display.table("<b>", ["<b>"], [["<b>"]])
+
+
+def test_long_curves_have_no_more_points_than_pixels_and_end_with_the_last():
+    losses = [1 / (i + 1) for i in range(10_000)]
+    html = display.curves("loss", {"train": losses, "validation": losses}, 10_000)
+    assert "over 10000 epochs" in html
+    (points, _) = re.findall(r'points="([^"]*)"', html)
+    assert 300 < len(points.split()) < 500
+    assert points.split()[-1] == ",".join(re.search(r'cx="([^"]*)" cy="([^"]*)"', html).groups())

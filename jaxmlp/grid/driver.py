@@ -1,5 +1,6 @@
 """The driver hands out the units of a grid, collects their results, and prunes at rungs; it alone keeps results."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from jaxmlp.grid.units import Done, Group, Record, Unit, cut
 from jaxmlp.grid.worker import Compiling, Pulse, Saved
 from jaxmlp.text import count
 from jaxmlp.training.callbacks import Callbacks
+from jaxmlp.training.events import NewBest, TrialEnd
 
 ATTEMPTS = 3  # of a unit whose worker is lost
 POLL_SECONDS = 0.2
@@ -50,6 +52,7 @@ class Driver:
         self._whole: set[str] = set()  # units that were done in this session, whose states are there
         self._scores: dict[int, float] = {}
         self._pruned: set[int] = set()  # configurations
+        self._lowest = (math.inf, -1)  # the rank of the best trial that has finished, also of units that are running
 
     def run(self) -> bool:
         """Train until all trials have finished; returns False where it was stopped before."""
@@ -126,6 +129,8 @@ class Driver:
                 elif isinstance(event, Pulse):
                     if event.unit in waiting:
                         self.tally.add_pulse(event)
+                        if event.best is not None:
+                            self._compare(event.best)
                 elif isinstance(event, Done | Stopped) and event.unit in waiting:  # else another attempt was faster
                     self.tally.end(event.unit)
                     del waiting[event.unit]
@@ -180,6 +185,16 @@ class Driver:
     def _add(self, records: Sequence[Record]) -> None:
         self.journal.add(records)
         self.tally.add_rows([record.row for record in records])
+        for record in records:
+            self.callbacks.on_trial_end(TrialEnd(record.row, record.columns))
+            self._compare(record)
+
+    def _compare(self, record: Record) -> None:
+        """Say of a trial that has finished that it is the best so far, if it is: once, however often its unit is trained."""
+        rank = rank_of(record.row)
+        if rank < self._lowest:
+            self._lowest = rank
+            self.callbacks.on_best(NewBest.of_trial(record.row, record.columns))
 
     def _prune(self, waiting: dict[int, Record]) -> None:
         """Finish the trials of all configurations that are not among the best at this rung."""

@@ -21,7 +21,9 @@ from jaxmlp.grid.results import TrialResult, epochs_of
 from jaxmlp.grid.trials import Trial
 from jaxmlp.grid.units import Group, Record, cut
 from jaxmlp.spec import Hyper, Spec, Splits
-from jaxmlp.training.callbacks import Callbacks
+from jaxmlp.training import beginning
+from jaxmlp.training.callbacks import Callbacks, ending
+from jaxmlp.training.events import RunEnd
 from jaxmlp.training.fitting import are_values, fit_of, measure
 from jaxmlp.training.model import Model, checked_preparation
 from jaxmlp.training.precision import precision
@@ -102,7 +104,9 @@ def fit_grid(
         _group(group_spec, splits, trials.numbers(number), trials.trial, record, mode, chunk)
         for number, group_spec in enumerate(specs)
     ]
-    with watched(callbacks, progress) as watch:
+    axes = {key.split(".")[1]: values for key, values in trials.axes.items()} | {"seed": trials.seeds}
+    with watched(callbacks, progress) as watch, ending(watch.callbacks):
+        watch.callbacks.on_run_begin(beginning.of_grid(spec, hyper, splits, axes))
         records, driver = train_groups(groups, watch.callbacks, prune, trials.configurations)
     if driver.best is not None:
         weights.add(driver.best.result)
@@ -112,7 +116,7 @@ def fit_grid(
         model = Model(trials.base(configuration).described, params, preparation)
         best.append(TrainedTrial(number, hyper, seed, model))
     rows = [record.row for record in records]
-    return GridFit(
+    fit = GridFit(
         {name: [row[name] for row in rows] for name in rows[0]},
         [record.curve for record in records],
         tuple(best),
@@ -120,6 +124,9 @@ def fit_grid(
         driver.compiles,
         driver.compile_seconds,
     )
+    model = best[0].model if best else None
+    watch.callbacks.on_run_end(RunEnd("stopped" if driver.stopped else "finished", fit.summary, model=model))
+    return fit
 
 
 def fit_trials(
@@ -169,13 +176,18 @@ def fit_trials(
         mode = "sequential" if all_differ and chunk is None else "packed"
     chunk = _checked(mode, chunk)
     trials = [Trial(hyper, seed) for hyper, seed in zip(hypers, seeds, strict=True)]
+    columns = {name: tuple(dict.fromkeys(getattr(hyper, name) for hyper in hypers)) for name in Hyper._fields}
+    axes = {name: values for name, values in columns.items() if len(values) > 1}
     counts = counted(splits.train), counted(splits.validation)
 
     def record(result: TrialResult) -> Record:
-        return Record(result.row(*counts, values=are_values(spec, splits.train)), {}, result)
+        values, (hyper, seed) = are_values(spec, splits.train), trials[result.trial]
+        row = {"trial": result.trial, **{name: getattr(hyper, name) for name in axes}, "seed": seed}
+        return Record(row | result.row(*counts, values=values), result.curve(*counts, values=values), result)
 
     group = _group(spec, splits, range(len(trials)), trials.__getitem__, record, mode, chunk)
-    with watched(callbacks, progress) as watch:
+    with watched(callbacks, progress) as watch, ending(watch.callbacks):
+        watch.callbacks.on_run_begin(beginning.of_grid(spec, hypers[0], splits, axes | {"seed": tuple(seeds)}))
         records, driver = train_groups([group], watch.callbacks)
     fits = []
     with precision(spec.training):
@@ -184,6 +196,7 @@ def fit_trials(
             epochs, state = epochs_of(result.history, spec, splits), jax.device_put(result.state)
             fit = fit_of(spec, hyper, state, epochs, splits, driver.compile_seconds, preparation)
             fits.append(fit._replace(stop_reason=result.status))
+    watch.callbacks.on_run_end(RunEnd("stopped" if driver.stopped else "finished", {"trials": len(fits)}))
     return fits
 
 

@@ -73,6 +73,14 @@ class GridFit(NamedTuple):
         return [trial.model for trial in self.trained[:top]]
 
     @property
+    def summary(self) -> dict[str, Any]:
+        """How it ended, as in the summary.json of a sweep."""
+        best = None if self.best is None else self.rows[self.best.trial]
+        if best is not None and self.test is not None:
+            best["test"] = self.test.to_json()
+        return {"trials": len(self.table["trial"]), "statuses": dict(Counter(self.table["status"])), "best": best}
+
+    @property
     def rows(self) -> list[dict[str, Any]]:
         """The table, a dict a trial: as the pictures of `jaxmlp.plots` take it."""
         return [dict(zip(self.table, row, strict=True)) for row in zip(*self.table.values(), strict=True)]

@@ -41,6 +41,11 @@ class Record(NamedTuple):
         """Its number."""
         return self.row["trial"]
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The curve without the number of the trial, which a line of a file has."""
+        return {name: values for name, values in self.curve.items() if name != "trial"}
+
     def ended(self, status: str) -> "Record":
         """The record of the trial with this status."""
         result = self.result and self.result._replace(status=status)

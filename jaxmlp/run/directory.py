@@ -10,6 +10,7 @@ plots/               pictures (pictures.py)
 README.md            the model card (card.py)
 export/              the network as files for other programs, where `jaxmlp export` has put some
 run.html             a page with all of it (page.py)
+tensorboard/ wandb/ mlflow/   what --track writes (jaxmlp/tracking)
 .lock                held by the process that writes; .holder.json says which it is (lock.py)
 """
 
@@ -31,6 +32,7 @@ from jaxmlp.run import config, lock
 from jaxmlp.run.config import AnyExperiment, Experiment
 from jaxmlp.run.identity import Identity
 from jaxmlp.run.sealed import WAY_OUT, read_json
+from jaxmlp.tracking import names as tracking
 from jaxmlp.training.schedules import schedule
 
 CONFIG, ENVIRONMENT, METRICS, SUMMARY = "config.toml", "environment.json", "metrics.jsonl", "summary.json"
@@ -81,7 +83,7 @@ RUN = RunKind(
         *(CONFIG, ENVIRONMENT, METRICS, SUMMARY, "model.safetensors", CHECKPOINTS, PLOTS, PAGE, *lock.FILES),
         *(f"{PLOTS}/{picture}" for picture in PICTURES),
         *(CARD, EXPORT, *(f"{EXPORT}/{name}" for name in EXPORTED)),
-        f"{CHECKPOINTS}/epoch-*.safetensors",
+        *(f"{CHECKPOINTS}/epoch-*.safetensors", *tracking.PATTERNS),
     ),
 )
 

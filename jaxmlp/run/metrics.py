@@ -11,7 +11,19 @@ from jaxmlp.errors import RunError
 from jaxmlp.run.directory import METRICS
 from jaxmlp.run.sealed import strict_json
 from jaxmlp.text import count
+from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
+
+
+class Log(Callbacks):
+    """Adds each epoch of the run in `path` to its metrics.jsonl."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_epoch_end(self, epoch: Epoch) -> None:
+        """Add a line."""
+        append(self.path, epoch)
 
 
 def append(path: Path, *epochs: Epoch) -> None:

@@ -10,24 +10,26 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from jaxmlp.data.preparing import Preparation, has_few_examples_each, prepare
 from jaxmlp.data.sources import load_data
-from jaxmlp.errors import JaxmlpError, RunError
-from jaxmlp.files import flush, make_directory, remove
-from jaxmlp.grid.results import COLUMNS, epochs_of, history_of
+from jaxmlp.errors import JaxmlpError
+from jaxmlp.fields import flat
+from jaxmlp.files import flush, remove
+from jaxmlp.grid.results import history_of
 from jaxmlp.nn.losses import CLASSES, VALUES, loss
-from jaxmlp.run import ahead, card, checkpoints, directory, environment, metrics, model, page, pictures
+from jaxmlp.run import ahead, card, checkpoints, config, directory, environment, metrics, model, page, pictures
 from jaxmlp.run.config import Experiment
-from jaxmlp.run.directory import CARD, CHECKPOINTS, CONFIG, ENVIRONMENT, EXPORT, METRICS, PAGE, PLOTS, SUMMARY
+from jaxmlp.run.directory import CARD, CHECKPOINTS, ENVIRONMENT, EXPORT, METRICS, PAGE, PLOTS, SUMMARY
 from jaxmlp.run.identity import Identity
-from jaxmlp.run.sealed import write_json
+from jaxmlp.run.resuming import resume
+from jaxmlp.run.sealed import read_json, write_json
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.text import count, short_path, typed
 from jaxmlp.training import fitting
-from jaxmlp.training.callbacks import Callbacks
+from jaxmlp.training.callbacks import Callbacks, Together, ending
 from jaxmlp.training.epochs import Epoch
+from jaxmlp.training.events import Checkpoint, RunBegin, RunEnd
 from jaxmlp.training.loop import TrainState
 from jaxmlp.training.model import Model
 from jaxmlp.training.precision import precision
@@ -97,7 +99,8 @@ def run(
     Raises RunError where the disk fails, or the run was begun on other data; and, before anything is written,
     JaxmlpError or UsageError where there are no devices that could share a batch equally.
     """
-    with precision(experiment.training):
+    callbacks = Together([metrics.Log(path), callbacks])
+    with precision(experiment.training), ending(callbacks, path):
         return _run(experiment, data, path, callbacks, checkpoint_seconds, data_parallel=data_parallel)
 
 
@@ -121,22 +124,23 @@ def _run(
 
     ahead.begin(spec, experiment.hyper, splits, preparation.kind)
     hyper, key, state = fitting.initial(spec, experiment.hyper, experiment.seed)
-    state, epochs = _resume(path, state, spec, splits, identity, callbacks, begun=begun)
+    state, epochs = resume(path, state, spec, splits, identity, callbacks, begun=begun)
     environment.write(path, now)  # what refuses to go on has not written it
     remove(path / SUMMARY)  # it is of fewer epochs
+    callbacks.on_run_begin(_begin_of(experiment, data.origin_and_sizes(), path, epochs, resumed=begun))
     program, state = fitting.compile_epoch(spec, hyper, key, splits, state, placement, callbacks)
     saved, stop = time.monotonic(), False
     for done in fitting.train(program, state, callbacks):
         state, stop = done.state, done.stop
         epochs.append(done.epoch)
-        metrics.append(path, done.epoch)
         if stop or time.monotonic() - saved >= checkpoint_seconds:
-            save(path, state, epochs, identity)
+            callbacks.on_checkpoint(save(path, state, epochs, identity))
             saved = time.monotonic()
     if stop:
+        callbacks.on_run_end(RunEnd("stopped", path=path))
         return Outcome(None, int(state.epoch))
 
-    save(path, state, epochs, identity)
+    callbacks.on_checkpoint(save(path, state, epochs, identity))
     state, splits = placement.fetch((state, program.splits))
     trained, summary = write_model(spec, program.hyper, path, state, epochs, splits, preparation, identity)
     summary["seconds"]["compile"] = program.compile_seconds
@@ -147,7 +151,20 @@ def _run(
     if begun and (path / EXPORT).exists():
         again = typed("export", short_path(path), "--overwrite")
         callbacks.on_message(f"{path / EXPORT} may hold earlier weights: write it again by {again}")
+    callbacks.on_run_end(RunEnd("finished", summary, path, trained))
     return Outcome(summary, int(state.epoch))
+
+
+def tell(experiment: Experiment, path: Path, summary: dict[str, Any], callbacks: Callbacks) -> None:
+    """Have callbacks see a run that has ended, from its files."""
+    origin = (read_json(path / ENVIRONMENT) or {})["data"]["origin"]
+    epochs = [Epoch.from_json(line) for line in metrics.read(path)]
+    callbacks.on_run_begin(_begin_of(experiment, origin, path, epochs, resumed=True))
+    callbacks.on_run_end(RunEnd("finished", summary, path))
+
+
+def _begin_of(experiment: Experiment, data: str, path: Path, epochs: Sequence[Epoch], *, resumed: bool) -> RunBegin:
+    return RunBegin(dict(flat(config.tree(experiment))), data, path, resumed, tuple(epochs))
 
 
 def spec_of(experiment: Experiment, splits: Splits, preparation: Preparation) -> Spec:
@@ -155,48 +172,11 @@ def spec_of(experiment: Experiment, splits: Splits, preparation: Preparation) ->
     return Spec(experiment.network, experiment.training, splits.train.x.shape[1], preparation.outputs)
 
 
-def save(path: Path, state: TrainState, epochs: Sequence[Epoch], identity: Identity) -> None:
+def save(path: Path, state: TrainState, epochs: Sequence[Epoch], identity: Identity) -> Checkpoint:
     """Write a checkpoint: the state, and the metrics of its epochs, so that metrics.jsonl may be lost."""
     tree = {"state": state, "history": history_of(epochs)}
     metadata = {"identity": identity.to_json(), "epochs": str(len(epochs))}
-    checkpoints.save(path / CHECKPOINTS, int(state.epoch), tree, metadata)
-
-
-def _resume(
-    path: Path, state: TrainState, spec: Spec, splits: Splits, identity: Identity, callbacks: Callbacks, *, begun: bool
-) -> tuple[TrainState, list[Epoch]]:
-    """The state and the epochs to go on from: those of the newest whole checkpoint, or the beginning."""
-
-    def like(metadata: dict[str, str]) -> Any:
-        if "identity" not in metadata:  # of a version whose checkpoints were the state alone
-            return state
-        history = jax.ShapeDtypeStruct((int(metadata["epochs"]), len(COLUMNS)), np.float64)
-        return {"state": state, "history": history}
-
-    make_directory(path / CHECKPOINTS)
-    marked = directory.identity_of(path) is not None
-    checkpoint = checkpoints.restore(path / CHECKPOINTS, like, refuse=checkpoints.refusal(identity, marked=marked))
-    if checkpoint is None:
-        if begun:
-            lost = len(metrics.read(path))
-            again = f" ({count(lost, 'epoch')} of {METRICS} again)" if lost else ""
-            callbacks.on_message(f"{path} has no checkpoint: starting from epoch 0{again}")
-        metrics.restore(path, [])
-        return state, []
-    if checkpoint.epoch > spec.training.max_epochs:
-        raise RunError(
-            f"{path / CONFIG} grants {spec.training.max_epochs} epochs, and {checkpoint.epoch} are done: put"
-            " training.max_epochs back, or begin a new run"
-        )
-    for damage in checkpoint.skipped:
-        callbacks.on_message(f"passed over: {damage}; going on from epoch {checkpoint.epoch}")
-    if "identity" not in checkpoint.metadata:
-        callbacks.on_message(f"{checkpoint.path} is of an earlier version and says not whose it is: taken on trust")
-        return jax.device_put(checkpoint.tree), metrics.cut(path, checkpoint.epoch)
-    epochs = epochs_of(checkpoint.tree["history"], spec, splits)
-    if wrong := metrics.restore(path, epochs):
-        callbacks.on_message(f"{path}: {wrong}: written again from the checkpoint")
-    return jax.device_put(checkpoint.tree["state"]), epochs
+    return Checkpoint(int(state.epoch), checkpoints.save(path / CHECKPOINTS, int(state.epoch), tree, metadata))
 
 
 def write_model(

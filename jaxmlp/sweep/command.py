@@ -7,25 +7,23 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from annotated_types import Ge, Gt
+from annotated_types import Gt
 
 from jaxmlp.cli import parsing
 from jaxmlp.cli.devices import Device, choose_device
 from jaxmlp.cli.signals import interruptible
 from jaxmlp.errors import UsageError
-from jaxmlp.fields import value_of
 from jaxmlp.run import config, directory, lock
 from jaxmlp.run.config import Experiment
+from jaxmlp.sweep import checking, store
 from jaxmlp.sweep import config as sweep_config
-from jaxmlp.sweep import store
 from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.ending import print_end, print_end_again, split_warning
 from jaxmlp.sweep.options import CHECKPOINT_SECONDS, Options
 from jaxmlp.sweep.progress import SweepBar
 from jaxmlp.text import count, short_path, typed
-from jaxmlp.training.validation import check_chunk
-
-RAY_FLAGS = ("address", "workers", "cpus_per_worker", "mixed_devices", "carry_states")
+from jaxmlp.tracking.names import behind, check_names, say_where, trackers
+from jaxmlp.training.callbacks import Together
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,8 @@ class SweepCommand(Experiment):
     """Train every trial of a grid, packed into few programs on all devices; leave a table, pictures and the best run."""
 
     config: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="CONFIG.toml")] = None
-    """A TOML file with a [grid], such as configs/sweeps/halving.toml; [sample] draws configurations instead of taking the
-    product, [prune] stops the worse ones early. Flags override its keys."""
+    """A TOML file with a [grid], such as configs/sweeps/halving.toml; [sample] draws from it, [prune] ends the worse
+    early."""
     grid: Annotated[tuple[str, ...], tyro.conf.arg(metavar="LINE...")] = field(default=())
     """Axes as in [grid]: 'learning_rate = [0.03, 0.1]' 'l2 = {low = 1e-5, high = 1e-2, scale = "log", count = 4}'."""
     seeds: int | None = None
@@ -57,6 +55,8 @@ class SweepCommand(Experiment):
     """Evaluate every trial on the test examples, not only the best."""
     device: Device = "auto"
     """What to train on; auto takes the fastest there is."""
+    track: tuple[str, ...] = ()
+    """Write it for tensorboard, wandb or mlflow too, below --out."""
     quiet: bool = False
     """Print nothing but errors."""
     checkpoint_seconds: Annotated[float, Gt(0)] = CHECKPOINT_SECONDS
@@ -79,7 +79,20 @@ COMMAND = parsing.Command(
     "sweep",
     SweepCommand,
     (
-        *("grid", "seeds", "out", "resume", "overwrite", "dry-run", "mode", "chunk", "device", "engine", "quiet"),
+        *(
+            "grid",
+            "seeds",
+            "out",
+            "resume",
+            "overwrite",
+            "dry-run",
+            "mode",
+            "chunk",
+            "device",
+            "engine",
+            "track",
+            "quiet",
+        ),
         *("data.name", "network.hidden", "training.optimizer", "training.max-epochs"),
         *("hyper.learning-rate", "hyper.patience", "seed"),
     ),
@@ -94,7 +107,7 @@ COMMAND = parsing.Command(
 def read(arguments: list[str]) -> tuple[SweepCommand, Sweep]:
     """The command line, over the file it names, over the defaults (or, to resume, the sweep that was begun)."""
     command = COMMAND.parse(arguments)
-    _check(command)
+    checking.check(command)
     if command.out is not None and not (command.resume or command.dry_run):
         store.check_new(command.out, overwrite=command.overwrite)
     in_file = None if command.config is None else sweep_config.read(command.config)
@@ -151,31 +164,10 @@ def _described(
     return command, sweep
 
 
-def _check(command: SweepCommand) -> None:
-    """Raise UsageError where the flags contradict each other."""
-    parsing.check_saving(command, "sweep")
-    if command.resume and command.dry_run:
-        raise UsageError(
-            "--dry-run says what a sweep would take before it is begun, --resume goes on with one: take one of them"
-        )
-    check_chunk("--chunk", command.chunk)
-    if command.chunk is not None and command.mode == "sequential":
-        raise UsageError("--chunk puts trials side by side, --mode sequential does not: take one of them")
-    if command.resident is not None:
-        value_of("--resident", command.resident, Annotated[int, Ge(1)])
-    for name in RAY_FLAGS:
-        value, flag = getattr(command, name), f"--{name.replace('_', '-')}"
-        if value not in (None, False) and command.engine != "ray":
-            raise UsageError(f"{flag} is for workers on Ray: add --engine ray, or leave {flag} out")
-        if type(value) is int:
-            value_of(flag, value, Annotated[int, Ge(1)])
-    if command.engine == "ray" and command.dry_run:
-        raise UsageError("--dry-run measures on this machine: leave --engine ray out")
-
-
 def main(arguments: list[str]) -> int:
     """Parse, train, print a table."""
     command, sweep = read(arguments)
+    check_names(command.track)
     bar = SweepBar(quiet=command.quiet)
     if repeats := sweep.repeats:
         bar.on_message(f"{count(repeats, 'trial')} left out: they equal others in all that they read")
@@ -196,6 +188,12 @@ def _train(command: SweepCommand, sweep: Sweep, held: contextlib.ExitStack, bar:
         if line := directory.moved(out, sweep.experiment):
             bar.on_message(line)
     if out is not None and resumed and (code := print_end_again(bar, out, sweep)) is not None:
+        if names := behind(command.track, out):
+            from jaxmlp.sweep.runner import tell
+
+            tracked = trackers(names, out, bar.on_message)
+            tell(sweep, out, Together(tracked))
+            say_where(tracked, bar.on_message)
         return code
     cluster = None
     if command.engine == "ray":
@@ -234,12 +232,15 @@ def _train(command: SweepCommand, sweep: Sweep, held: contextlib.ExitStack, bar:
         crew = RayCrew(cluster, sweep, groups, options, out, bar.on_message, mixed_devices=mixed, carry_states=carry)
     with interruptible("saving after this call") as interruption:
         bar.interruption = interruption
-        outcome = runner.run(sweep, groups, out, bar, options, crew)
+        tracked = trackers(command.track, out, bar.on_message)
+        outcome = runner.run(sweep, groups, out, Together([bar, *tracked]), options, crew)
     bar.clear()
     if outcome.summary is None:
         done = f"{outcome.finished:,} of {len(trials):,} trials have ended"
         stopped = f"stopped after {outcome.epochs:,} trial-epochs, saved ({done}); go on with"
-        bar.quote(stopped, typed("sweep", "--out", short_path(out), "--resume"))
+        track = ["--track", *command.track] if command.track else []
+        bar.quote(stopped, typed("sweep", "--out", short_path(out), "--resume", *track))
         return 128 + (interruption.number or signal.SIGTERM)
     code = print_end(bar, out, outcome.summary, sweep)
+    say_where(tracked, bar.on_message)
     return 128 + interruption.number if interruption.signalled else code

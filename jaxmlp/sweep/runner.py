@@ -8,12 +8,15 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxmlp.cli.machine import peak_bytes
 from jaxmlp.errors import RunError, UsageError
+from jaxmlp.fields import flat
 from jaxmlp.grid.driver import Driver
 from jaxmlp.grid.executors import Executor, Local, local_workers
 from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.sizing import Devices
 from jaxmlp.grid.units import Group, cut
+from jaxmlp.run import config as run_config
 from jaxmlp.run import environment
+from jaxmlp.run.directory import ENVIRONMENT
 from jaxmlp.run.identity import Identity
 from jaxmlp.run.sealed import read_json, write_json
 from jaxmlp.sweep import finish, logs, store
@@ -25,7 +28,8 @@ from jaxmlp.sweep.options import Options
 from jaxmlp.sweep.recorder import Recorder
 from jaxmlp.sweep.store import GROUPS
 from jaxmlp.text import count as count_of
-from jaxmlp.training.callbacks import Callbacks
+from jaxmlp.training.callbacks import Callbacks, ending
+from jaxmlp.training.events import RunBegin, RunEnd, TrialEnd
 
 
 class Outcome(NamedTuple):
@@ -67,6 +71,18 @@ def run(
     `callbacks.should_stop` is true, all workers save and end. Raises RunError where the disk fails or other data were used
     before, and UsageError where a sweep would go on otherwise than it was begun.
     """
+    with ending(callbacks, path):
+        return _run(sweep, groups, path, callbacks, options, crew)
+
+
+def _run(
+    sweep: Sweep,
+    groups: Sequence[SweepGroup],
+    path: Path,
+    callbacks: Callbacks,
+    options: Options,
+    crew: Crew | None,
+) -> Outcome:
     started = time.perf_counter()
     identity = store.sweep_identity(sweep, options, [group.crc32 for group in groups])
     now = environment.current(sweep.experiment, identity, groups[0].data().origin)
@@ -81,6 +97,7 @@ def run(
     terms = _terms(groups, path, decide, options, identity)
     environment.write(path, now)
     journal = _journal(path, groups, identity, callbacks)
+    callbacks.on_run_begin(_begin_of(sweep, groups[0].data().origin_and_sizes(), path, resumed=begun))
     if packed_anew:
         journal.forget_all()
     of_workers = unit_groups(sweep, groups, terms)
@@ -97,6 +114,7 @@ def run(
         executor.close()
     tally = driver.tally
     if not ended:
+        callbacks.on_run_end(RunEnd("stopped", path=path))
         return Outcome(None, len(tally.rows), tally.progress().epochs)
     callbacks.on_train_end()
     work = finish.Work(
@@ -112,7 +130,25 @@ def run(
         summary = finish.finish(path, sweep, groups, tally.rows, driver.best, work, identity, callbacks)
     except RunError as error:
         raise RunError(f"{error}; all trials are trained, and saved: then go on with --resume") from error
+    callbacks.on_run_end(RunEnd("finished", summary, path))
     return Outcome(summary, len(tally.rows), tally.epochs)
+
+
+def tell(sweep: Sweep, path: Path, callbacks: Callbacks) -> None:
+    """Have callbacks see a sweep that has ended, from its files."""
+    origin = (read_json(path / ENVIRONMENT) or {})["data"]["origin"]
+    callbacks.on_run_begin(_begin_of(sweep, origin, path, resumed=True))
+    curves = store.curves(path)
+    for row in store.results(path):
+        callbacks.on_trial_end(TrialEnd(row, curves[row["trial"]]))
+    callbacks.on_run_end(RunEnd("finished", store.ended(path), path))
+
+
+def _begin_of(sweep: Sweep, data: str, path: Path, *, resumed: bool) -> RunBegin:
+    """How a sweep begins: what all trials have in common, and the values of each axis."""
+    axes = {**sweep.trials.grid.axes, "seed": sweep.trials.grid.seeds}
+    config = {key: value for key, value in flat(run_config.tree(sweep.experiment)) if key not in axes}
+    return RunBegin(config, data, path, resumed, axes=axes)
 
 
 def _journal(path: Path, groups: Sequence[SweepGroup], run: Identity, callbacks: Callbacks) -> SweepJournal:

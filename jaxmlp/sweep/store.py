@@ -8,6 +8,7 @@ curves.jsonl         the epochs of each trial, as they finish
 units/               what has come of each work unit, and its state (see journal.py)
 best/                the run directory of the best trial
 plots/, sweep.html   pictures, and a page
+tensorboard/ wandb/ mlflow/   what --track writes
 summary.json         how it ended
 """
 
@@ -28,6 +29,7 @@ from jaxmlp.sweep import config, logs
 from jaxmlp.sweep.config import Sweep
 from jaxmlp.sweep.options import MODES, Options
 from jaxmlp.text import typed
+from jaxmlp.tracking import names as tracking
 
 RESULTS, TABLE, CURVES, GROUPS, UNITS, BEST, PAGE = (
     *("results.jsonl", "results.csv", "curves.jsonl", "groups.json", "units", "best", "sweep.html"),
@@ -38,7 +40,7 @@ SWEEP = RunKind(
     tables=directory.RUN.tables | set(config.TABLES),
     patterns=(
         *(CONFIG, ENVIRONMENT, SUMMARY, RESULTS, TABLE, CURVES, GROUPS, PAGE, PLOTS, f"{PLOTS}/*.png"),
-        *lock.FILES,
+        *(*lock.FILES, *tracking.PATTERNS),
         *(UNITS, f"{UNITS}/*", f"{UNITS}/*.json", f"{UNITS}/*/try-*", f"{UNITS}/*/try-*/epoch-*.safetensors"),
         f"{UNITS}/best/epoch-*.safetensors",
         *(CHECKPOINTS, f"{CHECKPOINTS}/*-of-*", f"{CHECKPOINTS}/*-of-*/epoch-*.safetensors"),  # of earlier versions

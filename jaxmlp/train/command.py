@@ -17,6 +17,8 @@ from jaxmlp.errors import RunError, UsageError
 from jaxmlp.run import config, directory, lock
 from jaxmlp.run.config import Experiment
 from jaxmlp.text import short_path, typed
+from jaxmlp.tracking.names import behind, check_names, say_where, trackers
+from jaxmlp.training.callbacks import Together
 from jaxmlp.training.epochs import Measured
 
 
@@ -36,6 +38,8 @@ class Train(Experiment):
     """What to train on; auto takes the fastest there is."""
     data_parallel: bool = False
     """Split every minibatch over all devices; the result is the same to rounding."""
+    track: tuple[str, ...] = ()
+    """Write it for tensorboard, wandb or mlflow too, below --out."""
     quiet: bool = False
     """Print nothing but errors."""
     checkpoint_seconds: Annotated[float, Gt(0)] = 5.0
@@ -45,7 +49,7 @@ class Train(Experiment):
 COMMAND = parsing.Command(
     "train",
     Train,
-    ("out", "resume", "overwrite", "device", "data-parallel", "quiet", *parsing.KEYS),
+    ("out", "resume", "overwrite", "device", "data-parallel", "track", "quiet", *parsing.KEYS),
     (
         "configs/report/relu.toml --out runs/relu",
         "--network.hidden 256 128 --training.optimizer adam --seed 1",
@@ -72,6 +76,7 @@ def _base(command: Train) -> Experiment | None:
 def main(arguments: list[str]) -> int:
     """Parse, train, print a table."""
     command, experiment = parsing.read(COMMAND, arguments, base=_base)
+    check_names(command.track)
     bar = progress.Bar(quiet=command.quiet)
     with contextlib.ExitStack() as held:
         if command.out is not None:
@@ -101,14 +106,18 @@ def _train(command: Train, experiment: Experiment, held: contextlib.ExitStack, b
             bar.on_message(line)
         summary = directory.ended(out, experiment)
         if summary is not None:
-            from jaxmlp.run.runner import losses, missing
+            from jaxmlp.run.runner import losses, missing, tell
 
             absent = missing(out, summary)
             if absent is None:
                 for line in losses(out, summary):
                     bar.on_message(line)
                 bar.on_message(f"this run had already ended ({summary['stop_reason']}); nothing was changed")
-                return _end(bar, out, summary)
+                code, tracked = _end(bar, out, summary), trackers(behind(command.track, out), out, bar.on_message)
+                if tracked:
+                    tell(experiment, out, summary, Together(tracked))
+                    say_where(tracked, bar.on_message)
+                return code
             bar.on_message(f"this run had already ended, but {absent}: writing it again")
     bar.on_message(f"device: {choose_device(command.device)}")
 
@@ -127,14 +136,16 @@ def _train(command: Train, experiment: Experiment, held: contextlib.ExitStack, b
         directory.reopen(out, experiment)
     else:
         directory.create(out, experiment, overwrite=command.overwrite)
-    again = typed("train", "--out", short_path(out), "--resume", *["--data-parallel"] * command.data_parallel)
+    track = ["--track", *command.track] if command.track else []
+    again = typed("train", "--out", short_path(out), "--resume", *["--data-parallel"] * command.data_parallel, *track)
+    tracked = trackers(command.track, out, bar.on_message)
     with interruptible() as bar.interruption:
         try:
             outcome = run(
                 experiment,
                 data,
                 out,
-                bar,
+                Together([bar, *tracked]),
                 checkpoint_seconds=command.checkpoint_seconds,
                 data_parallel=command.data_parallel,
             )
@@ -144,6 +155,7 @@ def _train(command: Train, experiment: Experiment, held: contextlib.ExitStack, b
         bar.quote(f"stopped after epoch {outcome.epochs_run}, saved; go on with", again)
         return 128 + bar.interruption.number
     code = _end(bar, out, outcome.summary)
+    say_where(tracked, bar.on_message)
     return 128 + bar.interruption.number if bar.interruption.signalled else code  # a late signal: the run is written
 
 

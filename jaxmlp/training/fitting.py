@@ -15,10 +15,12 @@ from jaxmlp.nn import losses
 from jaxmlp.nn.losses import VALUES, kind_of_targets
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Examples, Hyper, Spec, Splits, Training
+from jaxmlp.training import beginning
 from jaxmlp.training import data_parallel as parallel
-from jaxmlp.training.callbacks import Callbacks
+from jaxmlp.training.callbacks import Callbacks, ending
 from jaxmlp.training.epochs import Epoch, Measured
 from jaxmlp.training.evaluation import evaluate
+from jaxmlp.training.events import NewBest, RunEnd
 from jaxmlp.training.loop import EpochLog, TrainState, advance, begin, running
 from jaxmlp.training.model import Model, checked_preparation
 from jaxmlp.training.precision import in_dtype, precision
@@ -98,20 +100,23 @@ def fit(
         check_start(spec, start)
     placement = placement_for(spec.training, data_parallel=data_parallel)
     with precision(spec.training):
-        hyper, key, state = initial(spec, hyper, seed)
+        traced_hyper, key, state = initial(spec, hyper, seed)
         epochs = [] if start is None else list(start.epochs)
         state, stop = state if start is None else start.state, False
-        with watched(callbacks, progress) as watch:
-            program, state = compile_epoch(spec, hyper, key, splits, state, placement, watch.callbacks)
+        with watched(callbacks, progress) as watch, ending(watch.callbacks):
+            watch.callbacks.on_run_begin(beginning.of_fit(spec, hyper, seed, splits, start))
+            program, state = compile_epoch(spec, traced_hyper, key, splits, state, placement, watch.callbacks)
             for done in train(program, state, watch.callbacks):
                 state, stop = done.state, done.stop
                 epochs.append(done.epoch)
         stopped = stop and bool(running(spec, program.hyper, state))
         state, splits = placement.fetch((state, program.splits))
         result = fit_of(spec, program.hyper, state, epochs, splits, program.compile_seconds, preparation)
-    if not stopped:
-        return result
-    return result._replace(stop_reason="interrupted" if watch.interruption.signalled else "stopped")
+    if stopped:
+        result = result._replace(stop_reason="interrupted" if watch.interruption.signalled else "stopped")
+    status = "stopped" if stopped else "finished"
+    watch.callbacks.on_run_end(RunEnd(status, result.summary, model=result.model))
+    return result
 
 
 def placement_for(training: Training, *, data_parallel: bool) -> Placement:
@@ -191,6 +196,8 @@ def train(program: Program, state: TrainState, callbacks: Callbacks) -> Iterator
             break
         epoch = epoch_row(spec, splits, log, 0, int(state.epoch), seconds)
         callbacks.on_epoch_end(epoch)
+        if int(state.stopping.best_epoch) == epoch.epoch:
+            callbacks.on_best(NewBest(epoch.epoch, epoch.validation))
         stop = callbacks.should_stop()
         yield EpochDone(state, epoch, stop)
     callbacks.on_train_end()

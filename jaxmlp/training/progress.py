@@ -1,25 +1,38 @@
-"""A bar of progress in one line, drawn over again: on a terminal by rich, in a notebook as HTML."""
+"""A bar of progress in one line, drawn over again: on a terminal by rich, in a notebook as HTML with live curves."""
 
+import math
 import sys
 import time
 from collections.abc import Sequence
 from html import escape
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from jaxmlp import display
 from jaxmlp.text import duration
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
+from jaxmlp.training.events import NewBest, RunBegin
 
 SHORTEST_BAR, LONGEST_BAR = 5, 40  # characters
-REDRAW_SECONDS = 0.1
+
+
+class Losses(NamedTuple):
+    """The losses so far, of a run or of the best trial of a grid."""
+
+    title: str
+    train: list[float]  # of each epoch
+    validation: list[float]
+    best: int  # the best epoch; 0 where there is none
 
 
 @runtime_checkable
 class Surface(Protocol):
     """Where a bar is drawn."""
 
-    def draw(self, head: str, parts: Sequence[str], done: int, total: int) -> None:
-        """Draw the bar, or move it on: the head, the bar, and as many of the parts as there is room for."""
+    pause: float  # seconds between two drawings
+
+    def draw(self, head: str, parts: Sequence[str], done: int, total: int, losses: Losses) -> None:
+        """Draw the bar, or move it on: the head, the bar, and as many of the parts as there is room for; and curves."""
         ...
 
     def clear(self) -> None:
@@ -42,11 +55,13 @@ def surface() -> Surface | None:
 class TerminalBar:
     """A bar of rich, as long as the line leaves room for it."""
 
+    pause = 0.1
+
     def __init__(self, console: Any) -> None:
         self.console = console
         self.drawn: Any = None
 
-    def draw(self, head: str, parts: Sequence[str], done: int, total: int) -> None:
+    def draw(self, head: str, parts: Sequence[str], done: int, total: int, losses: Losses | None = None) -> None:
         """See `Surface`."""
         from rich.progress import BarColumn, Progress, TextColumn
 
@@ -72,14 +87,18 @@ class TerminalBar:
 
 
 class NotebookBar:
-    """The same as one output of a cell, which is empty once training is over."""
+    """The same, and curves of the losses, as one output of a cell, which is empty once training is over."""
+
+    pause = 0.5
 
     def __init__(self) -> None:
         self._handle: Any = None
 
-    def draw(self, head: str, parts: Sequence[str], done: int, total: int) -> None:
+    def draw(self, head: str, parts: Sequence[str], done: int, total: int, losses: Losses) -> None:
         """See `Surface`."""
-        self._show(f'{escape(head)} <progress value="{done}" max="{total}"></progress> {escape(", ".join(parts))}')
+        bar = f'{escape(head)} <progress value="{done}" max="{total}"></progress> {escape(", ".join(parts))}'
+        lines = {"train": losses.train, "validation": losses.validation}
+        self._show(bar + (display.curves(losses.title, lines, losses.best) if any(lines.values()) else ""))
 
     def clear(self) -> None:
         """See `Surface`."""
@@ -88,10 +107,11 @@ class NotebookBar:
             self._handle = None
 
     def _show(self, html: str) -> None:
-        from IPython.display import HTML, display  # pyright: ignore[reportMissingImports]
+        from IPython.display import HTML  # pyright: ignore[reportMissingImports]
+        from IPython.display import display as show  # pyright: ignore[reportMissingImports]
 
         if self._handle is None:
-            self._handle = display(HTML(html), display_id=True)
+            self._handle = show(HTML(html), display_id=True)
         else:
             self._handle.update(HTML(html))
 
@@ -103,6 +123,12 @@ class ProgressBar(Callbacks):
         self._surface, self._next = surface, time.monotonic() + patience
         self._done = self._max_epochs = self._examples = 0
         self._began = 0.0
+        self._losses = Losses("loss", [], [], 0)
+
+    def on_run_begin(self, run: RunBegin) -> None:
+        """Begin the curves with the epochs that are done."""
+        train, validation = ([getattr(epoch, part).loss for epoch in run.epochs] for part in ("train", "validation"))
+        self._losses = Losses("loss", train, validation, 0)
 
     def on_train_begin(self, done: int, max_epochs: int, examples: int) -> None:
         """Draw the bar."""
@@ -110,9 +136,20 @@ class ProgressBar(Callbacks):
         self._draw("epoch", done, max_epochs, None, [])
 
     def on_epoch_end(self, epoch: Epoch) -> None:
-        """Move the bar on."""
+        """Move the bar on, and the curves."""
+        self._losses.train.append(epoch.train.loss)
+        self._losses.validation.append(epoch.validation.loss)
         left = seconds_left(self._began, epoch.epoch - self._done, self._max_epochs - epoch.epoch)
         self._draw("epoch", epoch.epoch, self._max_epochs, left, epoch_parts(epoch, self._examples))
+
+    def on_best(self, best: NewBest) -> None:
+        """Mark the epoch; of a grid, show the curves of the trial from now on."""
+        if best.curve is None:
+            self._losses = self._losses._replace(best=best.epoch)
+        else:
+            columns = (best.curve["train_loss"], best.curve["validation_loss"])
+            train, validation = ([math.nan if loss is None else loss for loss in losses] for losses in columns)
+            self._losses = Losses(f"loss of trial {best.trial}, the best so far", train, validation, best.epoch)
 
     def on_call_end(self, progress: Any) -> None:
         """Move the bar of a grid on."""
@@ -129,8 +166,8 @@ class ProgressBar(Callbacks):
 
     def _draw(self, what: str, done: int, total: int, left: float | None, parts: Sequence[str]) -> None:
         if self._surface is not None and time.monotonic() >= self._next:
-            self._surface.draw(head(what, done, total, left), parts, done, total)
-            self._next = time.monotonic() + REDRAW_SECONDS
+            self._surface.draw(head(what, done, total, left), parts, done, total, self._losses)
+            self._next = time.monotonic() + self._surface.pause
 
 
 def head(what: str, done: int, total: int, seconds_left: float | None) -> str:

@@ -48,6 +48,13 @@ class Fit(NamedTuple):
         return columns
 
     @property
+    def summary(self) -> dict[str, Any]:
+        """How it ended, as in the summary.json of a run."""
+        measured = {name: part.to_json() for name, part in self._measured.items()}
+        ended = {"best_epoch": self.best_epoch, "epochs_run": len(self.epochs), "stop_reason": self.stop_reason}
+        return measured | ended
+
+    @property
     def _measured(self) -> dict[str, Measured]:
         """Of the splits that have examples."""
         splits = {"validation": self.validation, "test": self.test}

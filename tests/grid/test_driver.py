@@ -149,6 +149,19 @@ def driver_of(journal, executor, callbacks=None, *, resumable=False, chunk=4):
     )
 
 
+class Watch(Callbacks):
+    """Keeps which trials have finished, and the best of all so far."""
+
+    def __init__(self):
+        self.trials, self.bests = [], []
+
+    def on_trial_end(self, trial):
+        self.trials.append(trial.row["trial"])
+
+    def on_best(self, best):
+        self.bests.append((best.validation.loss, best.trial))
+
+
 def check(driver, records):
     found = {record.trial: (record.row["epochs_run"], record.row["status"]) for record in records}
     assert found == table()
@@ -164,9 +177,13 @@ def check(driver, records):
 @given(st.randoms(use_true_random=False), st.sampled_from([1, 4, 16]))
 def test_losses_doubles_and_any_order_change_nothing(random, chunk):
     journal = Kept()
-    driver = driver_of(journal, Chaos(journal, random), chunk=chunk)
+    watch = Watch()
+    driver = driver_of(journal, Chaos(journal, random), watch, chunk=chunk)
     assert driver.run()
     check(driver, journal.records)
+    assert sorted(watch.trials) == list(range(TRIALS))
+    assert watch.bests == sorted(watch.bests, reverse=True)
+    assert watch.bests[-1][1] == driver.best.result.trial
 
 
 @settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.generate])  # shrinking takes minutes
@@ -193,9 +210,11 @@ def test_a_grid_that_stops_anywhere_goes_on_to_the_same_table(random, after):
     if random.random() < 0.3:
         journal._best = None
     journal.records.clear()
-    driver = driver_of(journal, Chaos(journal, random))
+    watch = Watch()
+    driver = driver_of(journal, Chaos(journal, random), watch)
     assert driver.run()
     check(driver, journal.records)
+    assert sorted(watch.trials) == list(range(TRIALS))  # those of the first session too
 
 
 def test_a_unit_that_loses_its_worker_again_and_again_is_named():

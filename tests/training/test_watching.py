@@ -6,12 +6,14 @@ import threading
 import pytest
 from helpers import clouds, refused, signalling
 
+from jaxmlp.grid.fit_grid import fit_grid
 from jaxmlp.spec import Hyper, Network, Spec, Splits, Training
 from jaxmlp.training import watching
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch, Measured
+from jaxmlp.training.events import NewBest, RunBegin
 from jaxmlp.training.fitting import fit
-from jaxmlp.training.progress import NotebookBar, ProgressBar, epoch_parts, surface
+from jaxmlp.training.progress import Losses, NotebookBar, ProgressBar, epoch_parts, surface
 from jaxmlp.training.watching import interruptible, watched
 
 SPEC = Spec(Network((5,)), Training(batch_size=8, max_epochs=1000), 6, 3)
@@ -74,11 +76,12 @@ EPOCH = Epoch(2, 0.1, Measured(0.0456, 990, 1000), Measured(0.1234, 97, 100), 0.
 class Paper:
     """A surface that keeps what is drawn."""
 
-    def __init__(self):
-        self.drawn = []
+    def __init__(self, pause=NotebookBar.pause):
+        self.drawn, self.losses, self.pause = [], None, pause
 
-    def draw(self, head, parts, done, total):
+    def draw(self, head, parts, done, total, losses):
         self.drawn.append((head, list(parts), done, total))
+        self.losses = losses
 
     def clear(self):
         self.drawn.append("clear")
@@ -94,9 +97,8 @@ def test_a_bar_is_drawn_once_training_takes_long(patience, draws):
     assert paper.drawn == [("epoch 1/10", [], 1, 10)] * draws + ["clear"]
 
 
-def test_a_bar_says_the_epoch_the_time_left_and_the_losses(monkeypatch):
-    paper = Paper()
-    monkeypatch.setattr("jaxmlp.training.progress.REDRAW_SECONDS", 0.0)
+def test_a_bar_says_the_epoch_the_time_left_and_the_losses():
+    paper = Paper(pause=0.0)
     bar = ProgressBar(paper, patience=0.0)
     bar.on_train_begin(0, 10, 1000)
     bar.on_epoch_end(EPOCH)
@@ -106,6 +108,44 @@ def test_a_bar_says_the_epoch_the_time_left_and_the_losses(monkeypatch):
     assert parts == ["validation 0.1234 (97.00 %)", "loss 0.0456", "2,000 examples/s"]
     of_values = EPOCH._replace(validation=Measured(0.1, None, 100, r2=0.9, mae=0.2))
     assert epoch_parts(of_values, 1000)[0] == "validation 0.1000 (R2 0.9000)"
+
+
+def test_the_curves_go_on_from_the_epochs_that_are_done_and_mark_the_best():
+    paper = Paper(pause=0.0)
+    bar = ProgressBar(paper, patience=0.0)
+    bar.on_run_begin(RunBegin({}, "", resumed=True, epochs=(EPOCH._replace(epoch=1),)))
+    bar.on_epoch_end(EPOCH)
+    bar.on_best(NewBest(2, EPOCH.validation))
+    bar.on_train_begin(2, 10, 1000)
+    assert paper.losses == Losses("loss", [0.0456, 0.0456], [0.1234, 0.1234], 2)
+
+
+def test_a_grid_shows_the_curves_of_its_best_trial():
+    paper = Paper(pause=0.0)
+    grid = {"learning_rate": [0.1, 0.2], "patience": [0]}
+    spec = Spec(SPEC.network, Training(batch_size=8, max_epochs=3), 6, 3)
+
+    class Kept(ProgressBar, Callbacks):
+        """A bar that keeps who was the best, and what ended."""
+
+        bests, ended = [], []
+
+        def on_best(self, best):
+            super().on_best(best)
+            self.bests.append(best)
+
+        def on_trial_end(self, trial):
+            self.ended.append(trial)
+
+    fit = fit_grid(spec, Hyper(), SPLITS, grid, seeds=2, callbacks=Kept(paper, patience=0.0))
+    best = fit.best.trial
+    assert [trial.row["trial"] for trial in sorted(Kept.ended, key=lambda trial: trial.row["trial"])] == [0, 1, 2, 3]
+    assert Kept.bests[-1].trial == best
+    lows = [new.validation.loss for new in Kept.bests]
+    assert lows == sorted(lows, reverse=True)
+    train, validation = (fit.curves[best][f"{part}_loss"] for part in ("train", "validation"))
+    title = f"loss of trial {best}, the best so far"
+    assert paper.losses == Losses(title, train, validation, fit.table["best_epoch"][best])
 
 
 @pytest.mark.parametrize(("progress", "seen"), [(True, True), ("auto", False), (False, False)])
@@ -163,9 +203,12 @@ def test_a_notebook_shows_a_bar_in_one_output_that_is_empty_at_the_end(monkeypat
     monkeypatch.setattr("IPython.display.display", display)
     bar = NotebookBar()
     bar.clear()
-    bar.draw("epoch 1/3", ["a < b"], 1, 3)
-    bar.draw("epoch 2/3", [], 2, 3)
+    bar.draw("epoch 1/3", ["a < b"], 1, 3, Losses("loss", [], [], 0))
+    bar.draw("epoch 2/3", [], 2, 3, Losses("loss", [0.5, 0.25], [0.75, 0.5], 2))
     bar.clear()
     assert shown[0] == 'epoch 1/3 <progress value="1" max="3"></progress> a &lt; b'
     assert 'value="2"' in shown[1]
+    assert shown[1].count("<polyline") == 2
+    assert "<circle" in shown[1]
+    assert "loss, 0.25 to 0.75 over 2 epochs" in shown[1]
     assert shown[2:] == [""]
