@@ -15,7 +15,8 @@ MOST = 300  # columns with a control
 DEVIATIONS = 2.5  # of a range, where no data are at hand
 TEXT = (
     "The columns that change the answer most come first: by how far any output goes as the network runs over the column’s"
-    " range, 1st to 99th percentile, with the others typical. The curve is that of the answer at the values of now."
+    " range, 1st to 99th percentile, with the others typical. Each curve is the answer over that range, with the others as"
+    " they are now."
 )
 
 
@@ -65,7 +66,7 @@ def _numbers(column: Column, first: int, preparation: Preparation, values: np.nd
         if low == high:
             low, high = float(values.min()), float(values.max())
         median = column.median if preparation.columns is not None else float(np.median(values))
-        whole = bool((values == np.round(values)).all()) and high - low >= 2
+        whole = bool((values == np.round(values)).all())
         low, high = (float(np.floor(low)), float(np.ceil(high))) if whole else (low, high)
         return {"low": low, "high": high, "median": median, "typical": median, "whole": whole}
     if preparation.normalise != "per_feature":
