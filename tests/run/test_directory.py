@@ -32,6 +32,7 @@ A_RUN = (
     "summary.json",
     "model.safetensors",
     "plots/curves.png",
+    "run.html",
     "checkpoints/epoch-000003.0123456789abcdef.safetensors",
     "checkpoints/.epoch-000004.0123456789abcdef.safetensors.77.tmp",  # left by a kill
     ".summary.json.77.tmp",
