@@ -9,6 +9,8 @@ COMMANDS = {
     "train": "train a network; writes a run directory with its weights, metrics and pictures",
     "predict": "predict with a trained network: rows of tables, or images",
     "evaluate": "measure a trained network: accuracy, F1, ROC AUC, R2 and more",
+    "export": "write a trained network for ONNX, StableHLO, NumPy or PyTorch",
+    "demo": "make one web page of a trained network: draw for it, or move its columns",
     "runs": "list runs, show one, or test whether several differ",
     "sweep": "train a grid of hyperparameters and seeds as one program",
     "gradcheck": "check gradients three ways: derived by hand, automatic, numerical",

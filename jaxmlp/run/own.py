@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from jaxmlp.data.config import Data
+from jaxmlp.data.sources import Dataset
+from jaxmlp.data.tables import Table
 from jaxmlp.errors import RunError
 from jaxmlp.run import config, directory
 from jaxmlp.run.config import Experiment
@@ -27,7 +29,7 @@ def read_again(run: Path, loss: str) -> Loaded:
     return data
 
 
-def check_begun_with(run: Path, data: Loaded) -> None:
+def check_begun_with(run: Path, data: Loaded | Dataset | Table) -> None:
     """Raise RunError where a run was begun with other data."""
     begun = directory.identity_of(run)
     if begun is not None and begun.data != data.crc32:

@@ -1,7 +1,7 @@
 """A run: an experiment trained in a run directory, from the data to the pictures, so that it can be stopped anywhere.
 
 `run` says what is written when. Each epoch: a line of metrics.jsonl; and, `checkpoint_seconds` after the last one, a
-checkpoint: the state, and the metrics of all its epochs. At the end: a checkpoint, model, summary and pictures.
+checkpoint: the state, and the metrics of all its epochs. At the end: a checkpoint, model, summary, card and pictures.
 """
 
 import time
@@ -18,13 +18,13 @@ from jaxmlp.errors import JaxmlpError, RunError
 from jaxmlp.files import flush, make_directory, remove
 from jaxmlp.grid.results import COLUMNS, epochs_of, history_of
 from jaxmlp.nn.losses import CLASSES, VALUES, loss
-from jaxmlp.run import ahead, checkpoints, directory, environment, metrics, model, page, pictures
+from jaxmlp.run import ahead, card, checkpoints, directory, environment, metrics, model, page, pictures
 from jaxmlp.run.config import Experiment
-from jaxmlp.run.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, PAGE, PLOTS, SUMMARY
+from jaxmlp.run.directory import CARD, CHECKPOINTS, CONFIG, ENVIRONMENT, EXPORT, METRICS, PAGE, PLOTS, SUMMARY
 from jaxmlp.run.identity import Identity
 from jaxmlp.run.sealed import write_json
 from jaxmlp.spec import Hyper, Spec, Splits
-from jaxmlp.text import count
+from jaxmlp.text import count, short_path, typed
 from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks
 from jaxmlp.training.epochs import Epoch
@@ -142,7 +142,11 @@ def _run(
     summary["seconds"]["compile"] = program.compile_seconds
     summary["seconds"]["total"] = data.seconds + time.perf_counter() - started
     write_json(path / SUMMARY, summary, identity)
+    card.write(path, experiment, data.origin, splits, trained, summary)
     page.show(path, trained, epochs, summary, splits, callbacks)
+    if begun and (path / EXPORT).exists():
+        again = typed("export", short_path(path), "--overwrite")
+        callbacks.on_message(f"{path / EXPORT} may hold earlier weights: write it again by {again}")
     return Outcome(summary, int(state.epoch))
 
 
@@ -231,7 +235,7 @@ def write_model(
 
 
 def missing(path: Path, summary: dict[str, Any]) -> str | None:
-    """What a run that has ended lacks, or has damaged: metrics, model, page or a picture; None where all is there."""
+    """What a run that has ended lacks, or has damaged: metrics, model, card, page or a picture; None where all is there."""
     if not (path / ENVIRONMENT).exists():
         return f"{path / ENVIRONMENT} is missing"
     if summary.get("metrics_sha256") not in (None, metrics.digest(path)):
@@ -242,6 +246,8 @@ def missing(path: Path, summary: dict[str, Any]) -> str | None:
         trained = model.load(path)
     except JaxmlpError as error:
         return str(error).split(";")[0]
+    if not (path / CARD).exists():
+        return f"{path / CARD} is missing"
     names = [path / PLOTS / name for name in pictures.picture_names(trained)]
     absent = [name for name in names if not pictures.is_whole(name)]
     absent += [] if page.is_whole(path) else [path / PAGE]

@@ -11,7 +11,7 @@ from jaxmlp import files, plots
 from jaxmlp.errors import RunError
 from jaxmlp.grid.journal import Best
 from jaxmlp.grid.results import TrialResult, epochs_of
-from jaxmlp.run import config, directory, environment, metrics, pictures, runner
+from jaxmlp.run import card, config, directory, environment, metrics, pictures, runner
 from jaxmlp.run import page as run_page
 from jaxmlp.run.directory import CONFIG, ENVIRONMENT, PLOTS, SUMMARY
 from jaxmlp.run.identity import Identity
@@ -154,5 +154,6 @@ def write_best(
         trained, summary = runner.write_model(group.spec, hyper, path, state, epochs, splits, data.preparation, run)
     summary["stop_reason"] = result.status
     write_json(path / SUMMARY, summary, run)
+    card.write(path, trial.experiment, data.origin, splits, trained, summary)
     run_page.show(path, trained, epochs, summary, splits, callbacks)
     return summary

@@ -129,6 +129,7 @@ def test_a_run_leaves_all_its_files_and_no_others(whole):
     out, _, _ = whole
     found = {path.relative_to(out).as_posix() for path in out.rglob("*")}
     fixed = {name for name in directory.RUN.patterns if "*" not in name and name not in lock.FILES}
+    fixed -= {name for name in fixed if name.startswith("export")}  # of another command
     fixed -= {f"plots/{name}" for name in (directory.PREDICTED, directory.LABEL_RATES)}  # of values, and of label sets
     checkpoints = found - fixed
     assert fixed <= found
@@ -311,7 +312,9 @@ def test_a_damaged_log_costs_nothing(npz, tmp_path, uninterrupted, damage):
 def test_more_epochs_equal_a_run_that_had_them_from_the_start(npz, tmp_path, uninterrupted):
     out = tmp_path / "run"
     go(experiment_of(npz), out)
-    go(experiment_of(npz, max_epochs=EPOCHS + 3), out, resume=True)
+    (out / "export").mkdir()
+    _, callbacks = go(experiment_of(npz, max_epochs=EPOCHS + 3), out, resume=True)
+    assert any("export may hold earlier weights" in line for line in callbacks.messages)
     assert run_of(out) == uninterrupted("momentum", EPOCHS + 3)
     assert directory.saved_tree(out)["training"]["max_epochs"] == EPOCHS + 3
 
@@ -408,7 +411,7 @@ def test_a_disk_that_refuses_costs_one_line_and_the_run_can_go_on(npz, tmp_path,
     assert run_of(out) == uninterrupted("momentum")
 
 
-@pytest.mark.parametrize("file", ["curves.png", "mistakes.png", "run.html"])
+@pytest.mark.parametrize("file", ["curves.png", "mistakes.png", "README.md", "run.html"])
 def test_a_disk_that_is_full_at_the_pictures_costs_no_result(npz, tmp_path, uninterrupted, file):
     out, experiment = tmp_path / "run", experiment_of(npz)
     with pytest.MonkeyPatch.context() as patch:
@@ -532,7 +535,7 @@ def test_so_many_classes_have_no_confusion_matrix(npz, tmp_path, monkeypatch):
     assert missing(tmp_path / "run") is None
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "metrics.jsonl", "plots/curves.png", "run.html"])
+@pytest.mark.parametrize("file", ["model.safetensors", "metrics.jsonl", "README.md", "plots/curves.png", "run.html"])
 def test_what_a_finished_run_lacks_is_named(whole, tmp_path, file):
     shutil.copytree(whole[0], tmp_path / "run")
     assert missing(tmp_path / "run") is None
