@@ -32,6 +32,7 @@ A_RUN = (
     "summary.json",
     "model.safetensors",
     "plots/curves.png",
+    "run.html",
     "README.md",
     "export/model.onnx",
     "export/model_numpy.py",

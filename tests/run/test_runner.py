@@ -413,7 +413,7 @@ def test_a_disk_that_refuses_costs_one_line_and_the_run_can_go_on(npz, tmp_path,
     assert run_of(out) == uninterrupted("momentum")
 
 
-@pytest.mark.parametrize("file", ["curves.png", "mistakes.png", "README.md"])
+@pytest.mark.parametrize("file", ["curves.png", "mistakes.png", "README.md", "run.html"])
 def test_a_disk_that_is_full_at_the_pictures_costs_no_result(npz, tmp_path, uninterrupted, file):
     out, experiment = tmp_path / "run", experiment_of(npz)
     with pytest.MonkeyPatch.context() as patch:
@@ -537,7 +537,7 @@ def test_so_many_classes_have_no_confusion_matrix(npz, tmp_path, monkeypatch):
     assert missing(tmp_path / "run") is None
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "metrics.jsonl", "README.md", "plots/curves.png"])
+@pytest.mark.parametrize("file", ["model.safetensors", "metrics.jsonl", "README.md", "plots/curves.png", "run.html"])
 def test_what_a_finished_run_lacks_is_named(whole, tmp_path, file):
     shutil.copytree(whole[0], tmp_path / "run")
     assert missing(tmp_path / "run") is None
