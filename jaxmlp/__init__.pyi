@@ -11,6 +11,7 @@ from .errors import DataError as DataError
 from .errors import JaxmlpError as JaxmlpError
 from .errors import RunError as RunError
 from .errors import UsageError as UsageError
+from .export.exporting import export_model as export_model
 from .grid.fit_grid import fit_grid as fit_grid
 from .grid.fit_grid import fit_trials as fit_trials
 from .grid.grid_fit import GridFit as GridFit

@@ -45,9 +45,13 @@ import numpy as np
 import pytest
 
 from jaxmlp.grid.program import PROGRAMS
+from jaxmlp.run import page
 from jaxmlp.training import fitting
 
 fitting.compiled_begin = jax.jit(fitting.begin, static_argnums=0)  # at FLAGS, like all else
+
+# a page draws three pictures for itself, which takes 0.3 s of every run that is trained: tests that ask for them have them
+DRAWINGS, page.drawings = page.drawings, lambda *_: {}
 
 # what is imported stays, and tracing makes many objects that soon go: to look for cycles less often saves 7 % of the time
 gc.freeze()
@@ -103,7 +107,17 @@ def without_pictures(monkeypatch):
     """Runs and sweeps draw nothing: pictures take longer than the rest of a small run."""
     monkeypatch.setattr("jaxmlp.run.pictures.draw", lambda *_: None)
     monkeypatch.setattr("jaxmlp.run.pictures.picture_names", lambda _: [])
+    monkeypatch.setattr("jaxmlp.run.page.write", lambda *_: None)
+    monkeypatch.setattr("jaxmlp.run.page.is_whole", lambda _: True)
     monkeypatch.setattr("jaxmlp.plots.sweep_pictures", lambda *_: {})
+
+
+@pytest.fixture(scope="module")
+def drawn_pages():
+    """The pages of runs have their own pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "drawings", DRAWINGS)
+        yield
 
 
 @pytest.fixture

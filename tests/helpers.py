@@ -1,6 +1,7 @@
 """What several test files share: small data, commands as processes, what is compared of their results, and refusals."""
 
 import glob
+import itertools
 import json
 import os
 import subprocess
@@ -269,6 +270,47 @@ def loaded_after(code):
     program = f"import atexit\natexit.register(lambda: exec({report!r}))\n{code}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     return set(done.stderr.splitlines()[-1].split())
+
+
+def write_run(out, experiment, epochs=3, scale=1.0):
+    """A run directory as training leaves it, of random weights of a `scale` in place of trained ones; without pictures.
+
+    Returns the model, the epochs, the summary and the splits.
+    """
+    from jaxmlp.nn.network import Layer
+    from jaxmlp.run import directory, environment, metrics, model, runner, sealed
+    from jaxmlp.training.epochs import Epoch
+    from jaxmlp.training.fitting import measure
+    from jaxmlp.training.model import Model
+
+    data, rng = runner.read_data(experiment), np.random.default_rng(experiment.seed)
+    spec = runner.spec_of(experiment, data.splits, data.preparation)
+    sizes = (spec.inputs, *spec.network.hidden, spec.outputs)
+    params = tuple(
+        Layer(scale * rng.normal(size=pair).astype(np.float32), np.zeros(pair[1], np.float32))
+        for pair in itertools.pairwise(sizes)
+    )
+    trained = Model(spec, params, data.preparation)
+    directory.create(out, experiment, overwrite=False)
+    identity = directory.experiment_identity(experiment, data.crc32)
+    environment.write(out, environment.of_run(experiment, identity, data.origin))
+    model.save(out, trained, identity)
+    validation, test = (measure(spec, experiment.hyper, params, split) for split in data.splits[1:])
+    lines = [Epoch(e + 1, 0.1 / (e + 1), test, validation, 0.5, None) for e in range(epochs)]
+    metrics.append(out, *lines)
+    summary = {
+        "test": test.to_json(),
+        "validation": validation.to_json(),
+        "best_epoch": 2,
+        "epochs_run": epochs,
+        "stop_reason": "max_epochs",
+        "parameters": 12,
+        "seconds": {"compile": 0.5, "train": 1.5, "total": 2.5},
+        "examples_per_second": 1234.5,
+        "metrics_sha256": metrics.digest(out),
+    }
+    sealed.write_json(out / directory.SUMMARY, summary, identity)
+    return trained, lines, summary, data.splits
 
 
 def assert_picture(path, sides=(100, 1500)):

@@ -51,3 +51,8 @@ OPTIONAL = OF_TABLES | {
     "kind": Data().kind,
     "class_weight": Data().class_weight,
 }  # said of other data where they are set
+
+SPLITTING = (  # the keys of a config that say which examples there are for training, validation and testing
+    *("data.name", "data.dir", "data.validation", "data.split_seed", "data.stratified", "data.kind", "data.target"),
+    *("data.weight", "data.validation_file", "data.test_file", "data.test"),
+)

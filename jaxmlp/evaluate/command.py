@@ -10,16 +10,13 @@ import numpy as np
 import tyro
 
 from jaxmlp.cli import parsing
-from jaxmlp.data.config import Data
-from jaxmlp.errors import RunError, UsageError, printable
+from jaxmlp.errors import UsageError, printable
 from jaxmlp.evaluate.metrics import metrics
 from jaxmlp.nn.losses import CLASSES, loss
-from jaxmlp.run import config, directory, model
+from jaxmlp.run import directory, model, own
 from jaxmlp.run.answers import Answers
-from jaxmlp.run.config import Experiment
 from jaxmlp.run.examples import ENDS, NPZ, Truth, is_table, read_truth
 from jaxmlp.run.sealed import finite
-from jaxmlp.spec import Network
 from jaxmlp.training.model import Model
 
 TITLES = {
@@ -97,13 +94,7 @@ def _own(run: Path, trained: Model) -> tuple[str, Any, Truth]:
     """Where the test examples of a run are from, and these. Raises UsageError and RunError where they cannot be told."""
     if not run.is_dir():
         raise UsageError(f"{run} is a file, which has no test examples with it: give FILE, or the directory of the run")
-    from jaxmlp.run.runner import read_data
-
-    with directory.data_of(run):
-        data = read_data(Experiment(_data_of(run), network=Network(loss=trained.spec.network.loss)))
-    begun = directory.identity_of(run)
-    if begun is not None and begun.data != data.crc32:
-        raise RunError(f"{run} was trained on other data than {data.origin} holds now: bring these back, or give FILE")
+    data = own.read_again(run, trained.spec.network.loss)
     test = data.splits.test
     weights = None if test.weights is None else np.asarray(test.weights)
     return f"test examples of {data.origin}", test.x, Truth(np.asarray(test.targets), weights)
@@ -115,18 +106,12 @@ def _of_file(command: Evaluate, trained: Model) -> tuple[str, Any, Truth]:
     target: str | tuple[str, ...] = command.target
     weight = ""
     if command.run.is_dir() and (command.run / directory.CONFIG).exists():
-        data = _data_of(command.run)
+        data = own.data_keys(command.run)
         target, weight = target or data.target, data.weight
     if not target and command.file.suffix.lower() != NPZ:
         raise UsageError(f"--target is missing: {command.run} does not say which columns of {command.file} it learnt")
     rows, truth = read_truth(command.file, trained.preparation, target, weight, _to_stderr)
     return str(command.file), rows.x, truth
-
-
-def _data_of(run: Path) -> Data:
-    """The section [data] of config.toml."""
-    tree = directory.saved_tree(run)
-    return config.parse({"data": tree.get("data", {})}, str(run / directory.CONFIG))[0].data
 
 
 def _to_stderr(line: str) -> None:

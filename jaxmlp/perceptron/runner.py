@@ -113,7 +113,7 @@ def write_run(
     model.save(path, learnt, identity)
     summary = summarise(experiment, fit)
     sealed.write_json(path / directory.SUMMARY, summary, identity)
-    pictures.draw(path / directory.PLOTS, learnt, [], 0, data.splits, callbacks)
+    pictures.draw(path / directory.PLOTS, learnt, [], 0, pictures.Tested.of(learnt, data.splits), callbacks)
     errors = {experiment.network.output_activation: [trial.curve for trial in fit.trials]}
     picture = path / directory.PLOTS / directory.CURVES
     with pictures.drawing(picture, callbacks):

@@ -1,3 +1,6 @@
+from .calibration import calibration as calibration
+from .calibration import learning_rate as learning_rate
+from .calibration import reliability_bins as reliability_bins
 from .curves import eps_errors as eps_errors
 from .curves import perceptron_errors as perceptron_errors
 from .curves import run_curves as run_curves
@@ -5,10 +8,13 @@ from .curves import seed_curves as seed_curves
 from .images import confident_mistakes as confident_mistakes
 from .images import confusion_matrix as confusion_matrix
 from .images import first_layer_weights as first_layer_weights
+from .inline import inlined as inlined
 from .lines import learning_curves as learning_curves
 from .lines import parallel_coordinates as parallel_coordinates
 from .means import heat_map as heat_map
 from .means import lines_over_axis as lines_over_axis
+from .overlay import overlaid_curves as overlaid_curves
+from .overlay import result_intervals as result_intervals
 from .picture import Picture as Picture
 from .sweep import cost_against_quality as cost_against_quality
 from .sweep import scatter as scatter

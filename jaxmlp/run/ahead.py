@@ -21,6 +21,8 @@ def begin(spec: Spec, hyper: Hyper, splits: Splits, kind: str) -> threading.Thre
     def prepare() -> None:
         with contextlib.suppress(Exception):  # it comes up again where this is needed, and is told there
             _compile(spec, hyper, splits, kind)
+            import jinja2  # noqa: F401
+
             from jaxmlp import plots  # noqa: F401
 
     thread = threading.Thread(target=prepare, name="ahead")

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxmlp.nn.losses import VALUES
+from jaxmlp.nn.losses import CLASSES, LABELS, VALUES, loss
 from jaxmlp.training.model import Model, compiled_forward, compiled_outputs, compiled_predictions
 from jaxmlp.training.precision import precision
 
@@ -30,3 +30,16 @@ class Answers(NamedTuple):
         """The output of every class [N, K]; of a single one, which is that of class 1, what it leaves to class 0 [N, 2]."""
         p = self.outputs
         return np.concatenate([1 - p, p], axis=1) if p.shape[1] == 1 else p
+
+
+def said(trained: Model) -> str:
+    """The name of what it says: probabilities, values, or outputs, which are neither."""
+    if trained.preparation.kind == VALUES:
+        return "values"
+    return "probabilities" if loss(trained.spec.network.loss).output_name == "probability" else "outputs"
+
+
+def answer_names(trained: Model) -> tuple[str, ...]:
+    """What it gives in other programs, in order: label or labels where there are some, what it says, and the logits."""
+    labels = {CLASSES: ("label",), LABELS: ("labels",)}
+    return (*labels.get(trained.preparation.kind, ()), said(trained), "logits")

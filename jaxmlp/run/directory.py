@@ -7,6 +7,9 @@ checkpoints/         the state of training (checkpoints.py)
 model.safetensors    the best weights, with what it takes to predict (model.py)
 summary.json         how it ended (runner.py)
 plots/               pictures (pictures.py)
+README.md            the model card (card.py)
+export/              the network as files for other programs, where `jaxmlp export` has put some
+run.html             a page with all of it (page.py)
 tensorboard/ wandb/ mlflow/   what --track writes (jaxmlp/tracking)
 .lock                held by the process that writes; .holder.json says which it is (lock.py)
 """
@@ -33,10 +36,11 @@ from jaxmlp.tracking import names as tracking
 from jaxmlp.training.schedules import schedule
 
 CONFIG, ENVIRONMENT, METRICS, SUMMARY = "config.toml", "environment.json", "metrics.jsonl", "summary.json"
-CHECKPOINTS, PLOTS = "checkpoints", "plots"
+CHECKPOINTS, PLOTS, PAGE, CARD, EXPORT = "checkpoints", "plots", "run.html", "README.md", "export"
 NO_CONFIG = "bring it back from a copy, or begin anew with --overwrite"
 CURVES, CONFUSION, WEIGHTS, MISTAKES = "curves.png", "confusion.png", "weights.png", "mistakes.png"
 PREDICTED, LABEL_RATES = "predicted.png", "labels.png"
+EXPORTED = ("model.onnx", "model.stablehlo", "model_*.py", "model_*.npz", "model_*.safetensors", "__pycache__*")
 PICTURES = (CURVES, CONFUSION, WEIGHTS, MISTAKES, PREDICTED, LABEL_RATES)
 
 
@@ -76,8 +80,9 @@ RUN = RunKind(
     table="hyper",
     tables=frozenset(field.name for field in fields(Experiment)),
     patterns=(
-        *(CONFIG, ENVIRONMENT, METRICS, SUMMARY, "model.safetensors", CHECKPOINTS, PLOTS, *lock.FILES),
+        *(CONFIG, ENVIRONMENT, METRICS, SUMMARY, "model.safetensors", CHECKPOINTS, PLOTS, PAGE, *lock.FILES),
         *(f"{PLOTS}/{picture}" for picture in PICTURES),
+        *(CARD, EXPORT, *(f"{EXPORT}/{name}" for name in EXPORTED)),
         *(f"{CHECKPOINTS}/epoch-*.safetensors", *tracking.PATTERNS),
     ),
 )

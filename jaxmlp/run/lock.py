@@ -30,7 +30,9 @@ def locked(path: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise RunError(f"{path} is in use by {_holder(path)}: wait until that ends, or give another --out") from None
+        raise RunError(
+            f"{path} is in use by {holder(path) or 'another process'}: wait until that ends, or give another --out"
+        ) from None
     except OSError as error:
         raise files.cannot("lock", path, error) from error
     try:
@@ -52,11 +54,12 @@ def _this_process() -> dict[str, str | int]:
     return {"pid": os.getpid(), "host": platform.node(), "since": since, "command": Path(sys.argv[0]).parent.name}
 
 
-def _holder(path: Path) -> str:
+def holder(path: Path) -> str | None:
+    """The process that holds the directory `path`, by its note: number, host, and since when; None where none does."""
     try:
-        holder = json.loads(files.read_bytes(path / HOLDER)[:4096])
-        if holder["host"] == platform.node():
-            os.kill(holder["pid"], 0)  # of one that was killed, the note may still be there
-        return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+        content = json.loads(files.read_bytes(path / HOLDER)[:4096])
+        if content["host"] == platform.node():
+            os.kill(content["pid"], 0)  # of one that was killed, the note may still be there
+        return f"process {content['pid']} on {content['host']} since {content['since']}"
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
-        return "another process"
+        return None

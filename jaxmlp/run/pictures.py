@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from jaxmlp import plots
 from jaxmlp.errors import JaxmlpError, line_of
 from jaxmlp.files import make_directory, read_bytes
 from jaxmlp.nn.losses import CLASSES, LABELS, VALUES
-from jaxmlp.run import directory
+from jaxmlp.run import directory, rates
 from jaxmlp.run.answers import Answers
 from jaxmlp.spec import Splits
 from jaxmlp.training.callbacks import Callbacks
@@ -30,10 +31,26 @@ def picture_names(trained: Model) -> list[str]:
     return names + ([directory.MISTAKES] if are_images and kind == CLASSES else [])
 
 
+class Tested(NamedTuple):
+    """The test examples of a weight above 0, and what the network says of them."""
+
+    x: np.ndarray  # [N, D]
+    targets: np.ndarray  # class numbers [N], or labels or values [N, K]
+    answers: Answers
+
+    @classmethod
+    def of(cls, trained: Model, splits: Splits) -> "Tested":
+        """Predict the test examples."""
+        test = splits.test
+        counted = slice(None) if test.weights is None else np.asarray(test.weights) > 0
+        x = np.asarray(test.x)[counted]
+        return cls(x, np.asarray(test.targets)[counted], Answers.of(trained, x))
+
+
 def draw(
-    path: Path, trained: Model, epochs: list[Epoch], best_epoch: int, splits: Splits, callbacks: Callbacks
-) -> None:
-    """The pictures of a run, on its test examples of a weight above 0.
+    path: Path, trained: Model, epochs: list[Epoch], best_epoch: int, tested: Tested, callbacks: Callbacks
+) -> "plots.Picture | None":
+    """The pictures of a run, on its test examples; returns the curves, if they are drawn, as its page has them too.
 
     Curves. Of classes the confusion matrix; of values predicted over target, and residuals; of label sets what is found
     of each label. Of networks for images the weights into the first layer, and the most confident mistakes.
@@ -43,31 +60,26 @@ def draw(
     kind, classes, K = trained.preparation.kind, trained.preparation.classes, len(trained.preparation.classes)
     if kind == CLASSES and K > MOST_CLASSES:
         callbacks.on_message(f"no confusion matrix: {K:,} classes, of which at most {MOST_CLASSES} fit")
-    test, shape, names = splits.test, trained.preparation.input_shape, list(map(str, classes))
-    counted = slice(None) if test.weights is None else np.asarray(test.weights) > 0
-    x, targets = np.asarray(test.x)[counted], np.asarray(test.targets)[counted]
-    said, predicted = answers = Answers.of(trained, x)
+    shape, names = trained.preparation.input_shape, list(map(str, classes))
+    x, targets, (said, predicted) = tested
     drawings: dict[str, Callable[[], plots.Picture]] = {
         directory.CURVES: lambda: plots.run_curves([epoch.to_json() for epoch in epochs], best_epoch),
-        directory.CONFUSION: lambda: plots.confusion_matrix(_confusions(targets, predicted, K), classes),
+        directory.CONFUSION: lambda: plots.confusion_matrix(rates.confusions(targets, predicted, K), classes),
         directory.PREDICTED: lambda: plots.predicted_values(targets, said, names),
         directory.LABEL_RATES: lambda: plots.label_rates(targets.astype(int), predicted, names),
         directory.WEIGHTS: lambda: plots.first_layer_weights(np.asarray(trained.params[0].w), shape),
         directory.MISTAKES: lambda: plots.confident_mistakes(
-            x, targets, predicted, answers.of_classes().max(axis=1), classes, shape
+            x, targets, predicted, tested.answers.of_classes().max(axis=1), classes, shape
         ),
     }
+    curves = None
     for name in picture_names(trained):
         if epochs or name != directory.CURVES:
             with drawing(path / name, callbacks):
-                drawings[name]().save(path / name)
-
-
-def _confusions(targets: np.ndarray, predicted: np.ndarray, K: int) -> np.ndarray:
-    """How often each class was predicted as each: [K, K]."""
-    counts = np.zeros((K, K), int)
-    np.add.at(counts, (targets, predicted), 1)
-    return counts
+                picture = drawings[name]()
+                picture.save(path / name)
+                curves = picture if name == directory.CURVES else curves
+    return curves
 
 
 def _are_images(trained: Model) -> bool:

@@ -1,7 +1,7 @@
 """A run: an experiment trained in a run directory, from the data to the pictures, so that it can be stopped anywhere.
 
 `run` says what is written when. Each epoch: a line of metrics.jsonl; and, `checkpoint_seconds` after the last one, a
-checkpoint: the state, and the metrics of all its epochs. At the end: a checkpoint, model, summary and pictures.
+checkpoint: the state, and the metrics of all its epochs. At the end: a checkpoint, model, summary, card and pictures.
 """
 
 import time
@@ -18,14 +18,14 @@ from jaxmlp.fields import flat
 from jaxmlp.files import flush, remove
 from jaxmlp.grid.results import history_of
 from jaxmlp.nn.losses import CLASSES, VALUES, loss
-from jaxmlp.run import ahead, checkpoints, config, directory, environment, metrics, model, pictures
+from jaxmlp.run import ahead, card, checkpoints, config, directory, environment, metrics, model, page, pictures
 from jaxmlp.run.config import Experiment
-from jaxmlp.run.directory import CHECKPOINTS, ENVIRONMENT, METRICS, PLOTS, SUMMARY
+from jaxmlp.run.directory import CARD, CHECKPOINTS, ENVIRONMENT, EXPORT, METRICS, PAGE, PLOTS, SUMMARY
 from jaxmlp.run.identity import Identity
 from jaxmlp.run.resuming import resume
 from jaxmlp.run.sealed import read_json, write_json
 from jaxmlp.spec import Hyper, Spec, Splits
-from jaxmlp.text import count
+from jaxmlp.text import count, short_path, typed
 from jaxmlp.training import fitting
 from jaxmlp.training.callbacks import Callbacks, Together, ending
 from jaxmlp.training.epochs import Epoch
@@ -146,7 +146,11 @@ def _run(
     summary["seconds"]["compile"] = program.compile_seconds
     summary["seconds"]["total"] = data.seconds + time.perf_counter() - started
     write_json(path / SUMMARY, summary, identity)
-    pictures.draw(path / PLOTS, trained, epochs, summary["best_epoch"], splits, callbacks)
+    card.write(path, experiment, data.origin, splits, trained, summary)
+    page.show(path, trained, epochs, summary, splits, callbacks)
+    if begun and (path / EXPORT).exists():
+        again = typed("export", short_path(path), "--overwrite")
+        callbacks.on_message(f"{path / EXPORT} may hold earlier weights: write it again by {again}")
     callbacks.on_run_end(RunEnd("finished", summary, path, trained))
     return Outcome(summary, int(state.epoch))
 
@@ -211,7 +215,7 @@ def write_model(
 
 
 def missing(path: Path, summary: dict[str, Any]) -> str | None:
-    """What a run that has ended lacks, or has damaged: metrics, model or a picture; None where all is there."""
+    """What a run that has ended lacks, or has damaged: metrics, model, card, page or a picture; None where all is there."""
     if not (path / ENVIRONMENT).exists():
         return f"{path / ENVIRONMENT} is missing"
     if summary.get("metrics_sha256") not in (None, metrics.digest(path)):
@@ -222,8 +226,11 @@ def missing(path: Path, summary: dict[str, Any]) -> str | None:
         trained = model.load(path)
     except JaxmlpError as error:
         return str(error).split(";")[0]
+    if not (path / CARD).exists():
+        return f"{path / CARD} is missing"
     names = [path / PLOTS / name for name in pictures.picture_names(trained)]
     absent = [name for name in names if not pictures.is_whole(name)]
+    absent += [] if page.is_whole(path) else [path / PAGE]
     return f"{absent[0]} is missing or damaged" if absent else None
 
 

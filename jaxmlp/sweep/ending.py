@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxmlp.data.config import SPLITTING
 from jaxmlp.errors import RunError
 from jaxmlp.scores import score_of
 from jaxmlp.sweep import page, store
@@ -15,10 +16,6 @@ from jaxmlp.sweep.space import Axis
 from jaxmlp.text import count, short_path
 
 TOP = 3  # configurations that are named
-SPLITTING = (
-    *("data.name", "data.dir", "data.validation", "data.split_seed", "data.stratified", "data.kind", "data.target"),
-    *("data.weight", "data.validation_file", "data.test_file", "data.test"),
-)
 
 
 def print_end(bar: SweepBar, out: Path, summary: dict[str, Any], sweep: Sweep) -> int:

@@ -11,7 +11,8 @@ from jaxmlp import files, plots
 from jaxmlp.errors import RunError
 from jaxmlp.grid.journal import Best
 from jaxmlp.grid.results import TrialResult, epochs_of
-from jaxmlp.run import directory, environment, metrics, pictures, runner
+from jaxmlp.run import card, config, directory, environment, metrics, pictures, runner
+from jaxmlp.run import page as run_page
 from jaxmlp.run.directory import CONFIG, ENVIRONMENT, PLOTS, SUMMARY
 from jaxmlp.run.identity import Identity
 from jaxmlp.run.sealed import read_json, write_json
@@ -88,7 +89,7 @@ def finish(
             picture().save(path / PLOTS / f"{name}.png")
             drawn.append(f"{name}.png")
     with pictures.drawing(path / store.PAGE, callbacks):
-        page.write(path, summary, rows, axes, drawn)
+        page.write(path, summary, rows, axes, drawn, lambda trial: config.write(sweep.trials[trial].experiment))
     return summary
 
 
@@ -153,5 +154,6 @@ def write_best(
         trained, summary = runner.write_model(group.spec, hyper, path, state, epochs, splits, data.preparation, run)
     summary["stop_reason"] = result.status
     write_json(path / SUMMARY, summary, run)
-    pictures.draw(path / PLOTS, trained, epochs, summary["best_epoch"], splits, callbacks)
+    card.write(path, trial.experiment, data.origin, splits, trained, summary)
+    run_page.show(path, trained, epochs, summary, splits, callbacks)
     return summary

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,11 +64,22 @@ class Configuration(NamedTuple):
 
 
 def write(
-    path: Path, summary: dict[str, Any], rows: Sequence[dict[str, Any]], axes: Sequence[str], pictures: Sequence[str]
+    path: Path,
+    summary: dict[str, Any],
+    rows: Sequence[dict[str, Any]],
+    axes: Sequence[str],
+    pictures: Sequence[str],
+    config_of: Callable[[int], str],
 ) -> None:
     """Write sweep.html into the directory of a sweep: config.toml, environment.json and the pictures are there already.
 
-    `pictures` are names of files in its plots/, the most telling first.
+    Args:
+        path: The directory.
+        summary: As in summary.json.
+        rows: Of results.jsonl.
+        axes: The full names of the keys that vary.
+        pictures: Names of files in its plots/, the most telling first.
+        config_of: The config.toml of a trial, given its number.
     """
     rows = sorted(rows, key=lambda row: row["trial"])
     best, tree, ranked = summary["best"], directory.saved_tree(path), configurations(rows, axes)
@@ -104,6 +115,10 @@ def write(
         more=len(ranked) - MOST,
         lost=lost[:MOST],
         more_lost=len(lost) - MOST,
+        numeric={key: all(is_number(row[key]) for row in rows if row.get(key) is not None) for key in axes},
+        configs=[config_of(configuration.trials[0]["trial"]) for configuration in ranked[:MOST]],
+        train=typed("train", "FILE.toml"),
+        run_page=directory.PAGE if (path / BEST / directory.PAGE).is_file() else None,
         commands=commands(path, best, tree),
     )
     files.write_atomically(path / PAGE, page)

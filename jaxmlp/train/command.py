@@ -189,4 +189,4 @@ def _print(bar: progress.Bar, out: Path, summary: dict[str, Any]) -> None:
         f" {summary['best_epoch']} (the weights kept); {seconds['train']:.1f} s of training,"
         f" {seconds['compile']:.1f} s of compiling, {summary['examples_per_second']:,.0f} examples/s"
     )
-    bar.on_message(f"run directory: {short_path(out)} (pictures in {short_path(out / directory.PLOTS)})")
+    bar.on_message(f"run directory: {short_path(out)} (its page: {short_path(out / directory.PAGE)})")

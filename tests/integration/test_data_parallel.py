@@ -45,6 +45,7 @@ def on_one_device(tmp_path_factory, small):
     out = tmp_path_factory.mktemp("one") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxmlp.run.pictures.draw", lambda *_: None)
+        patch.setattr("jaxmlp.run.page.write", lambda *_: None)
         assert train.main([*small, *DROPOUT, "--out", str(out), "--quiet"]) == 0
     return out
 

@@ -32,6 +32,10 @@ A_RUN = (
     "summary.json",
     "model.safetensors",
     "plots/curves.png",
+    "README.md",
+    "export/model.onnx",
+    "export/model_numpy.py",
+    "export/__pycache__/model_numpy.cpython-311.pyc",
     "checkpoints/epoch-000003.0123456789abcdef.safetensors",
     "checkpoints/.epoch-000004.0123456789abcdef.safetensors.77.tmp",  # left by a kill
     ".summary.json.77.tmp",
@@ -75,6 +79,7 @@ def test_overwriting_leaves_nothing_of_the_run_before(tmp_path):
         "notes.tmp",
         ".config.toml.swp",
         "plots/mine.png",
+        "export/mine.onnx",
         "plots/old/curves.png",
         "checkpoints/notes.txt",
         "checkpoints/copy/epoch-000003.0123456789abcdef.safetensors",

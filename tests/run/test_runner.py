@@ -110,6 +110,7 @@ def uninterrupted(npz, tmp_path_factory):
     def train(case, max_epochs=EPOCHS):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(runner.pictures, "draw", lambda *_: None)
+            patch.setattr(runner.page, "write", lambda *_: None)
             out = tmp_path_factory.mktemp("whole") / "run"
             go(experiment_of(npz, case, max_epochs=max_epochs), out)
             return run_of(out)
@@ -118,7 +119,7 @@ def uninterrupted(npz, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def whole(npz, tmp_path_factory):
+def whole(npz, tmp_path_factory, drawn_pages):
     """A run with all its files."""
     out = tmp_path_factory.mktemp("whole") / "run"
     outcome, callbacks = go(experiment_of(npz), out)
@@ -129,6 +130,7 @@ def test_a_run_leaves_all_its_files_and_no_others(whole):
     out, _, _ = whole
     found = {path.relative_to(out).as_posix() for path in out.rglob("*")}
     fixed = {name for name in directory.RUN.patterns if "*" not in name and name not in lock.FILES}
+    fixed -= {name for name in fixed if name.startswith("export")}  # of another command
     fixed -= {f"plots/{name}" for name in (directory.PREDICTED, directory.LABEL_RATES)}  # of values, and of label sets
     fixed -= TRACKERS.keys()  # none was asked for
     checkpoints = found - fixed
@@ -138,6 +140,7 @@ def test_a_run_leaves_all_its_files_and_no_others(whole):
     assert directory.check_new(out, overwrite=True)  # it knows them all as its own
     for picture in (out / "plots").iterdir():
         assert picture.read_bytes().startswith(b"\x89PNG")
+    assert (out / "run.html").read_text().count("<svg") == 3  # curves, calibration, learning rate
 
 
 def test_the_summary_says_how_it_ended(whole):
@@ -311,7 +314,9 @@ def test_a_damaged_log_costs_nothing(npz, tmp_path, uninterrupted, damage):
 def test_more_epochs_equal_a_run_that_had_them_from_the_start(npz, tmp_path, uninterrupted):
     out = tmp_path / "run"
     go(experiment_of(npz), out)
-    go(experiment_of(npz, max_epochs=EPOCHS + 3), out, resume=True)
+    (out / "export").mkdir()
+    _, callbacks = go(experiment_of(npz, max_epochs=EPOCHS + 3), out, resume=True)
+    assert any("export may hold earlier weights" in line for line in callbacks.messages)
     assert run_of(out) == uninterrupted("momentum", EPOCHS + 3)
     assert directory.saved_tree(out)["training"]["max_epochs"] == EPOCHS + 3
 
@@ -408,7 +413,7 @@ def test_a_disk_that_refuses_costs_one_line_and_the_run_can_go_on(npz, tmp_path,
     assert run_of(out) == uninterrupted("momentum")
 
 
-@pytest.mark.parametrize("file", ["curves.png", "mistakes.png"])
+@pytest.mark.parametrize("file", ["curves.png", "mistakes.png", "README.md"])
 def test_a_disk_that_is_full_at_the_pictures_costs_no_result(npz, tmp_path, uninterrupted, file):
     out, experiment = tmp_path / "run", experiment_of(npz)
     with pytest.MonkeyPatch.context() as patch:
@@ -532,7 +537,7 @@ def test_so_many_classes_have_no_confusion_matrix(npz, tmp_path, monkeypatch):
     assert missing(tmp_path / "run") is None
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "metrics.jsonl", "plots/curves.png"])
+@pytest.mark.parametrize("file", ["model.safetensors", "metrics.jsonl", "README.md", "plots/curves.png"])
 def test_what_a_finished_run_lacks_is_named(whole, tmp_path, file):
     shutil.copytree(whole[0], tmp_path / "run")
     assert missing(tmp_path / "run") is None

@@ -87,6 +87,7 @@ def test_the_summary_and_the_best(whole):
     assert (test["correct"], test["loss"]) == (best["test_correct"], pytest.approx(best["test_loss"], rel=1e-6))
     low, high = test["interval_95"]
     assert low < test["accuracy"] < high
+    assert "What it is not good for" in (whole / "best/README.md").read_text()
     assert {path.name for path in (whole / "plots").iterdir()} >= {"learning_curves.png", "parallel_coordinates.png"}
     assert "optimistic" in (whole / "sweep.html").read_text()
 

@@ -75,8 +75,10 @@ def page(tmp_path):
         (tmp_path / "plots").mkdir(exist_ok=True)
         for name in pictures:
             (tmp_path / "plots" / name).write_bytes(PNG)
-        sweep_page.write(tmp_path, summary_of(rows, best, **more), rows, axes, pictures)
-        raw = (tmp_path / "sweep.html").read_text()
+        sweep_page.write(tmp_path, summary_of(rows, best, **more), rows, axes, pictures, lambda trial: f"of = {trial}")
+        raw, script, end = (tmp_path / "sweep.html").read_text().rpartition("<script>")
+        assert script
+        assert end.endswith("</html>")  # what sorts tables comes last
         text = html.unescape(re.sub(r"<[^>]+>", " ", re.sub(r"<style>.*?</style>", "", raw, flags=re.DOTALL)))
         return " ".join(text.split()), raw
 
@@ -118,7 +120,7 @@ def test_the_doubts_fit_the_sweep(page):
 def test_it_stands_alone(page):
     text, raw = page(table([0.5, 0.4, 0.3, 0.2]), 3, pictures=["lines_over_axis.png", "learning_curves.png"])
     addresses = re.findall(r"""(?:src|href)\s*=\s*["']?([^"'\s>]*)""", raw)
-    assert addresses == ["data:image/png;base64," + base64.b64encode(PNG).decode()] * 2
+    assert addresses == ["data:image/png;base64," + base64.b64encode(PNG).decode()] * 2 + ["#config-1", "#config-2"]
     assert not re.search(r"<script|<link|@import|url\(|https?:", raw)
     assert sweep_page.caption("learning_curves", {}, ACCURACY) in text
 
@@ -145,8 +147,10 @@ def test_configurations_are_means_over_seeds_in_order(page):
     )
     cells = [re.findall(r"<td[^>]*>(.*?)</td>", line) for line in configurations[1:]]
     assert [cell[0] for cell in cells] == ["0.01", "1", "0.1"]  # that of which a seed diverged comes last
-    assert cells[0][1:] == ["0.4500 ± 0.071", "90.00 ± 0.00 %", "2", "4", "max epochs"]
-    assert cells[2][1:] == ["0.1000", "90.00 %", "1", "4", "1 diverged, 1 max epochs"]
+    assert cells[0][1:-1] == ["0.4500 ± 0.071", "90.00 ± 0.00 %", "2", "4", "max epochs"]
+    assert cells[2][1:-1] == ["0.1000", "90.00 %", "1", "4", "1 diverged, 1 max epochs"]
+    configs = re.findall(r'<summary>(.*?)</summary><pre id="config-(\d)">of = (\d)</pre>', raw)
+    assert configs == [("learning_rate 0.01", "1", "0"), ("learning_rate 1", "2", "4"), ("learning_rate 0.1", "3", "2")]
     assert "the configuration of the best trial is number 3 of the table" in text
 
 

@@ -1,0 +1,1 @@
+"""`python -m jaxmlp.demo`: a trained network as one page that runs it."""

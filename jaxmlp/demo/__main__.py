@@ -1,0 +1,3 @@
+from jaxmlp.cli import main
+
+main.run("jaxmlp.demo.command")

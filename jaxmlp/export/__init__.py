@@ -1,0 +1,1 @@
+"""`python -m jaxmlp.export`: a trained network as a file for other programs."""

@@ -1,0 +1,3 @@
+from jaxmlp.cli import main
+
+main.run("jaxmlp.runs.command")

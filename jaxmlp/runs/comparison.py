@@ -1,0 +1,183 @@
+"""Several runs compared: their configurations, the keys that differ, and whether their results do."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+from jaxmlp.errors import JaxmlpError, UsageError
+from jaxmlp.plots.values import label, last
+from jaxmlp.run import metrics
+from jaxmlp.runs.outcomes import Outcomes, obstacle
+from jaxmlp.runs.records import ENDED, RUN, SWEEP, Record, differing, read
+from jaxmlp.scores import Score, score_of
+from jaxmlp.statistics import McNemar, PairedDifference, SeedStatistics, holm, mcnemar, paired_difference
+from jaxmlp.sweep.store import BEST
+from jaxmlp.text import count, typed
+
+MOST_TESTS = 1000  # of pairs of runs
+ALL = "all runs"  # what the only configuration is called
+
+
+class Configuration(NamedTuple):
+    """The runs that differ in nothing but the seed."""
+
+    name: str  # what tells it from the others
+    runs: list[Record]
+
+    @property
+    def seeds(self) -> dict[int, Record]:
+        """A run of each seed: the first, where a seed was trained twice."""
+        return {run.tree["seed"]: run for run in reversed(self.runs)}
+
+    def over_seeds(self, split: str, measure: str) -> SeedStatistics | None:
+        """Of a measure of summary.json; None where a run has no finite one."""
+        values = [run.summary[split].get(measure) for run in self.runs]
+        return None if any(value is None for value in values) else SeedStatistics.of(values)
+
+
+class PairTest(NamedTuple):
+    """McNemar's test of two runs, and its p-value corrected for how many tests there are."""
+
+    first: Record
+    second: Record
+    result: McNemar
+    examples: int
+    corrected: float = 1.0
+
+
+class SeedTest(NamedTuple):
+    """The t-test of two configurations over the seeds that both have, and its corrected p-value."""
+
+    first: Configuration
+    second: Configuration
+    result: PairedDifference
+    corrected: float = 1.0
+
+
+class Comparison(NamedTuple):
+    """All that is said of several runs."""
+
+    runs: list[Record]
+    configurations: list[Configuration]
+    keys: list[str]  # that differ
+    score: Score
+    pairs: list[PairTest]
+    over_seeds: list[SeedTest]
+    obstacles: list[str]  # why there is no test
+    curves: dict[str, list[dict[str, Any]]]  # the lines of metrics.jsonl, by run
+
+
+def chosen(records: Sequence[Record], on_message: Callable[[str], object]) -> list[Record]:
+    """The runs that can be compared: of a sweep its best one. Raises UsageError where they are fewer than two."""
+    runs = []
+    for record in records:
+        if record.kind == SWEEP and (record.path / BEST).is_dir():
+            on_message(f"{record.name} is a sweep: its best run is compared")
+            record = read(record.path / BEST)
+        if record.kind == RUN and record.state == ENDED and record.test:
+            runs.append(record)
+        else:
+            why = f"it is {record.state} ({record.note})" if record.kind == RUN else f"it is of a {record.kind}"
+            on_message(f"{record.name} is left out: {why}")
+    if len(runs) < 2:
+        raise UsageError(
+            f"{count(len(runs), 'run')} can be compared; give two or more that have ended ({typed('runs', 'ls')} lists them)"
+        )
+    return runs
+
+
+def compare(runs: Sequence[Record]) -> Comparison:
+    """Compare runs that have ended; the data are read again, once, and each network predicts the test examples."""
+    configurations = grouped(runs)
+    scores = {score_of(run.test or ()) for run in runs}
+    obstacles, pairs, over_seeds = [], [], []
+    if len(scores) > 1:
+        obstacles.append("some runs are measured by accuracy and some by R2")
+    else:
+        over_seeds, reasons = _over_seeds(configurations, next(iter(scores)).name)
+        obstacles += reasons
+        pairs, reasons = _pairs(configurations)
+        obstacles += reasons
+    curves = {run.name: metrics.read(run.path) for run in runs}
+    keys = differing([run.keys for run in runs])
+    score = score_of(runs[0].test or ())
+    return Comparison(
+        list(runs), configurations, keys, score, pairs, over_seeds, list(dict.fromkeys(obstacles)), curves
+    )
+
+
+def grouped(runs: Sequence[Record]) -> list[Configuration]:
+    """The runs by their configs without the seed, each named by the keys that tell it from the others."""
+    groups: dict[str, list[Record]] = {}
+    for run in runs:
+        groups.setdefault(repr(sorted(_without_seed(run).items())), []).append(run)
+    keys = differing([_without_seed(group[0]) for group in groups.values()])
+    return [Configuration(values_of(group[0].keys, keys) or ALL, group) for group in groups.values()]
+
+
+def values_of(config: Mapping[str, Any], keys: Sequence[str]) -> str:
+    """The values of some keys in words: hidden 64-32, learning_rate 0.1; what is not there is left out."""
+    names = [last(key) for key in keys]
+    return ", ".join(
+        f"{key if names.count(name) > 1 else name} {label(config[key])}"
+        for key, name in zip(keys, names, strict=True)
+        if key in config
+    )
+
+
+def _without_seed(run: Record) -> dict[str, Any]:
+    return {key: value for key, value in run.keys.items() if key not in ("seed", "data.dir")}
+
+
+def _over_seeds(configurations: Sequence[Configuration], measure: str) -> tuple[list[SeedTest], list[str]]:
+    """The test of each two configurations over the seeds that they share; and why there is none of some."""
+    found, obstacles = [], []
+    if all(len(configuration.runs) == 1 for configuration in configurations):
+        return [], []
+    for first, second in combinations(configurations, 2):
+        if reason := obstacle(first.runs[0], second.runs[0]):
+            obstacles.append(reason)
+            continue
+        shared = sorted(first.seeds.keys() & second.seeds.keys())
+        if len(shared) < 2:
+            obstacles.append(
+                f"{first.name} and {second.name} share {count(len(shared), 'seed')}: two or more are needed to compare"
+                " configurations seed by seed"
+            )
+            continue
+        values = [[of.seeds[seed].summary["test"][measure] for seed in shared] for of in (first, second)]
+        if any(value is None for of in values for value in of):
+            obstacles.append(f"{first.name} or {second.name} has a test {measure} that is not finite")
+            continue
+        found.append(SeedTest(first, second, paired_difference(*values)))
+    corrected = holm([test.result.p for test in found])
+    return [test._replace(corrected=p) for test, p in zip(found, corrected, strict=True)], obstacles
+
+
+def _pairs(configurations: Sequence[Configuration]) -> tuple[list[PairTest], list[str]]:
+    """McNemar's test of each two runs; where configurations have several, of the runs of one seed."""
+    runs = [run for configuration in configurations for run in configuration.runs]
+    pairs = list(combinations(runs, 2))
+    if 1 < len(configurations) < len(runs):
+        pairs = [
+            (first.seeds[seed], second.seeds[seed])
+            for first, second in combinations(configurations, 2)
+            for seed in sorted(first.seeds.keys() & second.seeds.keys())
+        ]
+    if len(pairs) > MOST_TESTS:
+        return [], [
+            f"there are {len(pairs):,} pairs of runs, of which at most {MOST_TESTS:,} are tested: give fewer runs"
+        ]
+    outcomes, found, obstacles = Outcomes(), [], []
+    for first, second in pairs:
+        if reason := obstacle(first, second):
+            obstacles.append(reason)
+            continue
+        try:
+            right = [outcomes.right(run) for run in (first, second)]
+        except JaxmlpError as error:
+            obstacles.append(str(error))
+            continue
+        found.append(PairTest(first, second, mcnemar(*right), len(right[0])))
+    corrected = holm([test.result.p for test in found])
+    return [test._replace(corrected=p) for test, p in zip(found, corrected, strict=True)], obstacles
