@@ -65,9 +65,9 @@ def fit_grid(
             at a time on each device, to the bits of `fit`.
         chunk: Trials side by side on a device, a power of two; guessed from the sizes where it is None.
         preparation: How `splits` came from the data, for the models; None: x is taken as it is, classes are 0 to K-1.
-        callbacks: One or several: `on_compile`, `on_message`, `on_call_end` (with a `jaxmlp.grid.progress.Progress`),
-            `on_train_end`; once a `should_stop` is true, or at Ctrl-C, the unfinished trials end where they are, with the
-            status "stopped".
+        callbacks: One or several: `on_run_begin`, `on_compile`, `on_call_end` (with a `jaxmlp.grid.progress.Progress`),
+            `on_trial_end`, `on_best`, `on_train_end`, `on_run_end`; once a `should_stop` is true, or at Ctrl-C, the
+            unfinished trials end where they are, with the status "stopped".
         progress: Whether a bar is drawn, on a terminal or in a notebook; "auto": once training takes longer than a second.
         keep_models: Of how many of the best trials the weights are kept, for `GridFit.models`.
 
