@@ -75,6 +75,7 @@ STARTS = {
 }
 
 
+@pytest.mark.whole_programs
 @pytest.mark.parametrize(
     ("start", "before"),
     [*((start, None) for start in STARTS), ("command", "--xla_force_host_platform_device_count=2")],

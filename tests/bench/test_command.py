@@ -176,6 +176,7 @@ def test_without_the_device_nothing_is_measured():
     )
 
 
+@pytest.mark.whole_programs
 def test_it_measures_all_entries_and_they_come_to_one_loss(tmp_path):
     flags = "--preset digits --examples 64 --trials 4 --rounds 1 --peers numpy --parts run --json b.json"
     quickly_compiled = users_environment(XLA_FLAGS=os.environ["XLA_FLAGS"])

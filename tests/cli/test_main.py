@@ -24,6 +24,7 @@ def test_a_closed_output_is_no_error(command):
     assert shell(">&-", f"jaxmlp.{command}", "--help") == (0, "", "")
 
 
+@pytest.mark.whole_programs
 def test_a_run_does_not_need_its_streams(tmp_path):
     flags = ["--data.name", save_clouds(tmp_path / "clouds.npz"), "--data.normalise", "none", *TINY[2:]]
     assert shell("<&- >&- 2>&-", "jaxmlp.train", *flags, "--out", tmp_path / "run") == (0, "", "")

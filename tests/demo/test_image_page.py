@@ -6,6 +6,8 @@ from PIL import Image
 
 from jaxmlp.demo.source import Source
 
+pytestmark = pytest.mark.whole_programs
+
 DRAWN = 100  # digits
 DRAW = """
 ([digits, side]) => digits.map(runs => {

@@ -12,6 +12,8 @@ from jaxmlp.nn.losses import CLASSES, LABELS, VALUES
 from jaxmlp.spec import Hyper, Network, Spec, Training
 from jaxmlp.training.model import Model
 
+pytestmark = pytest.mark.whole_programs
+
 NAMELESS = re.compile(r"^\s*- (button|slider|checkbox|radio|combobox|spinbutton|img|application|textbox)(?! \")", re.M)
 CONTROLS = {"images": {"button", "slider", "checkbox", "radio", "img", "application"}, "table": {"button", "slider"}}
 PAIRS = [("text", "card"), ("quiet", "card"), ("quiet", "page"), ("accent", "card"), ("on-accent", "accent")]

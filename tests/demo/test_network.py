@@ -15,6 +15,8 @@ from jaxmlp.nn.losses import CLASSES, LOSSES
 from jaxmlp.spec import Hyper, Network, Spec, Training
 from jaxmlp.training.model import Model
 
+pytestmark = pytest.mark.whole_programs
+
 SHAPE, D, K = (4, 4), 16, 4
 RUN = """
 async ([description, rows, k, step]) => {

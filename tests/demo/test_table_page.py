@@ -13,6 +13,8 @@ from jaxmlp.demo.source import Source
 from jaxmlp.spec import Hyper, Network, Spec, Training
 from jaxmlp.training.model import Model
 
+pytestmark = pytest.mark.whole_programs
+
 TEXTS = ["Bern", "Genève", "Zürich"]
 
 

@@ -11,6 +11,8 @@ from jaxmlp.cli import progress
 from jaxmlp.run import model
 from jaxmlp.train import command as train
 
+pytestmark = pytest.mark.whole_programs
+
 COMMAND = command("train")
 
 

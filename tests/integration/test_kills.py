@@ -8,6 +8,8 @@ import time
 import pytest
 from helpers import DRAWING, command, end_of, finish, interrupted_at, run_of, save_clouds, start, wait_until
 
+pytestmark = pytest.mark.whole_programs
+
 COMMAND = command("train")
 # so many epochs that the last kill, after some 80 of them, does not come too late
 LONG = ["--network.hidden", "64", "--training.max-epochs", "600", "--hyper.patience", "0"]

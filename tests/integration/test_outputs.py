@@ -6,6 +6,8 @@ import re
 import pytest
 from helpers import command, end_of, limited, save_clouds, start, users_environment
 
+pytestmark = pytest.mark.whole_programs
+
 DIGITS = ["--data.name", "digits", "--network.hidden", "64", "--training.max-epochs", "120", "--hyper.patience", "0"]
 TRAIN = command("train")
 

@@ -6,6 +6,8 @@ import random
 import pytest
 from helpers import DRAWING, command, end_of, finish, interrupted_at, names_in, save_clouds, start, sweep_of, wait_until
 
+pytestmark = pytest.mark.whole_programs
+
 COMMAND = command("sweep")
 KILLED = """
 [training]

@@ -413,7 +413,7 @@ def test_a_disk_that_refuses_costs_one_line_and_the_run_can_go_on(npz, tmp_path,
     assert run_of(out) == uninterrupted("momentum")
 
 
-@pytest.mark.parametrize("file", ["curves.png", "mistakes.png", "README.md", "run.html"])
+@pytest.mark.parametrize("file", ["mistakes.png", "README.md", "run.html"])
 def test_a_disk_that_is_full_at_the_pictures_costs_no_result(npz, tmp_path, uninterrupted, file):
     out, experiment = tmp_path / "run", experiment_of(npz)
     with pytest.MonkeyPatch.context() as patch:
