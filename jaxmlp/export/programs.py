@@ -115,10 +115,14 @@ def _render(template: str, model: Model, file: str, **more: Any) -> str:
         loader=jinja2.PackageLoader("jaxmlp.export"),
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined,
     )  # fmt: skip
+    stem = Path(file).stem
+    module = stem if stem.isidentifier() else "module"
     shared = {
         "title": f"A network {facts.network_line(model)}, by jaxmlp {jaxmlp.__version__}",
         "file": _quoted(file),
-        "stem": _quoted(Path(file).stem),
+        "stem": _quoted(stem),
+        "module": module,
+        "importing": f"import {stem}" if module == stem else f"{module} = importlib.import_module('{_quoted(stem)}')",
         "takes": _quoted(facts.takes(model)),
         "example": "rows.npy" if columns is None else "rows.csv",
         "said": facts.function_name(model),

@@ -49,8 +49,9 @@ def made(capsys, *arguments):
     return Path(said.out.split(":")[0]).read_text(), said.err
 
 
-def test_run_becomes_a_page_with_examples_and_its_test_result(run, tmp_path, capsys):
-    text, said = made(capsys, run, "--out", tmp_path / "page.html")
+@pytest.mark.parametrize("named", [".", "model.safetensors"])
+def test_run_becomes_a_page_with_examples_and_its_test_result(run, tmp_path, capsys, named):
+    text, said = made(capsys, run / named, "--out", tmp_path / "page.html")
     assert said == ""
     assert "89.14 % of 359 test images right" in text
     assert text.count('"pixels": ') == 12

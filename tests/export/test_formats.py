@@ -10,7 +10,7 @@ from jaxmlp.data.columns import Column, Columns
 from jaxmlp.data.normalising import NORMALISATIONS
 from jaxmlp.data.preparing import Preparation
 from jaxmlp.export import examples, facts, formats
-from jaxmlp.export.formats import FORMATS, MOST, agreement
+from jaxmlp.export.formats import FORMATS, TOLERANCE, agreement
 from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.nn.losses import CLASSES, LABELS, LOSSES, VALUES
 from jaxmlp.nn.network import Layer
@@ -116,7 +116,7 @@ def test_a_file_predicts_as_the_model_does(format, name, tmp_path):
     raw = examples.Raw(x if isinstance(x, np.ndarray) else arrow_table(x), "")
     measured = agreement(model, chosen.open(model, tmp_path / chosen.name), raw)
     assert measured.examples == len(x)
-    assert measured.largest <= MOST
+    assert measured.largest <= TOLERANCE
     assert measured.equal == (None if model.preparation.kind == VALUES else len(x))
 
 
@@ -147,7 +147,7 @@ def test_answers_that_are_not_finite_are_seen():
     wrong = model.predict_proba(x).copy()
     wrong[1, 1] = np.nan
     measured = formats.agreement(model, lambda x: (wrong, model.predict(x)), examples.Raw(x, ""))
-    assert not measured.largest <= MOST
+    assert not measured.largest <= TOLERANCE
 
 
 def test_a_column_without_a_name_is_refused_by_onnx():
