@@ -89,11 +89,11 @@ def _open_program(model: Model, path: Path) -> Run:
         spec.loader.exec_module(module)
     finally:
         sys.dont_write_bytecode = before
-    say = getattr(module, facts.function_name(model))
+    outputs = getattr(module, facts.function_name(model))
 
     def answer(x: Any) -> tuple[np.ndarray, np.ndarray]:
         given = np.array(x) if model.preparation.columns is None else examples.by_column(model, x)  # PyTorch may write
-        return np.asarray(say(given)), np.asarray(module.predict(given))
+        return np.asarray(outputs(given)), np.asarray(module.predict(given))
 
     return answer
 

@@ -12,6 +12,7 @@ import jaxmlp
 from jaxmlp.data.columns import Column
 from jaxmlp.export import facts
 from jaxmlp.nn.activations import LEAK
+from jaxmlp.run.answers import EXP, SOFTMAX
 from jaxmlp.training.model import Model
 
 IN_NUMPY = {  # a of z: activations, and what makes outputs of logits
@@ -25,8 +26,8 @@ IN_NUMPY = {  # a of z: activations, and what makes outputs of logits
     "softplus": "np.logaddexp(z, 0)",
     "silu": "0.5 * z * (1 + np.tanh(0.5 * z))",
     "gelu": "0.5 * z * (1 + np.vectorize(math.erf, z.dtype.char)(z / math.sqrt(2)))",
-    facts.SOFTMAX: "softmax",  # two lines of the template
-    facts.EXP: "np.exp(z)",
+    SOFTMAX: "softmax",  # two lines of the template
+    EXP: "np.exp(z)",
 }
 IN_TORCH = {  # modules of nn.Sequential
     "identity": "nn.Identity()",
@@ -39,8 +40,8 @@ IN_TORCH = {  # modules of nn.Sequential
     "softplus": "nn.Softplus()",
     "silu": "nn.SiLU()",
     "gelu": "nn.GELU()",
-    facts.SOFTMAX: "nn.Softmax(dim=1)",
-    facts.EXP: "",  # a method of tensors
+    SOFTMAX: "nn.Softmax(dim=1)",
+    EXP: "",  # a method of tensors
 }
 ARCTAN = """class Arctan(nn.Module):
     def forward(self, z):
@@ -72,7 +73,7 @@ def torch_files(model: Model, file: str) -> dict[str, bytes]:
     used = (network.activation if network.hidden else "", link)
     text = _render(
         "torch.py.jinja", model, file,
-        link="torch.exp(logits(x))" if link == facts.EXP else f"{IN_TORCH[link]}(logits(x))",
+        link="torch.exp(logits(x))" if link == EXP else f"{IN_TORCH[link]}(logits(x))",
         activation=IN_TORCH[network.activation], activation_module=ARCTAN if "arctan" in used else "",
         statistics=preparation.mean.size, sizes=list(zip(model.spec.sizes, model.spec.sizes[1:], strict=False)),
     )  # fmt: skip

@@ -9,12 +9,13 @@ from helpers import LEARNT, refused
 from jaxmlp.data.columns import Column, Columns
 from jaxmlp.data.normalising import NORMALISATIONS
 from jaxmlp.data.preparing import Preparation
-from jaxmlp.export import examples, facts, formats
+from jaxmlp.export import examples, formats
 from jaxmlp.export.formats import FORMATS, TOLERANCE, agreement
 from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.nn.losses import CLASSES, LABELS, LOSSES, VALUES
 from jaxmlp.nn.network import Layer
 from jaxmlp.run import directory
+from jaxmlp.run.answers import LINKS
 from jaxmlp.spec import Network, Spec, Training
 from jaxmlp.training.model import Model
 from jaxmlp.training.precision import precision
@@ -127,7 +128,7 @@ def arrow_table(frame):
 
 
 def test_every_loss_has_what_makes_its_outputs():
-    assert facts.LINKS.keys() == LOSSES.keys()
+    assert LINKS.keys() == LOSSES.keys()
 
 
 def test_a_run_directory_knows_every_file(tmp_path):
