@@ -20,7 +20,7 @@ _REMEDIES = {
     errno.EPERM: "make the folder writable, or write to another one",
     errno.EEXIST: "a file stands where a folder is wanted: move it, or write to another folder",
     errno.ENOTDIR: "a file stands where a folder is wanted: move it, or write to another folder",
-    errno.ENOENT: "the folder is gone: make it again, or write to another one",
+    errno.ENOENT: "the folder does not exist: make it, or write to another one",
     errno.EBUSY: "another program holds it: end that, or write to another folder",
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
     errno.EINVAL: "remove it, or bring the file back from a copy",

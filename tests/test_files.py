@@ -121,7 +121,7 @@ def test_an_interrupted_write_leaves_no_temporary_file(tmp_path, monkeypatch):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(RunError, match=r"gone/file: No such file or directory; the folder is gone"):
+    with pytest.raises(RunError, match=r"gone/file: No such file or directory; the folder does not exist: make it"):
         write_atomically(tmp_path / "gone" / "file", b"x")
 
 

@@ -23,7 +23,7 @@ class Demo:
     """Make one HTML page of a trained network, which runs in it: draw for it, or move the columns of a table."""
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """A run directory, or its model.safetensors."""
+    """A run directory, its model.safetensors, or a file that Model.save wrote."""
     out: Path = Path("demo.html")
     """Write the page to this file."""
     examples: Annotated[int, Ge(0)] = 12
@@ -39,7 +39,7 @@ COMMAND = parsing.Command(
     (
         "runs/relu",
         "runs/wine --out wine.html",
-        "runs/mine/model.safetensors --framing mnist --examples 0",
+        "mine.safetensors --framing mnist",
     ),
 )
 
@@ -53,7 +53,9 @@ def main(arguments: list[str]) -> int:
         raise UsageError(f"--examples is {command.examples}; accepted is a whole number of at most {MOST_EXAMPLES}")
     trained = model.load(command.run)
     page.check(trained, command.framing)
-    source = Source.of_run(command.run, read=command.examples > 0 or trained.preparation.columns is not None)
+    source = Source.of_run(
+        model.run_of(command.run), read=command.examples > 0 or trained.preparation.columns is not None
+    )
     text = page.html(trained, source, command.examples, command.framing)
     write_atomically(command.out, text)
     print(f"{command.out}: {len(text.encode()) / 1e6:.2f} MB; open it in a browser")

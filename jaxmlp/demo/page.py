@@ -14,21 +14,13 @@ from jaxmlp.demo.source import Source
 from jaxmlp.errors import UsageError, unknown
 from jaxmlp.nn.activations import activation
 from jaxmlp.nn.losses import CLASSES, VALUES, loss
+from jaxmlp.run.answers import LINKS
 from jaxmlp.training.model import Model
 from jaxmlp.training.registering import replaced
 
 AUTO = "auto"
 NOTHING = Source()  # is known, of a model alone
 ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "arctan", "leaky_relu", "elu", "softplus", "silu", "gelu")
-OUTPUTS = {  # what the page makes of the logits under each loss, by its names
-    "softmax_cross_entropy": "softmax",
-    "smoothed_cross_entropy": "softmax",
-    "sigmoid_cross_entropy": "sigmoid",
-    "squared_error": "activation",
-    "huber": "activation",
-    "quantile": "activation",
-    "poisson": "exp",
-}
 SCRIPTS = (
     "network",
     "painting",
@@ -59,8 +51,8 @@ def check(trained: Model, framing: str = AUTO) -> None:
             raise UsageError(
                 f"network.{field} {name!r} is registered by you, and the page knows {_listed(ACTIVATIONS)}"
             )
-    if network.loss not in OUTPUTS or network.loss in replaced:
-        raise UsageError(f"network.loss {network.loss!r} is registered by you, and the page knows {_listed(OUTPUTS)}")
+    if network.loss not in LINKS or network.loss in replaced:
+        raise UsageError(f"network.loss {network.loss!r} is registered by you, and the page knows {_listed(LINKS)}")
     if framing not in (AUTO, *images.FRAMINGS):
         raise unknown("--framing", framing, (AUTO, *images.FRAMINGS))
     if (count := _parameters(trained)) > MOST_PARAMETERS:
@@ -106,7 +98,7 @@ def html(trained: Model, source: Source = NOTHING, examples: int = 0, framing: s
 def description(trained: Model) -> dict[str, Any]:
     """The network as the page reads it: its weights in base64, in the precision they were trained in."""
     network, preparation = trained.spec.network, trained.preparation
-    outputs = OUTPUTS[network.loss]
+    outputs = LINKS[network.loss]
     return {
         "activation": network.activation,
         "output_activation": network.output_activation,

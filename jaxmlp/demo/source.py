@@ -19,9 +19,9 @@ class Source(NamedTuple):
     summary: dict[str, Any] | None = None  # as in summary.json
 
     @classmethod
-    def of_run(cls, run: Path, *, read: bool) -> "Source":
-        """Of a run directory, or of a model alone. Data that cannot be had cost a line on standard error."""
-        if not run.is_dir() or not (run / directory.CONFIG).exists():
+    def of_run(cls, run: Path | None, *, read: bool) -> "Source":
+        """Of a run directory; nothing of None. Data that cannot be had cost a line on standard error."""
+        if run is None:
             return cls()
         section, summary = own.data_keys(run), read_json(run / directory.SUMMARY, directory.identity_of(run))
         if not read:

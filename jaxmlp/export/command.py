@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -10,6 +10,10 @@ from jaxmlp.cli import parsing
 from jaxmlp.run import model
 from jaxmlp.run.answers import answer_names
 from jaxmlp.text import short_path
+from jaxmlp.training.model import Model
+
+if TYPE_CHECKING:
+    from jaxmlp.export.formats import Format
 
 
 @dataclass(frozen=True)
@@ -43,19 +47,29 @@ def main(arguments: list[str]) -> int:
     command = COMMAND.parse(arguments)
     trained = model.load(command.run)
 
-    from jaxmlp.export import exporting, facts
+    from jaxmlp.export import exporting
     from jaxmlp.export.formats import FORMATS
 
-    path = command.out or exporting.place_of(command.run, command.format)
-    written = exporting.write(trained, exporting.run_of(command.run), command.format, path, overwrite=command.overwrite)
+    chosen = FORMATS[command.format]
+    path = command.out or exporting.default_path(command.run, command.format)
+    written = exporting.write(trained, model.run_of(command.run), command.format, path, overwrite=command.overwrite)
     for file, size in written.files.items():
         print(f"{short_path(file)}: {size / 1000:,.0f} kB")
-    preparation = trained.preparation
-    dtype = f", {facts.input_dtype(trained)}" if preparation.columns is None else ""
-    print(f"takes {facts.takes(trained)}{dtype}, as they came; gives {', '.join(answer_names(trained))}")
-    runtime = FORMATS[command.format].runtime
+    print(f"takes {_takes(trained, chosen)}; gives {', '.join(answer_names(trained))}")
     if written.agreement is None:
-        print(f"not checked: {runtime} is not installed here")
+        print(f"not checked: {chosen.runtime} is not installed here")
     else:
-        print(f"checked with {runtime}: {written.agreement}, on {written.checked_on}")
+        print(f"checked with {chosen.runtime}: {written.agreement}, on {written.checked_on}")
     return 0
+
+
+def _takes(trained: Model, chosen: "Format") -> str:
+    """What a file of the format takes, and its type where it is one array."""
+    from jaxmlp.export import facts
+
+    if trained.preparation.columns is None:
+        return f"{facts.takes(trained)}, {facts.input_dtype(trained)}, as they came"
+    if chosen.takes_columns:
+        return f"{facts.takes(trained)}, as they came"
+    inputs = trained.spec.inputs
+    return f"the {inputs} inputs [N, {inputs}] that the columns of a table become, {facts.input_dtype(trained)}"

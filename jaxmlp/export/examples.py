@@ -9,14 +9,13 @@ from jaxmlp.data import inputs, tables
 from jaxmlp.data.arrow import as_floats, as_text, is_numeric
 from jaxmlp.data.bundled import TEST_SEED
 from jaxmlp.data.columns import Column
-from jaxmlp.data.config import Data
 from jaxmlp.data.parts import draw
 from jaxmlp.data.sources import load_data
 from jaxmlp.data.tables import Table
 from jaxmlp.errors import JaxmlpError
 from jaxmlp.export import facts
 from jaxmlp.nn.losses import CLASSES
-from jaxmlp.run import config, directory
+from jaxmlp.run import own
 from jaxmlp.training.model import Model
 
 RANDOM = 1000  # examples, where there are no others
@@ -38,19 +37,19 @@ def of_run(run: Path | None, model: Model) -> Raw:
     cause = "no run is known"
     if run is not None:
         try:
-            tree = directory.saved_tree(run)
-            data = config.parse({"data": tree.get("data", {})}, str(run / directory.CONFIG))[0].data
-            raw = _test_examples(data, model)
-            model.preparation.apply(raw.x, raw.origin, lambda _: None)  # they may be others by now, of another shape
+            raw = _test_examples(run, model)
+            model.preparation.apply(raw.x, raw.origin, lambda _: None)  # raises where they have another shape by now
             return raw
         except JaxmlpError as error:
             cause = str(error).splitlines()[0]
     return Raw(random_examples(model), f"random examples ({cause})")
 
 
-def _test_examples(data: Data, model: Model) -> Raw:
+def _test_examples(run: Path, model: Model) -> Raw:
     """As `prepare` takes them, but not prepared."""
+    data = own.data_keys(run)
     dataset = load_data(data)
+    own.check_begun_with(run, dataset)
     origin = f"test examples of {dataset.origin}"
     if not isinstance(dataset, Table):
         return Raw(dataset.test_images, origin)

@@ -1,5 +1,6 @@
 """Writing a network for other programs: made, checked against `Model`, and only then put where it is wanted."""
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -8,9 +9,11 @@ from jaxmlp import files, tensors
 from jaxmlp.errors import RunError, UsageError, entry
 from jaxmlp.export import examples, formats
 from jaxmlp.export.examples import Raw
-from jaxmlp.export.formats import FORMATS, MOST, Agreement, agreement
+from jaxmlp.export.formats import FORMATS, TOLERANCE, Agreement, agreement
 from jaxmlp.run import directory, model
 from jaxmlp.training.model import Model
+
+IMPORTED = {"numpy", "torch", "safetensors", *sys.stdlib_module_names}  # by a program that is written, or by these
 
 
 class Exported(NamedTuple):
@@ -44,7 +47,7 @@ def export_model(
     """
     if isinstance(trained, Model):
         return write(trained, None, format, Path(path), overwrite=overwrite).agreement
-    return write(model.load(trained), run_of(Path(trained)), format, Path(path), overwrite=overwrite).agreement
+    return write(model.load(trained), model.run_of(Path(trained)), format, Path(path), overwrite=overwrite).agreement
 
 
 def write(trained: Model, run: Path | None, format: str, path: Path, *, overwrite: bool) -> Exported:
@@ -59,10 +62,10 @@ def write(trained: Model, run: Path | None, format: str, path: Path, *, overwrit
     raw, measured = examples.of_run(run, trained), None
     if chosen.runs_here:
         measured = _measured(trained, format, contents, path.name, raw)
-        if not measured.largest <= MOST:
+        if not measured.largest <= TOLERANCE:
             raise RunError(
                 f"{path} is not written: the answers of {chosen.runtime} differ by {measured.largest:.1e} from those of"
-                f" jaxmlp, on {raw.origin}, and accepted is {MOST:g}; take another format, or inputs of a smaller scale"
+                f" jaxmlp, on {raw.origin}, and accepted is {TOLERANCE:g}; take another format, or inputs of a smaller scale"
             )
     files.make_directory(path.parent)
     files.write_together(path.parent, contents)
@@ -77,6 +80,11 @@ def check_path(format: str, path: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{path} is a folder; give the name of a file, such as {path / chosen.name}")
     if path.suffix != chosen.ending:
         raise UsageError(f"{path} is no name of the format {format}; accepted is one that ends with {chosen.ending}")
+    if path.suffix == ".py" and path.stem in IMPORTED:
+        raise UsageError(
+            f"{path} would be imported instead of the package {path.stem}, which it needs: give another --out, such as"
+            f" {path.with_name(chosen.name)}"
+        )
     for name in (path, *(path.with_suffix(ending) for ending in chosen.beside)):
         if _is_model(name):
             raise UsageError(
@@ -96,15 +104,9 @@ def _is_model(path: Path) -> bool:
         return False
 
 
-def run_of(path: Path) -> Path | None:
-    """The run directory that a path stands for: it, or the folder of its model; None for a model that is alone."""
-    folder = path if path.is_dir() else path.parent
-    return folder if (folder / directory.CONFIG).is_file() else None
-
-
-def place_of(path: Path, format: str) -> Path:
-    """Where the file of a model goes if nobody says it: into export/ of its run, or beside a model that is alone."""
-    chosen, run = FORMATS[format], run_of(path)
+def default_path(path: Path, format: str) -> Path:
+    """The file of a model where --out names none: in export/ of its run, or beside a model that is alone."""
+    chosen, run = FORMATS[format], model.run_of(path)
     if run is not None or path.is_dir():
         return (run or path) / directory.EXPORT / chosen.name
     return path.with_name(path.stem + chosen.name.removeprefix("model"))

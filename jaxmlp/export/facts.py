@@ -11,21 +11,11 @@ from jaxmlp.data.preparing import Preparation
 from jaxmlp.errors import UsageError
 from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.nn.losses import CLASSES
-from jaxmlp.run.answers import answer_names, said
+from jaxmlp.run.answers import ACTIVATION, LINKS, answer_names, said
 from jaxmlp.spec import Network
 from jaxmlp.training.model import Model
 from jaxmlp.training.registering import replaced
 
-SOFTMAX, SIGMOID, EXP, ACTIVATION = "softmax", "sigmoid", "exp", "output_activation"
-LINKS = {  # what makes outputs of the logits, by loss; ACTIVATION is f of network.output_activation
-    "softmax_cross_entropy": SOFTMAX,
-    "smoothed_cross_entropy": SOFTMAX,
-    "sigmoid_cross_entropy": SIGMOID,
-    "squared_error": ACTIVATION,
-    "huber": ACTIVATION,
-    "quantile": ACTIVATION,
-    "poisson": EXP,
-}
 BUILT_IN = frozenset(ACTIVATIONS)  # before anything was registered
 
 
@@ -35,12 +25,12 @@ def link(network: Network) -> str:
     Raises UsageError where the network has an activation or a loss of the user's own, which exists in JAX alone.
     """
     of_loss = LINKS.get(network.loss)
-    wanted = [("activation", network.activation)]
-    wanted += [("output_activation", network.output_activation)] if of_loss == ACTIVATION else []
-    strange = [(key, name) for key, name in wanted if name not in BUILT_IN or name in replaced]
-    strange += [("loss", network.loss)] if of_loss is None or network.loss in replaced else []
-    if strange:
-        key, name = strange[0]
+    activations = [("activation", network.activation)]
+    activations += [("output_activation", network.output_activation)] if of_loss == ACTIVATION else []
+    unknown = [(key, name) for key, name in activations if name not in BUILT_IN or name in replaced]
+    unknown += [("loss", network.loss)] if of_loss is None or network.loss in replaced else []
+    if unknown:
+        key, name = unknown[0]
         raise UsageError(
             f"network.{key} {name!r} is registered by you, and exists in JAX alone: take --format stablehlo"
         )

@@ -36,6 +36,7 @@ class Format(NamedTuple):
     beside: tuple[str, ...]  # the ends of the files beside it
     files: Callable[[Model, str], dict[str, bytes]]  # (model, name of the file) -> the contents of its files by name
     open: Callable[[Model, Path], Run]
+    takes_columns: bool = True  # of a table by their names; else the inputs [N, D] that they become
 
     @property
     def ending(self) -> str:
@@ -88,11 +89,11 @@ def _open_program(model: Model, path: Path) -> Run:
         spec.loader.exec_module(module)
     finally:
         sys.dont_write_bytecode = before
-    say = getattr(module, facts.function_name(model))
+    outputs = getattr(module, facts.function_name(model))
 
     def answer(x: Any) -> tuple[np.ndarray, np.ndarray]:
         given = np.array(x) if model.preparation.columns is None else examples.by_column(model, x)  # PyTorch may write
-        return np.asarray(say(given)), np.asarray(module.predict(given))
+        return np.asarray(outputs(given)), np.asarray(module.predict(given))
 
     return answer
 
@@ -104,7 +105,7 @@ FORMATS: dict[str, Format] = {
     ),
     "stablehlo": Format(
         "model.stablehlo", "jax", "", (),
-        lambda model, name: {name: stablehlo.write(model)}, _open_stablehlo,
+        lambda model, name: {name: stablehlo.write(model)}, _open_stablehlo, takes_columns=False,
     ),
     "numpy": Format("model_numpy.py", "numpy", "", (".npz",), programs.numpy_files, _open_program),
     "torch": Format("model_torch.py", "torch", "", (".safetensors",), programs.torch_files, _open_program),
@@ -124,7 +125,7 @@ class Agreement(NamedTuple):
         return f"{self.equal:,} of {self.examples:,} predictions equal, largest difference {self.largest:.1e}"
 
 
-MOST = 1e-5  # difference of a file that is kept
+TOLERANCE = 1e-5  # the largest difference of a file that is kept
 AT_ONCE = 4096  # examples
 
 

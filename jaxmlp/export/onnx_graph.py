@@ -16,7 +16,7 @@ from jaxmlp.data.columns import Column, Columns
 from jaxmlp.errors import UsageError
 from jaxmlp.export import facts
 from jaxmlp.nn.activations import LEAK
-from jaxmlp.run.answers import answer_names
+from jaxmlp.run.answers import EXP, SOFTMAX, answer_names
 from jaxmlp.training.model import Model
 
 OPSET, ML_OPSET, IR = 19, 3, 9  # the lowest that compare text
@@ -83,8 +83,8 @@ NODES: dict[
     "softplus": lambda graph, z: graph.add("Softplus", z),
     "silu": lambda graph, z: graph.add("Mul", z, graph.add("Sigmoid", z)),
     "gelu": _gelu,
-    facts.SOFTMAX: lambda graph, z: graph.add("Softmax", z, axis=1),
-    facts.EXP: lambda graph, z: graph.add("Exp", z),
+    SOFTMAX: lambda graph, z: graph.add("Softmax", z, axis=1),
+    EXP: lambda graph, z: graph.add("Exp", z),
 }
 
 
@@ -102,9 +102,9 @@ def write(model: Model) -> bytes:
     graph = Graph(set(names))
     inputs, x = _inputs(graph, model)
     outputs = _answers(graph, model, _logits(graph, model, x))
-    whole = helper.make_graph(graph.nodes, "jaxmlp", inputs, outputs, graph.constants)
+    network = helper.make_graph(graph.nodes, "jaxmlp", inputs, outputs, graph.constants)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
-    proto = helper.make_model(whole, opset_imports=opsets, ir_version=IR, producer_name="jaxmlp")
+    proto = helper.make_model(network, opset_imports=opsets, ir_version=IR, producer_name="jaxmlp")
     properties = {key: json.dumps(value, ensure_ascii=False) for key, value in facts.description(model).items()}
     if columns is not None:
         del properties["input"]  # each column is one
@@ -160,8 +160,8 @@ def _encoded(graph: Graph, column: Column) -> list[str]:
             "LabelEncoder", column.name, domain="ai.onnx.ml", keys_strings=[*words], values_int64s=[*words.values()],
             default_int64=-1,
         )  # fmt: skip
-        own = graph.add("Equal", number, np.arange(len(column.categories), dtype=np.int64)[None])
-        parts = [graph.add("Cast", own, to=TensorProto.DOUBLE)]
+        one_hot = graph.add("Equal", number, np.arange(len(column.categories), dtype=np.int64)[None])
+        parts = [graph.add("Cast", one_hot, to=TensorProto.DOUBLE)]
         is_missing = graph.add("Equal", column.name, np.asarray([facts.missing_text(column)]))
     return [*parts, graph.add("Cast", is_missing, to=TensorProto.DOUBLE)] if column.indicator else parts
 
@@ -192,14 +192,14 @@ def _answers(graph: Graph, model: Model, logits: str) -> list[Any]:
     if facts.is_binary(model):
         said = graph.add("Concat", graph.add("Sub", _scalar(1), said), said, axis=1)
     label_type = {str: TensorProto.STRING, bool: TensorProto.BOOL, int: TensorProto.INT64}
-    made: dict[str, tuple[Callable[[], str], int]] = {  # how an answer is made, and its type
+    makers: dict[str, tuple[Callable[[], str], int]] = {  # how an answer is made, and its type
         "label": (lambda: _label(graph, model, logits), label_type[type(model.preparation.classes[0])]),
         "labels": (lambda: _labels(graph, logits), TensorProto.INT64),
         "logits": (lambda: logits, TensorProto.FLOAT),
     }
     outputs = []
     for name in answer_names(model):
-        make, kind = made.get(name, (lambda: said, TensorProto.FLOAT))
+        make, kind = makers.get(name, (lambda: said, TensorProto.FLOAT))
         result = graph.add("Identity", make(), named=name)
         outputs.append(helper.make_tensor_value_info(result, kind, ["N"] if name == "label" else ["N", None]))
     return outputs

@@ -12,6 +12,7 @@ import jaxmlp
 from jaxmlp.data.columns import Column
 from jaxmlp.export import facts
 from jaxmlp.nn.activations import LEAK
+from jaxmlp.run.answers import EXP, SOFTMAX
 from jaxmlp.training.model import Model
 
 IN_NUMPY = {  # a of z: activations, and what makes outputs of logits
@@ -25,8 +26,8 @@ IN_NUMPY = {  # a of z: activations, and what makes outputs of logits
     "softplus": "np.logaddexp(z, 0)",
     "silu": "0.5 * z * (1 + np.tanh(0.5 * z))",
     "gelu": "0.5 * z * (1 + np.vectorize(math.erf, z.dtype.char)(z / math.sqrt(2)))",
-    facts.SOFTMAX: "softmax",  # two lines of the template
-    facts.EXP: "np.exp(z)",
+    SOFTMAX: "softmax",  # two lines of the template
+    EXP: "np.exp(z)",
 }
 IN_TORCH = {  # modules of nn.Sequential
     "identity": "nn.Identity()",
@@ -39,8 +40,8 @@ IN_TORCH = {  # modules of nn.Sequential
     "softplus": "nn.Softplus()",
     "silu": "nn.SiLU()",
     "gelu": "nn.GELU()",
-    facts.SOFTMAX: "nn.Softmax(dim=1)",
-    facts.EXP: "",  # a method of tensors
+    SOFTMAX: "nn.Softmax(dim=1)",
+    EXP: "",  # a method of tensors
 }
 ARCTAN = """class Arctan(nn.Module):
     def forward(self, z):
@@ -72,7 +73,7 @@ def torch_files(model: Model, file: str) -> dict[str, bytes]:
     used = (network.activation if network.hidden else "", link)
     text = _render(
         "torch.py.jinja", model, file,
-        link="torch.exp(logits(x))" if link == facts.EXP else f"{IN_TORCH[link]}(logits(x))",
+        link="torch.exp(logits(x))" if link == EXP else f"{IN_TORCH[link]}(logits(x))",
         activation=IN_TORCH[network.activation], activation_module=ARCTAN if "arctan" in used else "",
         statistics=preparation.mean.size, sizes=list(zip(model.spec.sizes, model.spec.sizes[1:], strict=False)),
     )  # fmt: skip
@@ -115,10 +116,14 @@ def _render(template: str, model: Model, file: str, **more: Any) -> str:
         loader=jinja2.PackageLoader("jaxmlp.export"),
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined,
     )  # fmt: skip
+    stem = Path(file).stem
+    module = stem if stem.isidentifier() else "module"
     shared = {
         "title": f"A network {facts.network_line(model)}, by jaxmlp {jaxmlp.__version__}",
         "file": _quoted(file),
-        "stem": _quoted(Path(file).stem),
+        "stem": _quoted(stem),
+        "module": module,
+        "importing": f"import {stem}" if module == stem else f"{module} = importlib.import_module('{_quoted(stem)}')",
         "takes": _quoted(facts.takes(model)),
         "example": "rows.npy" if columns is None else "rows.csv",
         "said": facts.function_name(model),

@@ -24,7 +24,7 @@ from jaxmlp.run.answers import answer_names
 from jaxmlp.training.model import Model
 
 PROGRAM, DESCRIPTION = "program", "description.json"
-PLACES = "jax_traceback_in_locations_limit"  # of JAX's configuration
+LOCATIONS = "jax_traceback_in_locations_limit"  # of JAX's configuration
 PLATFORMS = ("cpu", "cuda", "tpu")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time of a ZIP: the same model gives the same bytes
 
@@ -32,7 +32,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time of a ZIP: the same model give
 def write(model: Model) -> bytes:
     """The file of a model: a ZIP of the serialised program, and of what its inputs and outputs are."""
     wide = facts.input_dtype(model) == "float64"
-    with jax.enable_x64(wide), _without_places():
+    with jax.enable_x64(wide), _without_locations():
         (N,) = export.symbolic_shape("N")
         shape = (N, *model.preparation.input_shape)
         x = jax.ShapeDtypeStruct(shape, jnp.dtype(facts.input_dtype(model)))
@@ -49,14 +49,14 @@ def write(model: Model) -> bytes:
 
 
 @contextlib.contextmanager
-def _without_places() -> Iterator[None]:
+def _without_locations() -> Iterator[None]:
     """Keep file names and lines of this machine out of the program: the same model gives the same bytes."""
-    before = getattr(jax.config, PLACES)
-    jax.config.update(PLACES, 0)
+    before = getattr(jax.config, LOCATIONS)
+    jax.config.update(LOCATIONS, 0)
     try:
         yield
     finally:
-        jax.config.update(PLACES, before)
+        jax.config.update(LOCATIONS, before)
 
 
 def _answers(model: Model, x: Any) -> dict[str, Any]:

@@ -10,6 +10,17 @@ from jaxmlp.nn.losses import CLASSES, LABELS, VALUES, loss
 from jaxmlp.training.model import Model, compiled_forward, compiled_outputs, compiled_predictions
 from jaxmlp.training.precision import precision
 
+SOFTMAX, SIGMOID, EXP, ACTIVATION = "softmax", "sigmoid", "exp", "activation"
+LINKS = {  # what makes outputs of the logits, by loss; ACTIVATION is f of network.output_activation
+    "softmax_cross_entropy": SOFTMAX,
+    "smoothed_cross_entropy": SOFTMAX,
+    "sigmoid_cross_entropy": SIGMOID,
+    "squared_error": ACTIVATION,
+    "huber": ACTIVATION,
+    "quantile": ACTIVATION,
+    "poisson": EXP,
+}
+
 
 class Answers(NamedTuple):
     """The outputs of examples, and what is predicted by them, as NumPy."""

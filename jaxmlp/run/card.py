@@ -42,7 +42,7 @@ def write(
     keys = {section: tree[section] for section in ("network", "training", "hyper")} | {"seed": tree["seed"]}
     names = answer_names(trained)
     columns = () if preparation.columns is None else preparation.columns.columns
-    shared = {
+    content = {
         "trained": trained,
         "sizes": display.sizes(trained.params),
         "task": _task(trained),
@@ -68,7 +68,7 @@ def write(
     }
     templates = page.environment("jaxmlp.run", path)
     templates.filters["cell"] = lambda text: printable(str(text)).replace("|", "\\|")
-    files.write_atomically(path / CARD, templates.get_template("card.md").render(shared) + "\n")
+    files.write_atomically(path / CARD, templates.get_template("card.md").render(content) + "\n")
 
 
 def _task(trained: Model) -> str:
@@ -77,15 +77,15 @@ def _task(trained: Model) -> str:
     K, columns = len(preparation.classes), preparation.columns
     shape = " x ".join(map(str, preparation.input_shape))
     noun = "images" if len(preparation.input_shape) > 1 else "rows"
-    of = (
+    examples = (
         f"{noun} of {shape} numbers"
         if columns is None
         else f"rows of a table with {count(len(columns.columns), 'column')}"
     )
     return {
-        CLASSES: f"tells {count(K, 'class').replace('classs', 'classes')} of {of} apart",
-        LABELS: f"says which of {count(K, 'label')} {of} have",
-        VALUES: f"predicts {count(K, 'value')} of {of}",
+        CLASSES: f"tells {K:,} classes of {examples} apart",
+        LABELS: f"says which of {count(K, 'label')} {examples} have",
+        VALUES: f"predicts {count(K, 'value')} of {examples}",
     }[preparation.kind]
 
 
@@ -94,8 +94,8 @@ def _kind(column: Column) -> str:
     if column.categories is None:
         text = f"numbers; {column.median:g} stands for a missing one"
     else:
-        few = ", ".join(map(printable, column.categories[:10])) + (", ..." if len(column.categories) > 10 else "")
-        text = f"{len(column.categories)} categories: {few}"
+        more = ", ..." if len(column.categories) > 10 else ""
+        text = f"{len(column.categories)} categories: {', '.join(map(printable, column.categories[:10]))}{more}"
     return text + "; an input says where it is missing" * column.indicator
 
 
@@ -159,11 +159,13 @@ def limits(experiment: Experiment, splits: Splits, trained: Model, summary: dict
         sentences.append(
             f"Anything that is none of its {len(preparation.classes)} classes: it always names one of them."
         )
-        numbers = np.bincount(np.asarray(splits.train.targets), minlength=len(preparation.classes))
-        rarest = int(numbers.argmin())
-        if numbers[rarest] * len(numbers) < len(splits.train.x) / 2:
+        class_counts = np.bincount(np.asarray(splits.train.targets), minlength=len(preparation.classes))
+        rarest = int(class_counts.argmin())
+        if class_counts[rarest] * len(class_counts) < len(splits.train.x) / 2:
             name = printable(str(preparation.classes[rarest]))
-            sentences.append(f"The class {name}, if that matters: only {numbers[rarest]:,} training examples have it.")
+            sentences.append(
+                f"The class {name}, if that matters: only {class_counts[rarest]:,} training examples have it."
+            )
     if said(trained) == "probabilities":
         sentences.append(
             "Decisions that take its probabilities at their word: whether they are calibrated was not checked."

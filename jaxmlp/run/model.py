@@ -44,6 +44,14 @@ def load(path: str | Path) -> Model:
     return Model(*parts)
 
 
+def run_of(path: Path) -> Path | None:
+    """The run directory that a path stands for: it, or the folder of its model; None for a model that is alone."""
+    if not path.is_dir() and path.name != FILE:
+        return None
+    folder = path if path.is_dir() else path.parent
+    return folder if (folder / CONFIG).is_file() else None
+
+
 def _again(folder: Path) -> str:
     """How to write the model of a run again: by the command, where that can."""
     try:

@@ -49,8 +49,9 @@ def made(capsys, *arguments):
     return Path(said.out.split(":")[0]).read_text(), said.err
 
 
-def test_run_becomes_a_page_with_examples_and_its_test_result(run, tmp_path, capsys):
-    text, said = made(capsys, run, "--out", tmp_path / "page.html")
+@pytest.mark.parametrize("named", [".", "model.safetensors"])
+def test_run_becomes_a_page_with_examples_and_its_test_result(run, tmp_path, capsys, named):
+    text, said = made(capsys, run / named, "--out", tmp_path / "page.html")
     assert said == ""
     assert "89.14 % of 359 test images right" in text
     assert text.count('"pixels": ') == 12
@@ -132,9 +133,8 @@ def test_range_of_a_column_that_nothing_tells_is_refused():
     refused(["range of column 'input 1'"], page.html, untrained((5,), normalise="none"), error=DataError)
 
 
-def test_page_knows_every_activation_and_loss_and_refuses_those_of_users(monkeypatch):
+def test_page_knows_every_activation_and_refuses_those_of_users(monkeypatch):
     assert set(page.ACTIVATIONS) == set(jaxmlp.nn.activations.ACTIVATIONS)
-    assert set(page.OUTPUTS) == set(jaxmlp.nn.losses.LOSSES)
     monkeypatch.setattr("jaxmlp.training.registering.replaced", [])
     monkeypatch.setitem(jaxmlp.nn.activations.ACTIVATIONS, "square", jaxmlp.nn.activations.ACTIVATIONS["relu"])
     refused(

@@ -8,11 +8,14 @@ import zipfile
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import files, refused, save_clouds
 
 import jaxmlp
+from jaxmlp.data.columns import Column, Columns
 from jaxmlp.data.config import Data
+from jaxmlp.data.preparing import Preparation
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.export import formats
 from jaxmlp.export.command import main
@@ -20,6 +23,7 @@ from jaxmlp.export.formats import FORMATS
 from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.run import directory, model, runner
 from jaxmlp.run.config import Experiment
+from jaxmlp.run.sealed import write_json
 from jaxmlp.spec import Hyper, Network
 from jaxmlp.training import registering
 from jaxmlp.training.model import Model
@@ -76,6 +80,14 @@ def test_where_onnx_is_missing_the_line_names_the_extra(run, monkeypatch):
     refused(["onnx", "not installed", "pip install 'jaxmlp[onnx]'"], export, run)
 
 
+def test_other_data_under_the_name_of_those_of_the_run_are_not_called_its_test_examples(run, capsys):
+    write_json(run / directory.ENVIRONMENT, {"identity": {"keys": {}, "data": "00000000"}})
+    model.save(run, jaxmlp.load(run / "model.safetensors"), directory.identity_of(run))
+    export(run, "--format", "numpy")
+    assert "on random examples (" in (said := capsys.readouterr().out)
+    assert "was trained on other data than" in said
+
+
 @pytest.mark.parametrize(
     ("gone", "cause"), [("gone.npz", "data.name"), ("other.npz", "test examples of"), ("run", "no run")]
 )
@@ -107,6 +119,7 @@ def test_out_names_the_file_and_its_folders_are_made(run, tmp_path):
 REFUSED = {
     "another end": (["--out", "model.pb"], ["model.pb", "ends with .onnx"]),
     "a folder": (["--out", "."], ["is a folder", "model.onnx"]),
+    "a package": (["--format", "torch", "--out", "torch.py"], ["torch.py", "imported instead", "model_torch.py"]),
     "a typo": (["--fromat", "onnx"], ["--fromat", "--format"]),
     "a format": (["--format", "tflite"], ["tflite", "stablehlo"]),
 }
@@ -179,6 +192,16 @@ def test_onnx_says_what_the_network_is(run):
     assert [dimension.dim_param or dimension.dim_value for dimension in x.type.tensor_type.shape.dim] == ["N", 5]
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("rings.py", "    import rings\n"), ("my-rings.py", "    module = importlib.import_module('my-rings')\n")],
+)
+def test_a_torch_program_says_how_it_is_imported(run, tmp_path, monkeypatch, name, line):
+    monkeypatch.setattr(formats, "installed", lambda package: False)
+    export(run, "--format", "torch", "--out", tmp_path / name)
+    assert line in (tmp_path / name).read_text()
+
+
 def process(program, *words, cwd):
     done = subprocess.run(
         [sys.executable, "-W", "error", *program, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=60
@@ -219,3 +242,36 @@ def test_stablehlo_is_read_by_jax_alone(run):
         description = json.loads(archive.read("description.json"))
     assert description["platforms"] == ["cpu", "cuda", "tpu"]
     assert description["classes"] == [0, 1, 2]
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A model of a table without its run, and a CSV of the table."""
+    columns = Columns((Column("size", median=2.0, indicator=True), Column("town", ("Oslo", "Åbo"))))
+    preparation = Preparation("none", np.zeros(0), np.zeros(0), ("ant", "bee"), (4,), columns=columns)
+    spec = jaxmlp.Spec(Network(()), jaxmlp.Training(), 4, 2)
+    path = tmp_path / "table.safetensors"
+    Model(spec, jaxmlp.init(spec, Hyper(), jax.random.key(0)), preparation).save(path)
+    (tmp_path / "rows.csv").write_text("size,town\n1.5,Oslo\n,Åbo\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])  # spreadsheets write the second
+def test_the_numpy_program_of_a_table_reads_csv_in_utf_8(table, encoding):
+    rows = table.parent / "rows.csv"
+    rows.write_text(rows.read_text(encoding="utf-8"), encoding=encoding)
+    export(table, "--format", "numpy")
+    expected = jaxmlp.load(table).predict(pd.DataFrame({"size": [1.5, np.nan], "town": ["Oslo", "Åbo"]})).tolist()
+    assert process(["table_numpy.py"], "rows.csv", cwd=table.parent).split() == expected
+
+
+@pytest.mark.parametrize(
+    ("format", "words"),
+    [
+        ("numpy", "takes the columns of a table (size, town), as they came;"),
+        ("stablehlo", "takes the 4 inputs [N, 4] that the columns of a table become, float64;"),
+    ],
+)
+def test_of_a_table_the_command_says_what_the_format_takes(table, capsys, format, words):
+    export(table, "--format", format)
+    assert words in capsys.readouterr().out

@@ -9,12 +9,13 @@ from helpers import LEARNT, refused
 from jaxmlp.data.columns import Column, Columns
 from jaxmlp.data.normalising import NORMALISATIONS
 from jaxmlp.data.preparing import Preparation
-from jaxmlp.export import examples, facts, formats
-from jaxmlp.export.formats import FORMATS, MOST, agreement
+from jaxmlp.export import examples, formats
+from jaxmlp.export.formats import FORMATS, TOLERANCE, agreement
 from jaxmlp.nn.activations import ACTIVATIONS
 from jaxmlp.nn.losses import CLASSES, LABELS, LOSSES, VALUES
 from jaxmlp.nn.network import Layer
 from jaxmlp.run import directory
+from jaxmlp.run.answers import LINKS
 from jaxmlp.spec import Network, Spec, Training
 from jaxmlp.training.model import Model
 from jaxmlp.training.precision import precision
@@ -116,7 +117,7 @@ def test_a_file_predicts_as_the_model_does(format, name, tmp_path):
     raw = examples.Raw(x if isinstance(x, np.ndarray) else arrow_table(x), "")
     measured = agreement(model, chosen.open(model, tmp_path / chosen.name), raw)
     assert measured.examples == len(x)
-    assert measured.largest <= MOST
+    assert measured.largest <= TOLERANCE
     assert measured.equal == (None if model.preparation.kind == VALUES else len(x))
 
 
@@ -127,7 +128,7 @@ def arrow_table(frame):
 
 
 def test_every_loss_has_what_makes_its_outputs():
-    assert facts.LINKS.keys() == LOSSES.keys()
+    assert LINKS.keys() == LOSSES.keys()
 
 
 def test_a_run_directory_knows_every_file(tmp_path):
@@ -147,7 +148,7 @@ def test_answers_that_are_not_finite_are_seen():
     wrong = model.predict_proba(x).copy()
     wrong[1, 1] = np.nan
     measured = formats.agreement(model, lambda x: (wrong, model.predict(x)), examples.Raw(x, ""))
-    assert not measured.largest <= MOST
+    assert not measured.largest <= TOLERANCE
 
 
 def test_a_column_without_a_name_is_refused_by_onnx():
