@@ -11,6 +11,7 @@ from jaxmlp.plots import page as pages
 from jaxmlp.plots.values import label, last
 from jaxmlp.runs import table
 from jaxmlp.runs.comparison import Comparison, Configuration
+from jaxmlp.runs.records import value_of
 from jaxmlp.runs.words import conclusions, of_pair, of_seeds, probability
 from jaxmlp.scores import R2
 from jaxmlp.text import count, typed
@@ -130,7 +131,7 @@ def key_rows(compared: Comparison) -> list[dict[str, Any]]:
     """The keys that differ, and their values for each configuration; of the seed those of all its runs."""
     rows = []
     for key in compared.keys:
-        values = [list(dict.fromkeys(_value(run.keys, key) for run in c.runs)) for c in compared.configurations]
+        values = [list(dict.fromkeys(value_of(run.keys, key) for run in c.runs)) for c in compared.configurations]
         rows.append({"key": key, "values": [", ".join(texts) for texts in values]})
     return rows
 
@@ -138,10 +139,6 @@ def key_rows(compared: Comparison) -> list[dict[str, Any]]:
 def key_columns(compared: Comparison) -> list[dict[str, str]]:
     """The keys that differ, side by side, for the terminal."""
     return [{"key": row["key"]} | dict(zip(_heads(compared), row["values"], strict=True)) for row in key_rows(compared)]
-
-
-def _value(keys: dict[str, Any], key: str) -> str:
-    return label(keys[key]) if key in keys else "–"
 
 
 def pair_rows(compared: Comparison) -> list[dict[str, str]]:
