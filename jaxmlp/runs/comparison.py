@@ -28,11 +28,14 @@ class Configuration(NamedTuple):
     @property
     def seeds(self) -> dict[int, Record]:
         """A run of each seed: the first, where a seed was trained twice."""
-        return {run.tree["seed"]: run for run in reversed(self.runs)}
+        first: dict[int, Record] = {}
+        for run in self.runs:
+            first.setdefault(run.tree["seed"], run)
+        return first
 
     def over_seeds(self, split: str, measure: str) -> SeedStatistics | None:
-        """Of a measure of summary.json; None where a run has no finite one."""
-        values = [run.summary[split].get(measure) for run in self.runs]
+        """Of a measure of summary.json, each seed once; None where a run has no finite one."""
+        values = [run.summary[split].get(measure) for run in self.seeds.values()]
         return None if any(value is None for value in values) else SeedStatistics.of(values)
 
 
@@ -126,7 +129,7 @@ def values_of(config: Mapping[str, Any], keys: Sequence[str]) -> str:
 
 
 def _without_seed(run: Record) -> dict[str, Any]:
-    return {key: value for key, value in run.keys.items() if key not in ("seed", "data.dir")}
+    return {key: value for key, value in run.keys.items() if value != "" and key not in ("seed", "data.dir")}
 
 
 def _over_seeds(configurations: Sequence[Configuration], measure: str) -> tuple[list[SeedTest], list[str]]:

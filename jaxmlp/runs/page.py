@@ -45,12 +45,15 @@ def write(path: Path, compared: Comparison) -> None:
 def _figures(compared: Comparison) -> dict[str, tuple[str, str]]:
     """The pictures as <svg>, each with its caption."""
     several = len(compared.configurations) < len(compared.runs)
-    named = {
-        printable(name): {printable(run.name): run for run in configuration.runs}
-        for name, configuration in zip(_heads(compared), compared.configurations, strict=True)
+    named = dict(zip(map(printable, _heads(compared)), compared.configurations, strict=True))
+    curves = {
+        name: {printable(run.name): compared.curves[run.name] for run in configuration.seeds.values()}
+        for name, configuration in named.items()
     }
-    curves = {name: {title: compared.curves[run.name] for title, run in runs.items()} for name, runs in named.items()}
-    results = {name: {title: dict(run.test or {}) for title, run in runs.items()} for name, runs in named.items()}
+    results = {
+        name: {printable(run.name): dict(run.test or {}) for run in configuration.runs}
+        for name, configuration in named.items()
+    }
     lines = (
         "A colour for each configuration; runs thin, means over seeds thick." if several else "A colour for each run."
     )
@@ -93,7 +96,7 @@ def _number(value: float | None) -> tuple[str, float | None]:
 
 
 def _configuration_cells(compared: Comparison, configuration: Configuration) -> dict[str, Any]:
-    score, runs = compared.score, configuration.runs
+    score, runs = compared.score, list(configuration.seeds.values())
     cells: dict[str, tuple[str, Any]] = {"seeds": (f"{len(runs)}", len(runs))}
     for split in ("test", "validation"):
         for measure in (score.name, "loss"):

@@ -42,6 +42,11 @@ def refusal(name, *arguments):
         ("train", "--gpu", "--gpu is not known here: write --device gpu"),
         ("train", "--data mnist", "--data is not known here: write --data.name mnist"),
         ("train", "-o runs/a", "-o is not known here: write --out runs/a"),
+        (
+            "train",
+            "--track mlflow --quiet --track wandb",
+            "--track is given twice, and takes all of its values together: write --track mlflow wandb",
+        ),
         ("train", "-v", "-v is not known here; --help-all lists all flags"),
         ("sweep", "--sedes 3", "--sedes is not known here; did you mean --seeds or --seed? --help-all lists all flags"),
         (

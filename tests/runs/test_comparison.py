@@ -155,7 +155,14 @@ def test_of_a_sweep_the_best_run_is_compared(here, tmp_path):
     assert "its best run is compared" in said[0]
 
 
-def test_a_run_that_was_trained_twice_is_paired_once(here):
+def test_a_run_that_was_trained_twice_is_paired_and_averaged_once(here):
     (configuration,) = grouped([*records_of("a0", "a1"), *records_of("a0")])
     assert len(configuration.runs) == 3
     assert sorted(configuration.seeds) == [0, 1]
+    (once,) = grouped(records_of("a0", "a1"))
+    assert configuration.over_seeds("test", "loss") == once.over_seeds("test", "loss")
+
+
+def test_a_key_that_was_not_given_is_of_the_same_configuration_as_none(here):
+    first, second = records_of("a0", "a1")
+    assert len(grouped([first, replace(second, tree=second.tree | {"weight": ""})])) == 1
