@@ -96,6 +96,7 @@ def test_an_empty_value_is_no_number():
         "a.toml --network.hidden 8 4 --quiet",
         "--network.hidden",
         "--network.hidden=8",
+        "--network.hidden 8 4 --network.hidden 6",
         "--network.no-dropout --no-quiet",
         "--hyper.min_delta -1e-3",
         "--hyper.min-delta=-inf",
