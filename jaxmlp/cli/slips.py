@@ -63,7 +63,7 @@ def check(arguments: Sequence[str], known: Mapping[str, Flag]) -> None:
         for value in typed.values[:taken]:
             check_value(flag, value)
         words += typed.values[taken:]
-        if flag.kind is tuple and "." not in flag.name:  # a key is overridden, as in the rest of a line
+        if flag.kind is tuple and "." not in flag.name:  # a key may be overridden: its last values count
             values = lists.setdefault(flag.name, [])
             if values:
                 whole = shlex.join([flag.name, *values, *typed.values[:taken]])
