@@ -148,11 +148,11 @@ def _over_seeds(configurations: Sequence[Configuration], measure: str) -> tuple[
                 " configurations seed by seed"
             )
             continue
-        values = [[of.seeds[seed].summary["test"][measure] for seed in shared] for of in (first, second)]
-        if any(value is None for of in values for value in of):
+        scores = [[side.seeds[seed].summary["test"][measure] for seed in shared] for side in (first, second)]
+        if any(score is None for side in scores for score in side):
             obstacles.append(f"{first.name} or {second.name} has a test {measure} that is not finite")
             continue
-        tests.append(SeedTest(first, second, paired_difference(*values)))
+        tests.append(SeedTest(first, second, paired_difference(*scores)))
     corrected = holm([test.result.p for test in tests])
     return [test._replace(corrected=p) for test, p in zip(tests, corrected, strict=True)], obstacles
 
