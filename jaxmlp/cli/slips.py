@@ -51,7 +51,7 @@ def is_flag(word: str) -> bool:
 def check(arguments: Sequence[str], known: Mapping[str, Flag]) -> None:
     """Raise UsageError for the first argument that the flags of a command do not know, or whose value they do not read."""
     positional = [flag for flag in known.values() if flag.positional]
-    words = []
+    words, lists = [], dict[str, list[str]]()
     for typed in _typed(arguments):
         if not typed.flag:
             words += typed.values
@@ -63,6 +63,12 @@ def check(arguments: Sequence[str], known: Mapping[str, Flag]) -> None:
         for value in typed.values[:taken]:
             check_value(flag, value)
         words += typed.values[taken:]
+        if flag.kind is tuple and "." not in flag.name:  # a key may be overridden: its last values count
+            values = lists.setdefault(flag.name, [])
+            if values:
+                whole = shlex.join([flag.name, *values, *typed.values[:taken]])
+                raise UsageError(f"{flag.name} is given twice, and takes all of its values together: write {whole}")
+            values += typed.values[:taken]
     for flag in positional[len(words) :]:
         if flag.default is MISSING and flag.kind is not tuple:
             raise UsageError(f"{flag.name} is missing: {flag.text}")

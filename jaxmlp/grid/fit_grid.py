@@ -23,8 +23,9 @@ from jaxmlp.grid.units import Group, Record, cut
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training import beginning
 from jaxmlp.training.callbacks import Callbacks, ending
+from jaxmlp.training.epochs import are_values
 from jaxmlp.training.events import RunEnd
-from jaxmlp.training.fitting import are_values, fit_of, measure
+from jaxmlp.training.fitting import fit_of, measure
 from jaxmlp.training.model import Model, checked_preparation
 from jaxmlp.training.precision import precision
 from jaxmlp.training.result import Fit

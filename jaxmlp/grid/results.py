@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Spec, Splits
-from jaxmlp.training.fitting import Epoch, epoch_row
+from jaxmlp.training.epochs import Epoch, epoch_row
 from jaxmlp.training.loop import EpochLog, TrainState
 
 COLUMNS = (  # of a history: the metrics of an `EpochLog`, as far as all trials have them, and the time

@@ -30,12 +30,13 @@ def overlaid_curves(configurations: Runs) -> Picture:
     figure = Picture(10, 4.2)
     first = next((lines[0] for runs in configurations.values() for lines in runs.values() if lines), None)
     score = score_of(first["validation"] if first else ())
+    labels = _labels(list(configurations))
     for panel, measure in zip(figure.subplots(1, 2), ("loss", score.name), strict=True):
         drawn = [np.empty(0)]
-        for (name, runs), colour, style in zip(configurations.items(), *_styles(), strict=False):
+        for label, runs, colour, style in zip(labels, configurations.values(), *_styles(), strict=False):
             curves = {run: numbers([line["validation"].get(measure) for line in lines]) for run, lines in runs.items()}
             drawn += curves.values()
-            several, label = len(curves) > 1, short(name, 60)
+            several = len(curves) > 1
             for run, curve in curves.items():
                 look = {"lw": 0.8, "alpha": 0.45} if several else {"lw": 1.8, "label": label}
                 marker = "o" if len(curve) < 2 else ""
@@ -90,6 +91,12 @@ def result_intervals(configurations: Mapping[str, Mapping[str, Mapping[str, Any]
     whole = ", with its 95 % interval (Wilson)" if rows and "correct" in rows[0][1] else ""
     figure.head(f"Test {score.title} of each run{whole}")
     return figure
+
+
+def _labels(names: Sequence[str]) -> list[str]:
+    """The names, shortened; with their numbers where that makes two of them the same, as the legend shows each once."""
+    labels = [short(name, 60) for name in names]
+    return labels if len(set(labels)) == len(names) else [f"{i}: {text}" for i, text in enumerate(labels, 1)]
 
 
 def _styles() -> tuple[Any, Any]:

@@ -58,14 +58,14 @@ def main(arguments: list[str]) -> int:
         raise UsageError(f"--out is for compare, which writes a page: leave it out of {action}")
     if action == "compare":
         return _compare(command, paths)
-    found = records.find(paths)
+    folders = records.find(paths)
     if action == "ls":
-        return _list([records.read(path) for path in found], as_json=command.json)
+        return _list([records.read(path) for path in folders], as_json=command.json)
     if not paths:
         raise UsageError("show takes one run: say which")
-    if len(found) != 1:
-        raise UsageError(f"show takes one run, and {len(found)} are given; to list several take ls")
-    return _show(records.read(found[0]), as_json=command.json)
+    if len(folders) != 1:
+        raise UsageError(f"show takes one run, and {len(folders)} are given; to list several take ls")
+    return _show(records.read(folders[0]), as_json=command.json)
 
 
 def _action(given: Sequence[str]) -> tuple[str, list[Path]]:
@@ -103,12 +103,17 @@ def _show(record: Record, *, as_json: bool) -> int:
     _print_table([{"": name, "value": text} for name, text in _facts(record, row).items() if text], heads=False)
     if record.tree:
         print(f"\n{CONFIG}:")
-        print("\n".join(f"  {name} = {printable(str(value))}" for name, value in record.keys.items()))
+        print("\n".join(f"  {name} = {printable(_toml(value))}" for name, value in record.keys.items()))
     if commands:
         print("\nhow to go on:")
         print("\n".join(f"  {what}\n    {line}" for what, line in commands.items()))
     print(f"\npage: {short_path(page)}" if page.is_file() else "\nit has no page")
     return 0
+
+
+def _toml(value: Any) -> str:
+    """A value as config.toml has it: true, "relu", [64, 32]."""
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _facts(record: Record, row: dict[str, str]) -> dict[str, str]:
@@ -136,8 +141,8 @@ def _compare(command: Runs, paths: Sequence[Path]) -> int:
     _check_out(out)
     if not paths:
         raise UsageError("compare takes two or more runs, or a folder of several: say which")
-    found = [records.read(path) for path in records.find(paths)]
-    compared = comparison.compare(comparison.chosen(found, _to_stderr))
+    listed = [records.read(path) for path in records.find(paths)]
+    compared = comparison.compare(comparison.chosen(listed, _to_stderr))
     from jaxmlp.runs import page
 
     page.write(out, compared)

@@ -1,15 +1,16 @@
 """Several runs compared: their configurations, the keys that differ, and whether their results do."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
 from jaxmlp.errors import JaxmlpError, UsageError
-from jaxmlp.plots.values import label, last
+from jaxmlp.plots.values import last
 from jaxmlp.run import metrics
 from jaxmlp.runs.outcomes import Outcomes, obstacle
-from jaxmlp.runs.records import ENDED, RUN, SWEEP, Record, differing, read
-from jaxmlp.scores import Score, score_of
+from jaxmlp.runs.records import ENDED, RUN, SWEEP, Record, differing, read, value_of
+from jaxmlp.scores import Score
 from jaxmlp.statistics import McNemar, PairedDifference, SeedStatistics, holm, mcnemar, paired_difference
 from jaxmlp.sweep.store import BEST
 from jaxmlp.text import count, typed
@@ -27,11 +28,14 @@ class Configuration(NamedTuple):
     @property
     def seeds(self) -> dict[int, Record]:
         """A run of each seed: the first, where a seed was trained twice."""
-        return {run.tree["seed"]: run for run in reversed(self.runs)}
+        first: dict[int, Record] = {}
+        for run in self.runs:
+            first.setdefault(run.tree["seed"], run)
+        return first
 
     def over_seeds(self, split: str, measure: str) -> SeedStatistics | None:
-        """Of a measure of summary.json; None where a run has no finite one."""
-        values = [run.summary[split].get(measure) for run in self.runs]
+        """Of a measure of summary.json, each seed once; None where a run has no finite one."""
+        values = [run.summary[split].get(measure) for run in self.seeds.values()]
         return None if any(value is None for value in values) else SeedStatistics.of(values)
 
 
@@ -68,7 +72,10 @@ class Comparison(NamedTuple):
 
 
 def chosen(records: Sequence[Record], on_message: Callable[[str], object]) -> list[Record]:
-    """The runs that can be compared: of a sweep its best one. Raises UsageError where they are fewer than two."""
+    """The runs that can be compared: of a sweep its best one, and those with the score that most have.
+
+    Raises UsageError where they are fewer than two.
+    """
     runs = []
     for record in records:
         if record.kind == SWEEP and (record.path / BEST).is_dir():
@@ -79,6 +86,10 @@ def chosen(records: Sequence[Record], on_message: Callable[[str], object]) -> li
         else:
             why = f"it is {record.state} ({record.note})" if record.kind == RUN else f"it is of a {record.kind}"
             on_message(f"{record.name} is left out: {why}")
+    for score, _ in Counter(run.score for run in runs).most_common()[1:]:
+        for run in [run for run in runs if run.score == score]:
+            on_message(f"{run.name} is left out: it is measured by {score.title}, and others are not")
+            runs.remove(run)
     if len(runs) < 2:
         raise UsageError(
             f"{count(len(runs), 'run')} can be compared; give two or more that have ended ({typed('runs', 'ls')} lists them)"
@@ -87,23 +98,15 @@ def chosen(records: Sequence[Record], on_message: Callable[[str], object]) -> li
 
 
 def compare(runs: Sequence[Record]) -> Comparison:
-    """Compare runs that have ended; the data are read again, once, and each network predicts the test examples."""
+    """Compare runs that are `chosen`; the data are read again, once, and each network predicts the test examples."""
     configurations = grouped(runs)
-    scores = {score_of(run.test or ()) for run in runs}
-    obstacles, pairs, over_seeds = [], [], []
-    if len(scores) > 1:
-        obstacles.append("some runs are measured by accuracy and some by R2")
-    else:
-        over_seeds, reasons = _over_seeds(configurations, next(iter(scores)).name)
-        obstacles += reasons
-        pairs, reasons = _pairs(configurations)
-        obstacles += reasons
+    score = runs[0].score
+    over_seeds, obstacles = _over_seeds(configurations, score.name)
+    pairs, obstacles_of_pairs = _pairs(configurations)
+    obstacles = list(dict.fromkeys(obstacles + obstacles_of_pairs))
     curves = {run.name: metrics.read(run.path) for run in runs}
     keys = differing([run.keys for run in runs])
-    score = score_of(runs[0].test or ())
-    return Comparison(
-        list(runs), configurations, keys, score, pairs, over_seeds, list(dict.fromkeys(obstacles)), curves
-    )
+    return Comparison(list(runs), configurations, keys, score, pairs, over_seeds, obstacles, curves)
 
 
 def grouped(runs: Sequence[Record]) -> list[Configuration]:
@@ -119,19 +122,19 @@ def values_of(config: Mapping[str, Any], keys: Sequence[str]) -> str:
     """The values of some keys in words: hidden 64-32, learning_rate 0.1; what is not there is left out."""
     names = [last(key) for key in keys]
     return ", ".join(
-        f"{key if names.count(name) > 1 else name} {label(config[key])}"
+        f"{key if names.count(name) > 1 else name} {value_of(config, key)}"
         for key, name in zip(keys, names, strict=True)
         if key in config
     )
 
 
 def _without_seed(run: Record) -> dict[str, Any]:
-    return {key: value for key, value in run.keys.items() if key not in ("seed", "data.dir")}
+    return {key: value for key, value in run.keys.items() if value != "" and key not in ("seed", "data.dir")}
 
 
 def _over_seeds(configurations: Sequence[Configuration], measure: str) -> tuple[list[SeedTest], list[str]]:
     """The test of each two configurations over the seeds that they share; and why there is none of some."""
-    found, obstacles = [], []
+    tests, obstacles = [], []
     if all(len(configuration.runs) == 1 for configuration in configurations):
         return [], []
     for first, second in combinations(configurations, 2):
@@ -145,13 +148,13 @@ def _over_seeds(configurations: Sequence[Configuration], measure: str) -> tuple[
                 " configurations seed by seed"
             )
             continue
-        values = [[of.seeds[seed].summary["test"][measure] for seed in shared] for of in (first, second)]
-        if any(value is None for of in values for value in of):
+        scores = [[side.seeds[seed].summary["test"][measure] for seed in shared] for side in (first, second)]
+        if any(score is None for side in scores for score in side):
             obstacles.append(f"{first.name} or {second.name} has a test {measure} that is not finite")
             continue
-        found.append(SeedTest(first, second, paired_difference(*values)))
-    corrected = holm([test.result.p for test in found])
-    return [test._replace(corrected=p) for test, p in zip(found, corrected, strict=True)], obstacles
+        tests.append(SeedTest(first, second, paired_difference(*scores)))
+    corrected = holm([test.result.p for test in tests])
+    return [test._replace(corrected=p) for test, p in zip(tests, corrected, strict=True)], obstacles
 
 
 def _pairs(configurations: Sequence[Configuration]) -> tuple[list[PairTest], list[str]]:
@@ -168,7 +171,7 @@ def _pairs(configurations: Sequence[Configuration]) -> tuple[list[PairTest], lis
         return [], [
             f"there are {len(pairs):,} pairs of runs, of which at most {MOST_TESTS:,} are tested: give fewer runs"
         ]
-    outcomes, found, obstacles = Outcomes(), [], []
+    outcomes, tests, obstacles = Outcomes(), [], []
     for first, second in pairs:
         if reason := obstacle(first, second):
             obstacles.append(reason)
@@ -178,6 +181,6 @@ def _pairs(configurations: Sequence[Configuration]) -> tuple[list[PairTest], lis
         except JaxmlpError as error:
             obstacles.append(str(error))
             continue
-        found.append(PairTest(first, second, mcnemar(*right), len(right[0])))
-    corrected = holm([test.result.p for test in found])
-    return [test._replace(corrected=p) for test, p in zip(found, corrected, strict=True)], obstacles
+        tests.append(PairTest(first, second, mcnemar(*right), len(right[0])))
+    corrected = holm([test.result.p for test in tests])
+    return [test._replace(corrected=p) for test, p in zip(tests, corrected, strict=True)], obstacles

@@ -9,7 +9,7 @@ from jaxmlp.run import directory, model, own
 from jaxmlp.run.identity import PLACES
 from jaxmlp.run.pictures import Tested
 from jaxmlp.run.runner import Loaded
-from jaxmlp.runs.records import Record
+from jaxmlp.runs.records import Record, value_of
 
 
 def obstacle(first: Record, second: Record) -> str | None:
@@ -19,7 +19,7 @@ def obstacle(first: Record, second: Record) -> str | None:
     if any(identity is None for identity in begun):
         return f"{both}: one was begun by an earlier version, which does not say on which data"
     if begun[0].data != begun[1].data:  # pyright: ignore[reportOptionalMemberAccess]
-        names = [run.tree["data"]["name"] for run in (first, second)]
+        names = [value_of(run.keys, "data.name") for run in (first, second)]
         return f"{both} learnt other data ({' and '.join(names)})" if len({*names}) > 1 else f"{both} learnt other data"
     keys = [key for key in SPLITTING if key not in PLACES and first.keys.get(key) != second.keys.get(key)]
     return f"{both} have other test examples: {', '.join(keys)} differ" if keys else None

@@ -11,6 +11,7 @@ from jaxmlp.plots import page as pages
 from jaxmlp.plots.values import label, last
 from jaxmlp.runs import table
 from jaxmlp.runs.comparison import Comparison, Configuration
+from jaxmlp.runs.records import value_of
 from jaxmlp.runs.words import conclusions, of_pair, of_seeds, probability
 from jaxmlp.scores import R2
 from jaxmlp.text import count, typed
@@ -44,12 +45,15 @@ def write(path: Path, compared: Comparison) -> None:
 def _figures(compared: Comparison) -> dict[str, tuple[str, str]]:
     """The pictures as <svg>, each with its caption."""
     several = len(compared.configurations) < len(compared.runs)
-    named = {
-        printable(name): {printable(run.name): run for run in configuration.runs}
-        for name, configuration in zip(_heads(compared), compared.configurations, strict=True)
+    named = dict(zip(map(printable, _heads(compared)), compared.configurations, strict=True))
+    curves = {
+        name: {printable(run.name): compared.curves[run.name] for run in configuration.seeds.values()}
+        for name, configuration in named.items()
     }
-    curves = {name: {title: compared.curves[run.name] for title, run in runs.items()} for name, runs in named.items()}
-    results = {name: {title: dict(run.test or {}) for title, run in runs.items()} for name, runs in named.items()}
+    results = {
+        name: {printable(run.name): dict(run.test or {}) for run in configuration.runs}
+        for name, configuration in named.items()
+    }
     lines = (
         "A colour for each configuration; runs thin, means over seeds thick." if several else "A colour for each run."
     )
@@ -92,7 +96,7 @@ def _number(value: float | None) -> tuple[str, float | None]:
 
 
 def _configuration_cells(compared: Comparison, configuration: Configuration) -> dict[str, Any]:
-    score, runs = compared.score, configuration.runs
+    score, runs = compared.score, list(configuration.seeds.values())
     cells: dict[str, tuple[str, Any]] = {"seeds": (f"{len(runs)}", len(runs))}
     for split in ("test", "validation"):
         for measure in (score.name, "loss"):
@@ -130,7 +134,7 @@ def key_rows(compared: Comparison) -> list[dict[str, Any]]:
     """The keys that differ, and their values for each configuration; of the seed those of all its runs."""
     rows = []
     for key in compared.keys:
-        values = [list(dict.fromkeys(_value(run.keys, key) for run in c.runs)) for c in compared.configurations]
+        values = [list(dict.fromkeys(value_of(run.keys, key) for run in c.runs)) for c in compared.configurations]
         rows.append({"key": key, "values": [", ".join(texts) for texts in values]})
     return rows
 
@@ -138,10 +142,6 @@ def key_rows(compared: Comparison) -> list[dict[str, Any]]:
 def key_columns(compared: Comparison) -> list[dict[str, str]]:
     """The keys that differ, side by side, for the terminal."""
     return [{"key": row["key"]} | dict(zip(_heads(compared), row["values"], strict=True)) for row in key_rows(compared)]
-
-
-def _value(keys: dict[str, Any], key: str) -> str:
-    return label(keys[key]) if key in keys else "–"
 
 
 def pair_rows(compared: Comparison) -> list[dict[str, str]]:

@@ -9,10 +9,11 @@ from typing import Any
 
 from jaxmlp.errors import JaxmlpError, UsageError, line_of
 from jaxmlp.fields import flat
-from jaxmlp.plots.values import comparable
+from jaxmlp.plots.values import ABSENT, comparable, label
 from jaxmlp.reading import read_toml
 from jaxmlp.run import directory, lock, metrics, model, sealed
 from jaxmlp.run.directory import CHECKPOINTS, CONFIG, ENVIRONMENT, METRICS, SUMMARY
+from jaxmlp.scores import Score, score_of
 from jaxmlp.statistics import accuracy_interval
 from jaxmlp.sweep import store
 from jaxmlp.text import count, short_path
@@ -53,6 +54,11 @@ class Record:
         return self.summary.get("test")
 
     @property
+    def score(self) -> Score:
+        """What its test result is measured by."""
+        return score_of(self.test or ())
+
+    @property
     def interval(self) -> tuple[float, float] | None:
         """The 95 % interval of the test accuracy (Wilson); None where nothing is counted."""
         test = self.test or {}
@@ -64,15 +70,15 @@ def find(folders: Sequence[Path]) -> list[Path]:
 
     Raises UsageError for a folder that does not exist, or holds none.
     """
-    found: dict[Path, None] = {}
+    runs: dict[Path, None] = {}
     for folder in folders or [ROOT]:
         if not folder.is_dir():
             raise UsageError(_absent(folder, given=bool(folders)))
         below = [folder] if _is_begun(folder) else list(_below(folder, DEEPEST))
         if not below and folders:
             raise UsageError(f"{folder} holds no run, and no folder with one: give the folder of a run, or of several")
-        found |= dict.fromkeys(below)
-    return list(found)
+        runs |= dict.fromkeys(below)
+    return list(runs)
 
 
 def _absent(folder: Path, *, given: bool) -> str:
@@ -176,6 +182,15 @@ def _changed(path: Path) -> float:
 
 
 def differing(trees: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The dotted keys whose values differ among configs, in the order of a file; a key that is not there is a value."""
+    """The dotted keys whose values differ among configs, in the order of a file.
+
+    A key that is not there is a value: the same as "", which is what keys have that were not given.
+    """
     all_keys = list(dict.fromkeys(key for tree in trees for key in tree))
-    return [key for key in all_keys if len({comparable(tree[key]) if key in tree else ... for tree in trees}) > 1]
+    return [key for key in all_keys if len({comparable(tree.get(key, "")) for tree in trees}) > 1]
+
+
+def value_of(config: Mapping[str, Any], key: str) -> str:
+    """The value of a key in words; a file as a person would type it from here, and a dash for what is not given."""
+    text = label(config.get(key)) or ABSENT
+    return short_path(Path(text)) if Path(text).is_absolute() else text

@@ -8,7 +8,6 @@ from typing import Any
 from jaxmlp.plots.values import label, last, short
 from jaxmlp.runs.comparison import values_of
 from jaxmlp.runs.records import ENDED, PERCEPTRON, RUN, SWEEP, Record, differing
-from jaxmlp.scores import score_of
 from jaxmlp.text import count
 
 SHOWN = {  # keys that have a column of their own
@@ -49,7 +48,7 @@ def tested(record: Record) -> str:
     test = record.test
     if test is None:
         return ""
-    score = score_of(test)
+    score = record.score
     value = test.get(score.name)
     if isinstance(value, dict):  # of several seeds
         return score.pair(value["mean"], value["std"])
@@ -85,13 +84,13 @@ def rows(records: Sequence[Record]) -> list[dict[str, str]]:
             "epochs": "" if record.epochs is None else f"{record.epochs:,}",
             "seconds": seconds(record),
             "when": when(record),
-            "what differs": _told(record, different.get(record.path, {})),
+            "what differs": _differing(record, different.get(record.path, {})),
         }
         for record in records
     ]
 
 
-def _told(record: Record, values: dict[str, Any]) -> str:
+def _differing(record: Record, values: dict[str, Any]) -> str:
     """The values that differ; in front of them what is to be said of a run that has not ended, or of a sweep."""
     parts = [values_of(values, list(values))] if values else []
     if record.state != ENDED:

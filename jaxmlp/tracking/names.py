@@ -62,7 +62,14 @@ def trackers(names: Sequence[str], path: Path, say: Callable[[str], None]) -> "l
 
 def behind(names: Sequence[str], path: Path) -> list[str]:
     """Those of the trackers that have not written the end of the run or sweep in `path`, which has ended."""
-    return [name for name in names if not Ledger(path / name, goes_on=True).has_ended]
+    return [name for name in names if not _has_ended(path / name)]
+
+
+def _has_ended(folder: Path) -> bool:
+    try:
+        return Ledger(folder, goes_on=True).has_ended
+    except (OSError, ValueError):  # which the tracker meets too, and says so in its line
+        return False
 
 
 def say_where(tracked: "Sequence[Tracker]", say: Callable[[str], None]) -> None:

@@ -31,7 +31,7 @@ def of_curve(curve: Curve) -> Iterator[tuple[int, Numbers]]:
 
 def of_trial(row: Mapping[str, Any]) -> Numbers:
     """How a trial ended: the metrics of its best epoch as best_validation_loss, and test_loss where it was tested."""
-    of_best = {f"best_{name}": row.get(name) for part in SPLITS for name in (f"{part}_{of}" for of in METRICS)}
+    of_best = {f"best_{name}": row.get(name) for part in SPLITS for name in (f"{part}_{metric}" for metric in METRICS)}
     tested = {f"test_{name}": row.get(f"test_{name}") for name in METRICS}
     return _finite(of_best | tested | {name: row.get(name) for name in ("best_epoch", "epochs_run", "sparsity")})
 
@@ -76,7 +76,7 @@ def model_file(run: RunEnd) -> Iterator[Path | None]:
 
 
 def _of_parts(parts: Mapping[str, Measured]) -> Numbers:
-    return _finite({f"{part}_{name}": getattr(of, name) for part, of in parts.items() for name in METRICS})
+    return _finite({f"{part}_{name}": getattr(measured, name) for part, measured in parts.items() for name in METRICS})
 
 
 def _finite(numbers: Mapping[str, Any]) -> Numbers:

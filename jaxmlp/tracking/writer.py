@@ -52,12 +52,12 @@ class Writer:
             self._leave_out("Ctrl-C")
 
     def _wait(self) -> None:
-        began, said = time.monotonic(), False
+        began, has_said = time.monotonic(), False
         while self._thread.is_alive() and not self._failed():
             self._thread.join(PAUSE)
             left = self._calls.qsize() - 1
-            if not said and left > 0 and time.monotonic() - began > QUIET:
-                said = True
+            if not has_said and left > 0 and time.monotonic() - began > QUIET:
+                has_said = True
                 self.say(f"{self.name} has {left:,} events left to write")
         self._failed()
 

@@ -76,9 +76,9 @@ class Together(Callbacks):
     def __init__(self, callbacks: Sequence[Callbacks]) -> None:
         self.callbacks = tuple(callbacks)
         for event in EVENTS:
-            setattr(self, event, partial(self._each, event))
+            setattr(self, event, partial(self._call, event))
 
-    def _each(self, event: str, *arguments: Any) -> None:
+    def _call(self, event: str, *arguments: Any) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(*arguments)
 

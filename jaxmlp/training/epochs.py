@@ -4,6 +4,11 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from jaxmlp.nn.losses import VALUES, kind_of_targets, loss
+from jaxmlp.spec import Examples, Spec, Splits
+from jaxmlp.training.loop import EpochLog
+from jaxmlp.training.validation import counted
+
 
 class Measured(NamedTuple):
     """The mean loss of some examples, and how good the outputs are: exact counts of classes and labels, or R2 of values."""
@@ -101,3 +106,23 @@ class Epoch(NamedTuple):
 def _number(saved: float | None) -> float:
     """Files hold null for each number that is not finite."""
     return math.nan if saved is None else saved
+
+
+def are_values(spec: Spec, examples: Examples) -> bool:
+    """Whether the targets are numbers to come near to; else they are classes or labels, which are right or wrong."""
+    return kind_of_targets(loss(spec.network.loss), examples.targets) == VALUES
+
+
+def epoch_row(spec: Spec, splits: Splits, log: EpochLog, index: int, epoch: int, seconds: float) -> Epoch:
+    """The record of entry `index` of a log [E]: epoch number `epoch`, which took so many seconds."""
+    train, validation = (
+        Measured.of_score(
+            float(losses[index]), score[index].item(), counted(examples), values=are_values(spec, examples)
+        )
+        for losses, score, examples in (
+            (log.train_loss, log.train_score, splits.train),
+            (log.validation_loss, log.validation_score, splits.validation),
+        )
+    )
+    disagreement = float(log.disagreement[index]) if spec.training.gradient == "both" else None
+    return Epoch(epoch, float(log.learning_rate[index]), train, validation, seconds, disagreement)

@@ -11,21 +11,19 @@ import numpy as np
 
 from jaxmlp import xla_flags
 from jaxmlp.data.preparing import Preparation
-from jaxmlp.nn import losses
-from jaxmlp.nn.losses import VALUES, kind_of_targets
 from jaxmlp.nn.network import Params
 from jaxmlp.spec import Examples, Hyper, Spec, Splits, Training
 from jaxmlp.training import beginning
 from jaxmlp.training import data_parallel as parallel
 from jaxmlp.training.callbacks import Callbacks, ending
-from jaxmlp.training.epochs import Epoch, Measured
+from jaxmlp.training.epochs import Epoch, Measured, epoch_row
 from jaxmlp.training.evaluation import evaluate
 from jaxmlp.training.events import NewBest, RunEnd
 from jaxmlp.training.loop import EpochLog, TrainState, advance, begin, running
 from jaxmlp.training.model import Model, checked_preparation
 from jaxmlp.training.precision import in_dtype, precision
 from jaxmlp.training.result import Fit, check_start
-from jaxmlp.training.validation import check, check_data, counted
+from jaxmlp.training.validation import check, check_data
 from jaxmlp.training.watching import watched
 
 PRNG = "threefry2x32"  # counter-based and the same on every backend; recorded with a run
@@ -201,24 +199,6 @@ def train(program: Program, state: TrainState, callbacks: Callbacks) -> Iterator
         stop = callbacks.should_stop()
         yield EpochDone(state, epoch, stop)
     callbacks.on_train_end()
-
-
-def are_values(spec: Spec, examples: Examples) -> bool:
-    """Whether the targets are numbers to come near to; else they are classes or labels, which are right or wrong."""
-    return kind_of_targets(losses.loss(spec.network.loss), examples.targets) == VALUES
-
-
-def epoch_row(spec: Spec, splits: Splits, log: EpochLog, index: int, epoch: int, seconds: float) -> Epoch:
-    """The record of entry `index` of a log [E]: epoch number `epoch`, which took so many seconds."""
-    train, validation = (
-        Measured.of_score(float(loss[index]), score[index].item(), counted(examples), values=are_values(spec, examples))
-        for loss, score, examples in (
-            (log.train_loss, log.train_score, splits.train),
-            (log.validation_loss, log.validation_score, splits.validation),
-        )
-    )
-    disagreement = float(log.disagreement[index]) if spec.training.gradient == "both" else None
-    return Epoch(epoch, float(log.learning_rate[index]), train, validation, seconds, disagreement)
 
 
 def fit_of(

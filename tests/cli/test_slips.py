@@ -42,6 +42,11 @@ def refusal(name, *arguments):
         ("train", "--gpu", "--gpu is not known here: write --device gpu"),
         ("train", "--data mnist", "--data is not known here: write --data.name mnist"),
         ("train", "-o runs/a", "-o is not known here: write --out runs/a"),
+        (
+            "train",
+            "--track mlflow --quiet --track wandb",
+            "--track is given twice, and takes all of its values together: write --track mlflow wandb",
+        ),
         ("train", "-v", "-v is not known here; --help-all lists all flags"),
         ("sweep", "--sedes 3", "--sedes is not known here; did you mean --seeds or --seed? --help-all lists all flags"),
         (
@@ -91,6 +96,7 @@ def test_an_empty_value_is_no_number():
         "a.toml --network.hidden 8 4 --quiet",
         "--network.hidden",
         "--network.hidden=8",
+        "--network.hidden 8 4 --network.hidden 6",
         "--network.no-dropout --no-quiet",
         "--hyper.min_delta -1e-3",
         "--hyper.min-delta=-inf",

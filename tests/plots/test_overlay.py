@@ -25,6 +25,12 @@ def test_more_configurations_than_colours_are_told_by_their_dashes():
     assert len(looks) == 16
 
 
+def test_names_that_are_shortened_to_the_same_are_told_by_their_numbers():
+    figure = plots.overlaid_curves({f"{'a' * 60}{i}{'z' * 60}": {f"r{i}": lines(1.0, 2.0)} for i in range(2)})
+    legend = [text for text in texts(figure) if "…" in text]
+    assert [text.split(":")[0] for text in legend] == ["1", "2"]
+
+
 @pytest.mark.parametrize(
     "runs",
     [

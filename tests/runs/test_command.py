@@ -40,9 +40,8 @@ def test_a_list_as_json_has_the_keys_that_differ(here, capsys):
 def test_one_run_is_shown_with_its_config_and_how_to_go_on(here, capsys):
     assert command.main(["show", "runs/b1"]) == 0
     out = capsys.readouterr().out
-    assert all(
-        words in out for words in ("hyper.learning_rate = 0.2", "evaluate runs/b1", "ended: max epochs", "of 20")
-    )
+    settings = ["hyper.learning_rate = 0.2", 'network.activation = "relu"', "training.shuffle = true"]
+    assert all(words in out for words in (*settings, "evaluate runs/b1", "ended: max epochs", "of 20"))
     assert command.main(["show", "runs/b1", "--json"]) == 0
     shown = strict_json(capsys.readouterr().out)
     assert (shown["config"]["seed"], shown["summary"]["epochs_run"], shown["page"]) == (1, 3, None)

@@ -132,6 +132,20 @@ def test_what_has_not_ended_is_left_out(here, tmp_path):
     refused(["1 run can be compared", "runs ls"], chosen, [*records_of("a0"), read(tmp_path / "open")], said.append)
 
 
+def test_a_run_of_another_score_is_left_out(here, tmp_path):
+    values = {"accuracy": None, "r2": 0.5, "loss": 1.0}
+    other = replace(read(Path("runs/b0")), path=tmp_path / "values", summary={"test": values})
+    said = []
+    assert [run.name for run in chosen([other, *records_of("a0", "b1")], said.append)] == ["runs/a0", "runs/b1"]
+    assert said == [f"{tmp_path / 'values'} is left out: it is measured by R2, and others are not"]
+    refused(["1 run can be compared"], chosen, [*records_of("a0"), other], said.append)
+
+
+def test_a_file_is_named_as_a_person_would_type_it(here, npz):
+    config = {"data.name": str(here / "a.csv"), "data.weight": "", "network.hidden": [64, 32]}
+    assert comparison.values_of(config, list(config)) == "name a.csv, weight –, hidden 64-32"
+
+
 def test_of_a_sweep_the_best_run_is_compared(here, tmp_path):
     shutil.copytree("runs/b0", tmp_path / "sweep/best")
     (tmp_path / "sweep/config.toml").write_text("[grid]\nseeds = 2\n")
@@ -141,7 +155,14 @@ def test_of_a_sweep_the_best_run_is_compared(here, tmp_path):
     assert "its best run is compared" in said[0]
 
 
-def test_a_run_that_was_trained_twice_is_paired_once(here):
+def test_a_run_that_was_trained_twice_is_paired_and_averaged_once(here):
     (configuration,) = grouped([*records_of("a0", "a1"), *records_of("a0")])
     assert len(configuration.runs) == 3
     assert sorted(configuration.seeds) == [0, 1]
+    (once,) = grouped(records_of("a0", "a1"))
+    assert configuration.over_seeds("test", "loss") == once.over_seeds("test", "loss")
+
+
+def test_a_key_that_was_not_given_is_of_the_same_configuration_as_none(here):
+    first, second = records_of("a0", "a1")
+    assert len(grouped([first, replace(second, tree=second.tree | {"weight": ""})])) == 1

@@ -9,7 +9,7 @@ from jaxmlp.run.directory import RUN
 from jaxmlp.sweep import command as sweep
 from jaxmlp.sweep.store import SWEEP
 from jaxmlp.tracking import MLflow, TensorBoard
-from jaxmlp.tracking.names import TRACKERS, check_installed, trackers
+from jaxmlp.tracking.names import TRACKERS, behind, check_installed, trackers
 from jaxmlp.train import command as train
 
 
@@ -54,6 +54,16 @@ def test_a_folder_of_the_name_of_a_package_is_no_package(monkeypatch, tmp_path):
 def test_a_folder_that_is_no_path_is_refused(folder):
     pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
     refused([f"folder is {folder!r}", "accepted is a path"], TensorBoard, folder)
+
+
+@pytest.mark.parametrize("damage", ["a file in the place of the folder", "a ledger that is no text"])
+def test_a_folder_that_cannot_be_read_is_left_to_the_tracker(tmp_path, damage):
+    if damage.startswith("a file"):
+        (tmp_path / "mlflow").touch()
+    else:
+        (tmp_path / "mlflow").mkdir()
+        (tmp_path / "mlflow/written.txt").write_bytes(b"\xff\n")
+    assert behind(["mlflow"], tmp_path) == ["mlflow"]
 
 
 def test_each_says_how_it_is_opened_unless_it_went_to_a_server(tmp_path, monkeypatch):
