@@ -7,8 +7,9 @@ from pathlib import Path
 
 
 def count(number: int, noun: str) -> str:
-    """1 trial, 2 trials, 1,000 trials."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+    """1 trial, 2 trials, 1,000 trials; 2 classes."""
+    plural = "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{plural * (number != 1)}"
 
 
 def duration(seconds: float) -> str:

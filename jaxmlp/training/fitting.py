@@ -28,7 +28,7 @@ from jaxmlp.training.watching import watched
 
 PRNG = "threefry2x32"  # counter-based and the same on every backend; recorded with a run
 
-OPTIMISED_LESS = {"xla_backend_optimization_level": 1}  # what runs once: compiled in half the time, to the same bits
+OPTIMISED_LESS = {"xla_backend_optimization_level": 1}  # what runs once, in every command: compiled in half the time
 
 compiled_begin = jax.jit(begin, static_argnums=0, compiler_options=OPTIMISED_LESS)
 compiled_advance = jax.jit(advance, static_argnums=0, static_argnames="epochs")
