@@ -62,7 +62,7 @@ def measure(programs: Sequence[Program], preset: str, task: Task, rounds: int, s
     failures: dict[Program, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         data = write_examples(SETS[preset][0], Path(folder) / "data.npz")
-        places = {True: {"JAX_COMPILATION_CACHE_DIR": folder}, False: {"JAX_ENABLE_COMPILATION_CACHE": "false"}}
+        places = {True: {"JAXMLP_CACHE": folder}, False: {"JAX_ENABLE_COMPILATION_CACHE": "false"}}
         for turn in range(rounds):
             for number, program in enumerate(programs):
                 if program in failures:

@@ -78,4 +78,4 @@ def test_a_first_run_compiles_and_another_finds_what_was_compiled(monkeypatch):
     first, untimed, again = environments
     assert first == {"JAX_ENABLE_COMPILATION_CACHE": "false"}
     assert untimed == again
-    assert list(again) == ["JAX_COMPILATION_CACHE_DIR"]
+    assert list(again) == ["JAXMLP_CACHE"]
