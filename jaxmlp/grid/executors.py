@@ -70,16 +70,17 @@ class Executor(Protocol):
         ...
 
 
-def local_workers(units: int) -> list[Device]:
+def local_workers(units: int, spare: int = 0) -> list[Device]:
     """The devices of so many workers at most: those of this process, or its CPU as often as there are cores.
 
-    On a CPU the threads share one device: it runs their calls side by side, and each program is compiled once.
+    On a CPU the threads share one device: it runs their calls side by side, and each program is compiled once. So many
+    `spare` ones more compute there while others pack their trials, which pays where calls are short.
     """
     devices = jax.local_devices()
     xla_flags.restore()  # there are devices, so XLA has read them
     if devices[0].platform == "cpu":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        devices = devices[:1] * cores
+        devices = devices[:1] * (cores + spare)
     return devices[: max(1, units)]
 
 

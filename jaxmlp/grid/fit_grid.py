@@ -220,12 +220,13 @@ def train_groups(
     callbacks: Callbacks,
     prune: Prune | None = None,
     configurations: Sequence[int] = (),
+    spare: int = 0,
 ) -> tuple[list[Record], Driver]:
-    """The records of all trials, in their order, and the driver that trained them."""
+    """The records of all trials, in their order, and the driver that trained them; `spare` as in `local_workers`."""
     records: list[Record] = []
     journal = Memory(records.append)
     units = sum(len(cut(group, number, 0, 0, group.numbers)) for number, group in enumerate(groups))
-    executor = Local(groups, local_workers(units), journal)
+    executor = Local(groups, local_workers(units, spare), journal)
     try:
         driver = Driver(groups, executor, journal, callbacks, prune, configurations)
         driver.run()

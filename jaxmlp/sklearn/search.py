@@ -8,6 +8,7 @@ own: its search is given estimators whose `fit` takes up the weights of their tr
 from collections.abc import Iterable
 from typing import Any
 
+import joblib
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import GridSearchCV, ParameterGrid, ParameterSampler, RandomizedSearchCV, check_cv
@@ -48,9 +49,7 @@ class _Search:
             drawn = int(check_random_state(None).randint(NEVER))
             base.set_params(**{seed: drawn})
         plans = Plans(base, prefix, routed.estimator.fit)
-        for rows, _ in folds:
-            for candidate in candidates:
-                plans.add(candidate, X, y, rows)
+        planned = [plans.add(candidate, X, y, rows) for rows, _ in folds for candidate in candidates]
         trained = plans.train()
         search = GridSearchCV(
             replaying(base, trained.replays),
@@ -64,7 +63,9 @@ class _Search:
         )
         router = search.get_metadata_routing()
         passed = router.consumes("fit", params) if _routing_enabled() else params.keys() - {"groups"}
-        search.fit(X, y, **{name: params[name] for name in passed})
+        threads = -1 if all(planned) else 1  # scoring lets other threads run; a fit may read settings of this one
+        with joblib.parallel_config("threading", n_jobs=threads):
+            search.fit(X, y, **{name: params[name] for name in passed})
 
         self.compiles_ = trained.compiles
         for name, value in vars(search).items():

@@ -53,10 +53,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--case", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--dtype", choices=["float64", "float32"], default="float64", help="of the examples")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     for case in given.case:
         X, y = mnist() if case == "mnist" else digits()
+        X = X.astype(given.dtype)
         ours = MLPClassifier(random_state=0, **CASES[case])
         theirs = sklearn.neural_network.MLPClassifier(random_state=0, **CASES[case])
         if case != "fit":

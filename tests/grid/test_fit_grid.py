@@ -481,7 +481,7 @@ def test_one_worker_and_three_come_to_the_same_bits(splits, monkeypatch):
     """With rungs, over which trials are cut into units anew, and seeds."""
     found = []
     for workers in (1, 3):
-        monkeypatch.setattr("jaxmlp.grid.fit_grid.local_workers", lambda _, n=workers: jax.local_devices()[:1] * n)
+        monkeypatch.setattr("jaxmlp.grid.fit_grid.local_workers", lambda *_, n=workers: jax.local_devices()[:1] * n)
         rates = np.geomspace(0.01, 0.5, 8)
         found.append(
             fit_grid(SPEC, Hyper(), splits, {"learning_rate": rates}, seeds=3, rung_epochs=(2, 5), keep=0.5, chunk=2)

@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from jaxmlp.grid.program import PROGRAMS
 from jaxmlp.sklearn import MLPClassifier, MLPGridSearchCV, MLPRandomizedSearchCV, MLPRegressor
+from jaxmlp.sklearn.replays import _digest_of_data
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -234,3 +235,16 @@ def test_a_search_is_cloned_and_shown():
     search = MLPGridSearchCV(network(), RATES, cv=3)
     assert clone(search).get_params().keys() == search.get_params().keys()
     assert "MLPGridSearchCV" in repr(search)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("features", [1, 3, 64])
+def test_any_other_entry_makes_other_data(dtype, features):
+    X, y = np.random.default_rng(0).normal(size=(5, features)).astype(dtype), np.arange(5)
+    digests = {_digest_of_data(X, y, None), _digest_of_data(X[::-1], y, None), _digest_of_data(X, y[::-1], None)}
+    for entry in np.ndindex(*X.shape):
+        other = X.copy()
+        other[entry] = np.nextafter(other[entry], dtype(9))
+        digests.add(_digest_of_data(other, y, None))
+    assert len(digests) == 3 + X.size
+    assert _digest_of_data(np.asfortranarray(X), y, None) == _digest_of_data(X.copy(), y, None)
