@@ -1,5 +1,7 @@
 """Normalisation: the statistics of the training examples, and numbers scaled by them."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from jaxmlp.data.targets import be
@@ -60,7 +62,8 @@ def statistics(x: np.ndarray, normalise: str, *, images: bool = False) -> tuple[
 def scaled(x: np.ndarray, normalise: str, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
     """Examples [N, D] as float32, normalised. Raises DataError where float32 does not hold them."""
     result = np.empty(x.shape, np.float32)  # [N, D]
-    for start in range(0, len(x), BLOCK):
+
+    def fill(start: int) -> None:
         block = x[start : start + BLOCK]
         if normalise == "per_image":
             block = _per_image(block)
@@ -70,6 +73,10 @@ def scaled(x: np.ndarray, normalise: str, mean: np.ndarray, std: np.ndarray) -> 
             result[start : start + BLOCK] = block
         if not np.isfinite(result[start : start + BLOCK]).all():
             raise DataError(f"numbers exceed float32 after data.normalise = {normalise!r}; rescale them first")
+
+    with ThreadPoolExecutor() as threads:  # NumPy lets the interpreter go
+        for _ in threads.map(fill, range(0, len(x), BLOCK)):
+            pass
     return result
 
 

@@ -90,7 +90,9 @@ class Picture(Figure):
                 for text in _touching(axis):
                     text.set_visible(False)
             self.set_layout_engine("none")  # all has its place: to look for it again takes half the time of drawing
-            self.savefig(buffer, format=kind, metadata=dated)
+            # level 1 takes a third less time than 6, and a tenth more bytes
+            packing: Any = {"pil_kwargs": {"compress_level": 1}} if kind == "png" else {}
+            self.savefig(buffer, format=kind, metadata=dated, **packing)
         return buffer.getvalue()
 
     def _lay_out(self) -> None:

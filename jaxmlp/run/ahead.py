@@ -23,7 +23,7 @@ def begin(spec: Spec, hyper: Hyper, splits: Splits, kind: str) -> threading.Thre
             _compile(spec, hyper, splits, kind)
             import jinja2  # noqa: F401
 
-            from jaxmlp import plots  # noqa: F401
+            from jaxmlp.plots import curves, images, inline  # noqa: F401
 
     thread = threading.Thread(target=prepare, name="ahead")
     thread.start()
