@@ -10,7 +10,7 @@ import psutil
 
 from jaxmlp import __version__
 from jaxmlp.bench.entries import PEERS
-from jaxmlp.cli.machine import cores, processor
+from jaxmlp.machine import cores, processor
 
 
 def where_and_when() -> dict[str, Any]:

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from jaxmlp.bench.entries import Entry
 from jaxmlp.bench.task import Task
-from jaxmlp.cli.machine import cores
 from jaxmlp.errors import JaxmlpError, printable, shortened
+from jaxmlp.machine import cores
 
 SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # they slow NumPy down where they are set
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 from jaxmlp.bench.task import Task
-from jaxmlp.cli.machine import cores
 from jaxmlp.errors import UsageError
+from jaxmlp.machine import cores
 
 ProgramPart = Literal["process", "target", "search"]
 PROGRAM_PARTS: tuple[ProgramPart, ...] = get_args(ProgramPart)

@@ -16,7 +16,7 @@ from typing import Any
 from jaxmlp import xla_flags
 from jaxmlp.bench.entries import entry_called
 from jaxmlp.bench.task import Task
-from jaxmlp.cli.machine import peak_bytes
+from jaxmlp.machine import peak_bytes
 
 
 def main(name: str, task_json: str) -> None:

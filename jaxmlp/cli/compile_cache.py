@@ -8,10 +8,10 @@ import hashlib
 import warnings
 from importlib.metadata import version
 
-from jaxmlp.cli.machine import instructions, processor
 from jaxmlp.data.npz import cache_folder
 from jaxmlp.errors import RunError
 from jaxmlp.files import make_directory
+from jaxmlp.machine import instructions, processor
 
 FOLDER = "programs"
 LEAST_SECONDS = 0.1  # of compiling, of what is kept

@@ -5,8 +5,8 @@ from typing import Literal, get_args
 
 from jaxmlp import xla_flags
 from jaxmlp.cli import compile_cache
-from jaxmlp.cli.machine import cores
 from jaxmlp.errors import JaxmlpError, unknown
+from jaxmlp.machine import cores
 
 Device = Literal["auto", "cpu", "gpu", "tpu"]
 

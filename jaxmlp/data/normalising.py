@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxmlp.data.targets import be
 from jaxmlp.errors import DataError, UsageError, unknown
+from jaxmlp.machine import cores
 
 AUTO = "auto"
 NORMALISATIONS = ("per_image", "unit", "per_feature", "global", "none")
@@ -74,8 +75,9 @@ def scaled(x: np.ndarray, normalise: str, mean: np.ndarray, std: np.ndarray) -> 
         if not np.isfinite(result[start : start + BLOCK]).all():
             raise DataError(f"numbers exceed float32 after data.normalise = {normalise!r}; rescale them first")
 
-    with ThreadPoolExecutor() as threads:  # NumPy lets the interpreter go
-        for _ in threads.map(fill, range(0, len(x), BLOCK)):
+    starts = range(0, len(x), BLOCK)
+    with ThreadPoolExecutor(cores()) as threads:  # NumPy lets the interpreter go
+        for _ in (threads.map if len(starts) > 1 else map)(fill, starts):  # to start a thread takes as long as a block
             pass
     return result
 

@@ -1,7 +1,6 @@
 """Executors hand units to workers, and tell the driver what happens; the one here has threads of this process."""
 
 import contextlib
-import os
 import threading
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
@@ -13,6 +12,7 @@ from jaxmlp import xla_flags
 from jaxmlp.grid.program import Device
 from jaxmlp.grid.units import Done, Group, Unit
 from jaxmlp.grid.worker import Compiling, Pulse, States, Worker
+from jaxmlp.machine import cores
 
 SETTINGS = {  # of JAX, that a caller may have set for its own thread: workers take them over
     "jax_enable_x64": jax.enable_x64,
@@ -79,8 +79,7 @@ def local_workers(units: int, spare: int = 0) -> list[Device]:
     devices = jax.local_devices()
     xla_flags.restore()  # there are devices, so XLA has read them
     if devices[0].platform == "cpu":
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        devices = devices[:1] * (cores + spare)
+        devices = devices[:1] * (cores() + spare)
     return devices[: max(1, units)]
 
 

@@ -1,7 +1,6 @@
 """How many trials go together: guessed from the sizes, or measured; and what a grid takes in memory."""
 
 import contextlib
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from jaxmlp.grid.program import Device, Programs
 from jaxmlp.grid.scheduler import Scheduler
 from jaxmlp.grid.trials import Trial
 from jaxmlp.grid.units import PIECES
+from jaxmlp.machine import cores
 from jaxmlp.spec import Hyper, Spec, Splits
 from jaxmlp.training import loop
 from jaxmlp.training.precision import precision
@@ -97,7 +97,7 @@ def memory_for_trials(device: Device) -> int:
     stats = device.memory_stats()
     if stats:
         return (stats["bytes_limit"] - stats["bytes_in_use"]) // 2
-    return free_on_host() // 8 // (os.cpu_count() or 1)
+    return free_on_host() // 8 // cores()
 
 
 def free_on_host() -> int:

@@ -70,5 +70,5 @@ def train(planned: Sequence[PlannedFit]) -> TrainedFits:
         groups.append(Group(spec, packing, numbers, trial, seed, lambda splits=splits: splits, record))
     if not groups:
         return TrainedFits([], 0)
-    _, driver = train_groups(groups, Callbacks(), spare=1)  # 5 to 7 % faster on two cores: networks are small
+    _, driver = train_groups(groups, Callbacks(), spare=1)  # 6 to 8 % faster on two cores: networks are small
     return TrainedFits([trained[number] for number in range(len(planned))], driver.compiles)

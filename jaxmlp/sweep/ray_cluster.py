@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxmlp.cli.devices import Device
-from jaxmlp.cli.machine import cores
 from jaxmlp.errors import JaxmlpError, UsageError, line_of
+from jaxmlp.machine import cores
 from jaxmlp.text import count
 
 ENVIRONMENT = {

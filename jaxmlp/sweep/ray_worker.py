@@ -17,12 +17,12 @@ import jax
 
 from jaxmlp import files
 from jaxmlp.cli.devices import Device, choose_device
-from jaxmlp.cli.machine import processor
 from jaxmlp.errors import JaxmlpError
 from jaxmlp.grid.executors import Failed, Stopped
 from jaxmlp.grid.progress import rank_of
 from jaxmlp.grid.units import Done, Unit
 from jaxmlp.grid.worker import Compiling, Pulse, Saved, Worker
+from jaxmlp.machine import processor
 from jaxmlp.run import environment
 from jaxmlp.run.identity import Identity
 from jaxmlp.run.lock import HOLDER

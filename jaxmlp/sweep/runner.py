@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from jaxmlp.cli.machine import peak_bytes
 from jaxmlp.errors import RunError, UsageError
 from jaxmlp.fields import flat
 from jaxmlp.grid.driver import Driver
@@ -14,6 +13,7 @@ from jaxmlp.grid.executors import Executor, Local, local_workers
 from jaxmlp.grid.packing import Packing
 from jaxmlp.grid.sizing import Devices
 from jaxmlp.grid.units import Group, cut
+from jaxmlp.machine import peak_bytes
 from jaxmlp.run import config as run_config
 from jaxmlp.run import environment
 from jaxmlp.run.directory import ENVIRONMENT

@@ -1,7 +1,7 @@
 """What a file of measurements says of the machine."""
 
+from jaxmlp import machine as host
 from jaxmlp.bench import machine
-from jaxmlp.cli import machine as host
 
 
 def test_the_processor_is_named(monkeypatch, tmp_path):

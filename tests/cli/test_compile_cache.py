@@ -6,8 +6,8 @@ import pytest
 from helpers import contents, flipped
 from jax.experimental.compilation_cache import compilation_cache
 
+from jaxmlp import machine as host
 from jaxmlp.cli import compile_cache
-from jaxmlp.cli import machine as host
 
 SETTINGS = {
     "jax_enable_compilation_cache": True,

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import platform
-import resource
 import sys
 from pathlib import Path
 
@@ -17,6 +16,8 @@ def cores() -> int:
 
 def peak_bytes() -> int:
     """The most memory that this process has held at a time."""
+    import resource  # which Windows has not
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
