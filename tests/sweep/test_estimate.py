@@ -5,6 +5,7 @@ from helpers import contents, refused, save_clouds
 
 from jaxmlp.errors import JaxmlpError
 from jaxmlp.grid import sizing
+from jaxmlp.spec import Network, Spec, Training
 from jaxmlp.sweep import command as sweep
 
 GRID = ["--grid", "learning_rate = [0.03, 0.1, 0.3, 0.4]"]
@@ -71,3 +72,11 @@ def test_the_limit_of_a_container_counts_where_it_is_lower(tmp_path, monkeypatch
     available = sizing.psutil.virtual_memory()
     monkeypatch.setattr(sizing.psutil, "virtual_memory", lambda: available)
     assert sizing.free_on_host() == (taken or available.available)
+
+
+def test_products_in_bfloat16_let_twice_as_many_trials_go_together():
+    chunks = [
+        sizing.guessed_chunk(Spec(Network((128,)), Training(compute_dtype=name), 784, 10), "cpu")
+        for name in ("full", "bfloat16")
+    ]
+    assert chunks == [2, 4]
